@@ -1,0 +1,99 @@
+/**
+ * A command is data: one file in src/commands/<topic>/<verb>.ts exports one `defineCommand({...})`, one line in
+ * src/commands/index.ts lists it. The adapter (adapter.ts) turns it into commander commands, adds the shared options
+ * by `effect`, and prints what `read` returns or executes what `plan` returns.
+ */
+
+import type { Repository } from '../config/load.ts'
+import type { Cluster, Json, KubePort, Plan, TalosPort, Target } from '../types.ts'
+
+export interface OptionSpec {
+  /** commander's flags, `--until <step>`. */
+  flags: string
+  description: string
+  default?: string | boolean | string[]
+  choices?: string[]
+  /** Names for shell completion; called with the resolved repository when there is one. */
+  complete?: (repository: Repository) => string[]
+}
+
+/** What a command is given. Everything lazy: asking for it loads it. */
+export interface CommandContext {
+  args: Record<string, string>
+  /** Variadic arguments by name. */
+  rest: Record<string, string[]>
+  /** Option values by camelCase name, environment (K8SOPS_*) already applied. */
+  options: Record<string, string | boolean | string[] | undefined>
+  env: NodeJS.ProcessEnv
+  cwd: string
+  signal: AbortSignal
+  /** Data for stdout; commands that return their data never need it. */
+  out: (text: string) => void
+  /** Progress and notes for stderr. */
+  note: (text: string) => void
+  /** k8sops.yaml found from --repo or upwards from cwd. Throws ConfigError with every problem. */
+  repository: () => Promise<Repository>
+  /** The one cluster of --cluster / K8SOPS_CLUSTER / current context / defaultCluster. */
+  cluster: () => Promise<Cluster>
+  target: () => Promise<Target>
+  kube: () => Promise<KubePort>
+  talos: () => Promise<TalosPort>
+}
+
+export interface Column {
+  title: string
+  value: (row: { [key: string]: Json }) => string
+  /** Shown only with -o wide. */
+  wide?: boolean
+}
+
+export interface Data {
+  /** e.g. `DoctorReport`; printed as `kind` in JSON, with apiVersion k8sops.dev/v1. */
+  kind: string
+  items?: { [key: string]: Json }[]
+  columns?: Column[]
+  /** The text for humans when it is no table. */
+  text?: string
+  /** Fields beside `items` in JSON. */
+  fields?: { [key: string]: Json }
+  /** 0 unless something was found (3) or is broken (1). */
+  exitCode?: number
+}
+
+interface Common {
+  /** Words as typed, `flux suspend`. */
+  path: string
+  summary: string
+  /** `{ app: 'name of the app' }`; a name ending in `...` is variadic, one ending in `?` optional. */
+  args?: Record<string, string>
+  options?: OptionSpec[]
+  examples: string[]
+  runbook?: string
+}
+
+/** Prints data; changes nothing anywhere. Gets -o, --cluster where `scope` is cluster. */
+export interface ReadCommand extends Common {
+  effect: 'read'
+  scope: 'none' | 'repository' | 'cluster'
+  read: (context: CommandContext) => Promise<Data>
+}
+
+/** Changes a cluster: gets --cluster --lab --dry-run --plan-out --yes --timeout -o, and goes through the engine. */
+export interface WriteCommand extends Common {
+  effect: 'write'
+  /** Observes (reads only) and returns the plan; everything it could not observe stands as `unknown` in basis.observed. */
+  plan: (context: CommandContext) => Promise<Plan>
+  /** The question for destructive verbs, asked unless --yes. */
+  confirm?: (plan: Plan) => string | undefined
+}
+
+/** Changes files or processes of this machine only (lab up, completion). No plan, no lock. */
+export interface LocalCommand extends Common {
+  effect: 'local'
+  scope: 'none' | 'repository' | 'cluster'
+  run: (context: CommandContext) => Promise<Data | undefined>
+}
+
+export type CommandSpec = ReadCommand | WriteCommand | LocalCommand
+
+export const defineCommand = <T extends CommandSpec>(command: T): T => command

@@ -1,0 +1,254 @@
+/** The nouns of k8sops. Types only: this file imports nothing and everything may import it. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+
+/** Binaries that a plan may call. `k8sops` is this program itself, used as a filter in a pipeline. */
+export type ToolName =
+  | 'age'
+  | 'flate'
+  | 'flux'
+  | 'git'
+  | 'helm'
+  | 'helmfile'
+  | 'k8sops'
+  | 'kubectl'
+  | 'kustomize'
+  | 'op'
+  | 'sops'
+  | 'talhelper'
+  | 'talosctl'
+
+/** One process: the tool and its argv. Paths in `args` are relative to the target's root, so the line can be pasted there. */
+export interface Command {
+  tool: ToolName
+  args: string[]
+  /** Extra environment by name. Values must not be secret; secrets come from `secretEnv`. */
+  env?: Record<string, string>
+  /** Environment variables filled from 1Password at the moment of the call, name -> `op://` reference. Never printed, never journalled. */
+  secretEnv?: Record<string, string>
+}
+
+/** A gate with its parameters filled in. `params` replace `$name` slots in the gate's definition. */
+export interface Check {
+  gate: string
+  params?: Record<string, string>
+}
+
+export type Action =
+  /** Processes connected by pipes, as a shell would with `set -o pipefail`. */
+  | {
+      kind: 'exec'
+      pipeline: Command[]
+      retry?: {
+        /** Try again until the step's timeout while output matches one of these (source text, case-insensitive). */ while: string[]
+        everySec: number
+      }
+    }
+  /** Nothing to do but to wait until the step's `verify` holds. */
+  | { kind: 'wait' }
+
+export interface Step {
+  /** Stable across re-plans: `<subject>/<verb>` or `<verb>`, e.g. `apps-cp1/apply-config`. */
+  id: string
+  title: string
+  action: Action
+  /** Already true (all of them): skip. Probed once, just before the action. */
+  unless?: Check[]
+  /** Must become true before the action (polled until the timeout); all failures are reported together. */
+  require?: Check[]
+  /** Must become true after the action. Exit code 0 is never enough. */
+  verify: Check[]
+  /** Ctrl-C while it runs: `now` ends the child, `after` lets the step finish first. */
+  interrupt: 'now' | 'after'
+  timeoutSec: number
+  /** Neighbouring steps with the same group run side by side. */
+  group?: string
+  runbook?: string
+}
+
+/** What a plan was made from; `run exec FILE` refuses (exit 3) when it moved. */
+export interface Basis {
+  commit: string
+  /** sha256 over the files the plan uses and the pinned tool versions. */
+  digest: string
+  /** What was observed, by name; what could not be observed stands as the string `unknown`. */
+  observed: { [name: string]: Json }
+}
+
+export interface Plan {
+  apiVersion: 'k8sops.dev/v1'
+  kind: 'Plan'
+  /** e.g. `bootstrap`. */
+  operation: string
+  cluster: string
+  params: { [name: string]: Json }
+  basis: Basis
+  /** `cluster`, or `app/<name>` or `namespace/<name>` for small operations. */
+  scope: string
+  steps: Step[]
+}
+
+export type Verdict =
+  | { status: 'pass'; detail: string }
+  | {
+      status: 'fail' | 'unknown'
+      detail: string /** What is still waited for, one line each (`Kustomization flux-system/apps: dependency not ready`). */
+      waitingFor?: string[]
+      next?: string
+    }
+
+export type Result<T> =
+  | { ok: true; value: T }
+  | { ok: false; why: 'unreachable' | 'denied' | 'not-found' | 'bad-output' | 'failed'; detail: string }
+
+/** A machine of a cluster as talconfig.yaml names it. */
+export interface ClusterNode {
+  hostname: string
+  /** The address that is dialled (loopback in the lab's copy of the repository). */
+  address: string
+  controlPlane: boolean
+}
+
+/** A cluster's facts, read from `talos/<name>/talconfig.yaml` and `kubernetes/clusters/<name>/cluster-settings.yaml`. */
+export interface Cluster {
+  name: string
+  nodes: ClusterNode[]
+  vip: string
+  /** `https://<vip>:6443` */
+  endpoint: string
+  talosVersion: string
+  kubernetesVersion: string
+  settings: Record<string, string>
+  /** kube context name. */
+  context: string
+  /** Git ref that the cluster follows: `main` or `release`. */
+  follows: string
+  /** `# CONFIRM:` marks that are left in the cluster's files. */
+  confirm: Problem[]
+}
+
+/** One thing wrong (or to be confirmed) in a file. */
+export interface Problem {
+  file: string
+  line: number
+  message: string
+}
+
+/**
+ * Where a cluster's commands go. Everything that differs between the real cluster and the lab stands here and nowhere
+ * else; only src/lib/config/target.ts and src/lib/lab know which it is.
+ */
+export interface Target {
+  cluster: string
+  /** Repository root that files are taken from and commands run in (with --lab the lab's materialised copy). */
+  root: string
+  kubeconfig: string
+  context: string
+  /** Path of talosconfig, relative to root. */
+  talosconfig: string
+  /** Added to the environment of every child (PATH, proxy, cache directories). */
+  env: Record<string, string>
+  /** `<root>/.k8sops`: runs and lock files. */
+  stateDir: string
+  /** 1 for real clusters; the lab shortens stable-for windows by this factor. */
+  timeScale: number
+}
+
+export interface ObjectRef {
+  apiVersion: string
+  kind: string
+  namespace?: string
+  name?: string
+  labelSelector?: string
+}
+
+export interface KubeObject {
+  apiVersion: string
+  kind: string
+  metadata: {
+    name: string
+    namespace?: string
+    uid?: string
+    generation?: number
+    resourceVersion?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+    creationTimestamp?: string
+    deletionTimestamp?: string
+  }
+  spec?: { [key: string]: unknown }
+  status?: { [key: string]: unknown }
+  data?: Record<string, string>
+}
+
+/** Reads of the Kubernetes API; there are no writes here on purpose (design section 3). */
+export interface KubePort {
+  list(ref: ObjectRef, signal?: AbortSignal): Promise<Result<KubeObject[]>>
+  /** Calls `onChange` with the whole current list at once and after each change, until `signal` aborts. Reconnects by itself. */
+  watch(ref: ObjectRef, signal: AbortSignal, onChange: (objects: Result<KubeObject[]>) => void): Promise<void>
+  /** `GET path` as text, e.g. `/readyz`, `/version`; `server` dials another address of the same cluster. */
+  raw(path: string, options?: { server?: string; signal?: AbortSignal }): Promise<Result<string>>
+}
+
+/** A machine's state as a client sees it (reference talos.md 1.2). */
+export type NodeState = 'down' | 'maintenance' | 'ours' | 'foreign-pki' | 'certificate-without-address'
+
+/** Reads of the Talos API, through the pinned talosctl. `node` is an address. */
+export interface TalosPort {
+  state(node: string, signal?: AbortSignal): Promise<Result<NodeState>>
+  /** `talosctl get TYPE [ID] -o json`: the concatenated objects, parsed. */
+  get(
+    node: string,
+    type: string,
+    id?: string,
+    signal?: AbortSignal,
+  ): Promise<Result<{ metadata: { id: string }; spec: { [key: string]: unknown } }[]>>
+  etcdMembers(node: string, signal?: AbortSignal): Promise<Result<{ id: string; hostname: string; learner: boolean }[]>>
+}
+
+export type RunEvent =
+  | {
+      type: 'run-started'
+      at: string
+      runId: string
+      operation: string
+      cluster: string
+      steps: { id: string; title: string; group?: string }[]
+    }
+  | { type: 'step-started'; at: string; step: string }
+  | { type: 'step-output'; at: string; step: string; line: string }
+  | { type: 'step-waiting'; at: string; step: string; waitingFor: string[] }
+  | { type: 'step-skipped'; at: string; step: string; reason: string }
+  | { type: 'step-done'; at: string; step: string; seconds: number }
+  | { type: 'step-failed'; at: string; step: string; seconds: number; message: string }
+  | { type: 'run-interrupted'; at: string; step: string; finishing: boolean }
+  | { type: 'run-finished'; at: string; result: RunResult }
+
+export interface StepResult {
+  id: string
+  title: string
+  state: 'done' | 'skipped' | 'failed' | 'interrupted' | 'not-started'
+  startedAt?: string
+  seconds?: number
+  /** Seconds spent waiting for `verify`/`require`, part of `seconds`. */
+  waitedSec?: number
+  waitedFor?: string[]
+  reason?: string
+}
+
+export interface RunResult {
+  apiVersion: 'k8sops.dev/v1'
+  kind: 'RunResult'
+  runId: string
+  operation: string
+  cluster: string
+  outcome: 'succeeded' | 'failed' | 'stopped' | 'interrupted'
+  exitCode: number
+  startedAt: string
+  seconds: number
+  changed: boolean
+  steps: StepResult[]
+  error?: { name: string; message: string; next?: string }
+  /** How to go on, when there is something to go on with. */
+  resume?: string
+}

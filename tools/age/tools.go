@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package tools names the commands built from this module, so that `go mod` keeps their dependencies.
+package tools
+
+import (
+	_ "filippo.io/age/cmd/age"
+	_ "filippo.io/age/cmd/age-keygen"
+)

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+/** One project a ring (design section 7); a ring is run alone with `vitest run --project unit`. */
+const ring = (name: string, testTimeout: number, extra: Record<string, unknown> = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, ...extra },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      ring('unit', 10_000),
+      ring('golden', 20_000),
+      ring('tools', 60_000),
+      ring('repo', 120_000),
+      // Labs are heavy (about 1 GB and one core while they start): one file at a time.
+      ring('lab', 600_000, { fileParallelism: false }),
+    ],
+  },
+})
