@@ -1,0 +1,17 @@
+/** k8sops itself as a filter in a pipeline, where a shell would need a script. */
+import type { Command } from '../types.ts'
+
+/** Passes on only the documents of one kind. */
+export function selectKindArgs(kind: string): Command {
+  return { tool: 'k8sops', args: ['yaml', 'select', '--kind', kind] }
+}
+
+/** Puts the kubeconfig that comes on stdin into the operator's own file, under the context's name. */
+export function mergeKubeconfigArgs(context: string): Command {
+  return { tool: 'k8sops', args: ['kubeconfig', 'merge', '--context', context] }
+}
+
+/** Keeps the encrypted file that comes on stdin: whole or not at all, and never over an old one. */
+export function storeEncryptedArgs(file: string): Command {
+  return { tool: 'k8sops', args: ['sops', 'store', file] }
+}

@@ -1,0 +1,96 @@
+/** A lock file that survives `kill -9` of its holder: it counts only while the process that wrote it is running. */
+import { spawnSync } from 'node:child_process'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+interface Holder {
+  pid: number
+  /** When that process started: tells it from a later one that got the same pid. */
+  started: string
+}
+
+/** Waits for a lock and takes it; returns what gives it back. `onWait` is called about twice a second meanwhile. */
+export async function acquireLock(file: string, signal?: AbortSignal, onWait?: () => void): Promise<() => void> {
+  mkdirSync(dirname(file), { recursive: true })
+  const mine = JSON.stringify({ pid: process.pid, started: startTime(process.pid) } satisfies Holder)
+  const draft = `${file}.${process.pid}`
+  for (;;) {
+    signal?.throwIfAborted()
+    if (tryLock(file, draft, mine)) return () => rmSync(file, { force: true })
+    const text = readOrNothing(file)
+    if (text !== undefined && !isHeld(text)) removeStale(file, text)
+    else {
+      onWait?.()
+      await sleep(500, undefined, signal ? { signal } : {})
+    }
+  }
+}
+
+/** A link appears with its content at once, unlike a file that is created and then written. */
+function tryLock(file: string, draft: string, content: string): boolean {
+  writeFileSync(draft, content)
+  try {
+    linkSync(draft, file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+/** Takes a stale lock away, unless another process did so first and already holds a new one: that is put back. */
+function removeStale(file: string, staleText: string): void {
+  const aside = `${file}.stale.${process.pid}`
+  try {
+    renameSync(file, aside)
+  } catch {
+    return
+  }
+  if (readOrNothing(aside) !== staleText) {
+    try {
+      linkSync(aside, file)
+    } catch {
+      // A third process has it by now. Two builds of one tool are wasteful, not wrong: each renames a whole result.
+    }
+  }
+  rmSync(aside, { force: true })
+}
+
+function isHeld(text: string): boolean {
+  try {
+    const holder = JSON.parse(text) as Holder
+    return isAlive(holder.pid) && startTime(holder.pid) === holder.started
+  } catch {
+    return false
+  }
+}
+
+/** True while a process with that id exists. */
+export function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** When a process started, in whatever unit the platform has; only compared for equality. */
+function startTime(pid: number): string {
+  const stat = readOrNothing(`/proc/${pid}/stat`)
+  // Field 22, counted after the name in parentheses, which may itself hold spaces.
+  if (stat) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  return spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() ?? ''
+}
+
+function readOrNothing(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * What talosctl's outputs mean. Recorded outputs per version are in test/fixtures/tool-output/talosctl: the five states
+ * of a machine are told apart by text, because all of them are gRPC `Unavailable` with exit code 1 (talosctl 1.12).
+ */
+import type { NodeState, Result } from '../types.ts'
+
+export interface Output {
+  exitCode: number | null
+  stdout: string
+  stderr: string
+}
+
+export interface TalosResource {
+  metadata: { id: string }
+  spec: { [key: string]: unknown }
+}
+
+/** What one call says about the way to the machine. */
+export type Reach =
+  | 'ok'
+  /** Nothing listens, or nothing answers. */
+  | 'down'
+  /** The machine wants a client certificate: it is configured. */
+  | 'certificate-required'
+  /** Its certificate is of another CA: in maintenance mode (self-signed), or another cluster's. */
+  | 'unknown-authority'
+  /** Our CA, but not valid for the address that we dialled. */
+  | 'wrong-address'
+  /** It knows our CA and refuses our role. */
+  | 'denied'
+  /** It answered with an error of its own. */
+  | 'refused'
+  /** The connection broke without a reason; asking again gives one. */
+  | 'broken'
+
+const texts: [RegExp, Reach][] = [
+  // The machine's own services dialled each other in vain (etcd's 2379 before bootstrap): it answered us.
+  [/dial tcp \S+:(?!50000\b)\d+: /, 'refused'],
+  [/certificate required/, 'certificate-required'],
+  [/x509: certificate is valid for .*, not |doesn't contain any IP SANs/, 'wrong-address'],
+  [/x509: |failed to verify certificate|unknown certificate authority|tls: bad certificate/, 'unknown-authority'],
+  [/Error while dialing|connection refused|i\/o timeout|no route to host|network is unreachable/, 'down'],
+  [/code = PermissionDenied|code = Unauthenticated/, 'denied'],
+  // TLS 1.3: the machine closes before our first write; which of the two texts comes is a race (seen with 1.12.0).
+  [/broken pipe|connection reset|code = Unavailable .*EOF|error reading server preface/, 'broken'],
+]
+
+export function reachOf(output: Output): Reach {
+  if (output.exitCode === 0) return 'ok'
+  return texts.find(([pattern]) => pattern.test(output.stderr))?.[1] ?? 'refused'
+}
+
+/**
+ * The state of a machine from both ways of asking it; undefined when the answers don't settle it.
+ * @param secure with our talosconfig; undefined when there is none yet
+ * @param insecure undefined when the secure answer was enough
+ */
+export function stateOf(secure: Output | undefined, insecure: Output | undefined): NodeState | undefined {
+  const authenticated = secure && reachOf(secure)
+  const anonymous = insecure && reachOf(insecure)
+  if (anonymous === 'ok') return 'maintenance'
+  if (authenticated === 'ok' || authenticated === 'refused' || authenticated === 'denied') return 'ours'
+  if (authenticated === 'wrong-address') return 'certificate-without-address'
+  if (anonymous === 'certificate-required' && authenticated === 'unknown-authority') return 'foreign-pki'
+  if (anonymous === 'down' || authenticated === 'down') return 'down'
+  return undefined
+}
+
+/** `get -o json` prints one pretty-printed object after another, without array or separator; nothing for an empty list. */
+export function parseResources(stdout: string): Result<TalosResource[]> {
+  // Only the outermost braces stand in the first column.
+  const documents = stdout.split(/^(?=\{)/m).filter((part) => part.trim())
+  try {
+    return { ok: true, value: documents.map((document) => JSON.parse(document) as TalosResource) }
+  } catch (error) {
+    return { ok: false, why: 'bad-output', detail: `talosctl get: ${(error as Error).message}` }
+  }
+}
+
+export interface EtcdMember {
+  id: string
+  hostname: string
+  learner: boolean
+}
+
+/** The table of `etcd members`: columns by where their titles begin, because a member that never started has no hostname. */
+export function parseEtcdMembers(stdout: string): Result<EtcdMember[]> {
+  const [titles, ...rows] = stdout.split('\n').filter((line) => line.trim())
+  if (titles === undefined) return { ok: true, value: [] }
+  const starts = ['ID', 'HOSTNAME', 'PEER URLS', 'LEARNER'].map((title) =>
+    titles.search(new RegExp(`(^|\\s)${title}(\\s|$)`)),
+  )
+  if (starts.some((start) => start < 0)) {
+    return { ok: false, why: 'bad-output', detail: `talosctl etcd members: unknown table "${titles.trim()}"` }
+  }
+  const [id = 0, hostname = 0, peers = 0, learner = 0] = starts
+  return {
+    ok: true,
+    value: rows.map((row) => ({
+      id: row.slice(id, hostname).trim(),
+      hostname: row.slice(hostname, peers).trim(),
+      learner: row.slice(learner).trim() === 'true',
+    })),
+  }
+}
+
+/** The last line that says something, without gRPC's wrapping: what a person wants to read. */
+export function talosMessage(output: Output): string {
+  const lines = output.stderr.split('\n').map((line) => line.trim())
+  const last = lines.filter(Boolean).at(-1) ?? `talosctl ended with exit code ${output.exitCode ?? 'none'}`
+  return last.replace(/^\* /, '').replace(/rpc error: code = (\w+) desc = /, '$1: ')
+}

@@ -1,0 +1,84 @@
+/** The TalosPort: reads through the pinned talosctl, one node at a time. */
+import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { Exec } from '../exec/types.ts'
+import type { Command, NodeState, Result, TalosPort } from '../types.ts'
+import { etcdMembersArgs, getArgs, insecureMachineStatusArgs } from './talosctl.args.ts'
+import { type Output, parseEtcdMembers, parseResources, reachOf, stateOf, talosMessage } from './talosctl.parse.ts'
+
+/** apid's port. */
+const talosPort = 50_000
+/** A black-holed host would cost 20 s per gRPC dial; a machine on the same network answers in milliseconds. */
+const connectTimeoutMs = 2_500
+const callTimeoutSec = 20
+/** How often an unsettled answer (a connection that broke without a reason) is asked again. */
+const attempts = 4
+
+/** @param target where talosconfig is; it may not exist yet */
+export function createTalosPort(target: { root: string; talosconfig: string }, exec: Exec): TalosPort {
+  const call = async (command: Command, signal?: AbortSignal): Promise<Output> => {
+    const result = await exec({ pipeline: [command], timeoutSec: callTimeoutSec, ...(signal ? { signal } : {}) })
+    const late = result.ended === 'timeout' ? `\ni/o timeout: no answer within ${callTimeoutSec} s` : ''
+    return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr + late }
+  }
+  const secureStatus = (node: string) => getArgs(target.talosconfig, node, 'machinestatus')
+
+  const state = async (node: string, signal?: AbortSignal): Promise<Result<NodeState>> => {
+    const closed = await connectError(node, talosPort, signal)
+    if (closed) return { ok: true, value: 'down' }
+    let last: Output | undefined
+    for (let attempt = 0; attempt < attempts && !signal?.aborted; attempt++) {
+      const secure = existsSync(join(target.root, target.talosconfig))
+        ? await call(secureStatus(node), signal)
+        : undefined
+      const settled = secure && stateOf(secure, undefined)
+      if (settled) return { ok: true, value: settled }
+      last = await call(insecureMachineStatusArgs(node), signal)
+      const found = stateOf(secure, last)
+      if (found) return { ok: true, value: found }
+      if (!secure && reachOf(last) === 'certificate-required') {
+        return {
+          ok: false,
+          why: 'failed',
+          detail: `${node} is configured; there is no talosconfig yet that tells whose it is`,
+        }
+      }
+    }
+    return { ok: false, why: 'bad-output', detail: last ? talosMessage(last) : 'interrupted' }
+  }
+
+  return {
+    state,
+    async get(node, type, id, signal) {
+      const output = await call(getArgs(target.talosconfig, node, type, id), signal)
+      return output.exitCode === 0 ? parseResources(output.stdout) : failure(node, output)
+    },
+    async etcdMembers(node, signal) {
+      const output = await call(etcdMembersArgs(target.talosconfig, node), signal)
+      return output.exitCode === 0 ? parseEtcdMembers(output.stdout) : failure(node, output)
+    },
+  }
+}
+
+function failure(node: string, output: Output): Result<never> {
+  const reach = reachOf(output)
+  const detail = `${node}: ${talosMessage(output)}`
+  if (reach === 'down' || reach === 'broken') return { ok: false, why: 'unreachable', detail }
+  if (reach === 'refused' || reach === 'ok') return { ok: false, why: 'failed', detail }
+  return { ok: false, why: 'denied', detail }
+}
+
+/** Why a TCP connection can't be made, or undefined when it can. */
+export function connectError(host: string, port: number, signal?: AbortSignal): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  const socket = connect({ host, port, timeout: connectTimeoutMs, ...(signal ? { signal } : {}) })
+  const settle = (error?: string) => {
+    socket.destroy()
+    resolve(error)
+  }
+  socket.once('connect', () => settle())
+  socket.once('timeout', () => settle(`no answer within ${connectTimeoutMs / 1000} s`))
+  socket.once('error', (error) => settle(error.message))
+  return promise
+}

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parseEtcdMembers, parseResources, reachOf, stateOf, talosMessage } from '../../src/lib/tools/talosctl.parse.ts'
+
+interface Recorded {
+  exitCode: number
+  stdout: string
+  stderr: string
+}
+
+const recorded = (name: string, version = '1.12.0'): Recorded =>
+  JSON.parse(
+    readFileSync(join(import.meta.dirname, '..', 'fixtures', 'tool-output', 'talosctl', version, `${name}.json`), 'utf8'),
+  )
+
+describe('the five states of a machine, as talosctl 1.12.0 tells them', () => {
+  it.each(['ours', 'maintenance', 'foreign-pki', 'certificate-without-address', 'down'])('%s', (state) => {
+    expect(stateOf(recorded(`${state}-secure`), recorded(`${state}-insecure`))).toBe(state)
+  })
+
+  it('needs only the secure answer when that settles it', () => {
+    expect(stateOf(recorded('ours-secure'), undefined)).toBe('ours')
+    expect(stateOf(recorded('certificate-without-address-secure'), undefined)).toBe('certificate-without-address')
+    expect(stateOf(recorded('down-secure'), undefined)).toBe('down')
+  })
+
+  it('does not take a machine in maintenance mode for a foreign one, nor the other way round, from one answer', () => {
+    expect(stateOf(recorded('maintenance-secure'), undefined)).toBeUndefined()
+    expect(stateOf(recorded('foreign-pki-secure'), undefined)).toBeUndefined()
+  })
+
+  it('leaves it open when the connection broke without a reason, so that it is asked again', () => {
+    const broken = recorded('configured-insecure-broken-pipe')
+    expect(reachOf(broken)).toBe('broken')
+    expect(stateOf(recorded('foreign-pki-secure'), broken)).toBeUndefined()
+  })
+
+  it('says nothing about whose a configured machine is without a talosconfig', () => {
+    expect(stateOf(undefined, recorded('foreign-pki-insecure'))).toBeUndefined()
+    expect(stateOf(undefined, recorded('maintenance-insecure'))).toBe('maintenance')
+  })
+
+  it('takes a machine whose etcd is not there for one that answered', () => {
+    const stderr =
+      'error getting members: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:2379: connect: connection refused"'
+    expect(reachOf({ exitCode: 1, stdout: '', stderr })).toBe('refused')
+    expect(reachOf({ exitCode: 1, stdout: '', stderr: stderr.replace('127.0.0.1:2379', '10.25.13.11:50000') })).toBe('down')
+  })
+})
+
+describe('outputs', () => {
+  it('reads concatenated objects', () => {
+    const one = recorded('ours-secure').stdout
+    const read = parseResources(one + one)
+    expect(read).toMatchObject({ ok: true, value: [{ metadata: { id: 'machine' }, spec: { stage: 'running' } }, {}] })
+    expect(parseResources('')).toEqual({ ok: true, value: [] })
+    expect(parseResources('{\n  "broken')).toMatchObject({ ok: false, why: 'bad-output' })
+  })
+
+  it('reads the members table by columns, because a member that never started has no name', () => {
+    expect(parseEtcdMembers(recorded('etcd-members').stdout)).toEqual({
+      ok: true,
+      value: [{ id: '8e9e05c52164694d', hostname: 'cp1', learner: false }],
+    })
+    const unnamed = [
+      'NODE            ID                 HOSTNAME   PEER URLS               CLIENT URLS             LEARNER',
+      '10.25.13.11     8e9e05c52164694d   apps-cp1   https://10.0.0.1:2380   https://10.0.0.1:2379   false',
+      '10.25.13.11     1e9e05c52164694d              https://10.0.0.2:2380                           true',
+    ].join('\n')
+    expect(parseEtcdMembers(unnamed)).toMatchObject({
+      ok: true,
+      value: [{ hostname: 'apps-cp1' }, { id: '1e9e05c52164694d', hostname: '', learner: true }],
+    })
+    expect(parseEtcdMembers('')).toEqual({ ok: true, value: [] })
+    expect(parseEtcdMembers('WHAT IS THIS\n')).toMatchObject({ ok: false, why: 'bad-output' })
+  })
+
+  it('shows what a person wants to read', () => {
+    expect(talosMessage(recorded('bootstrap-again'))).toBe('10.25.13.11: AlreadyExists: etcd data directory is not empty'.replace('10.25.13.11', '127.13.208.11'))
+    expect(talosMessage({ exitCode: null, stdout: '', stderr: '' })).toContain('exit code none')
+  })
+})
