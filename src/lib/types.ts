@@ -43,6 +43,8 @@ export type Action =
         /** Try again until the step's timeout while output matches one of these (source text, case-insensitive). */ while: string[]
         everySec: number
       }
+      /** A failure whose output matches one of these says that the work is done already: `verify` decides. */
+      accept?: string[]
     }
   /** Nothing to do but to wait until the step's `verify` holds. */
   | { kind: 'wait' }
@@ -71,6 +73,10 @@ export interface Basis {
   commit: string
   /** sha256 over the files the plan uses and the pinned tool versions. */
   digest: string
+  /** What `digest` is over, so that it can be computed again: paths relative to the root (default: all of the cluster's). */
+  paths?: string[]
+  /** Pinned versions by tool name, as they went into `digest`. */
+  tools?: Record<string, string>
   /** What was observed, by name; what could not be observed stands as the string `unknown`. */
   observed: { [name: string]: Json }
 }
@@ -95,6 +101,12 @@ export type Verdict =
       detail: string /** What is still waited for, one line each (`Kustomization flux-system/apps: dependency not ready`). */
       waitingFor?: string[]
       next?: string
+      /** Decides the exit code of a run that ends on this verdict before its first change: 2 or 4; without it 3. */
+      cause?: 'configuration' | 'unreachable'
+      /** Waiting can't change it (a wrong file, a foreign PKI): a wait ends at once. */
+      final?: true
+      /** With cause `configuration`: every problem, with file and line. */
+      problems?: Problem[]
     }
 
 export type Result<T> =

@@ -5,6 +5,9 @@
  */
 
 import type { Repository } from '../config/load.ts'
+import type { GatePort } from '../engine/ports.ts'
+import type { StoredRun } from '../engine/runs.ts'
+import type { Exec } from '../exec/types.ts'
 import type { Cluster, Json, KubePort, Plan, TalosPort, Target } from '../types.ts'
 
 export interface OptionSpec {
@@ -38,6 +41,12 @@ export interface CommandContext {
   target: () => Promise<Target>
   kube: () => Promise<KubePort>
   talos: () => Promise<TalosPort>
+  /** The gates of the resolved cluster, for what a plan observes. */
+  gates: () => Promise<GatePort>
+  /** Runs tools in the target's root with the target's environment; outside a plan only for reads and local files. */
+  exec: () => Promise<Exec>
+  /** The targets of all clusters that there are (with --lab: that are up). */
+  targets: () => Promise<Target[]>
 }
 
 export interface Column {
@@ -64,9 +73,15 @@ interface Common {
   /** Words as typed, `flux suspend`. */
   path: string
   summary: string
+  /** More about it, for --help. */
+  description?: string
   /** `{ app: 'name of the app' }`; a name ending in `...` is variadic, one ending in `?` optional. */
   args?: Record<string, string>
+  /** Names for the shell completion of an argument, by the argument's name. */
+  completeArgs?: Record<string, (repository: Repository) => string[] | Promise<string[]>>
   options?: OptionSpec[]
+  /** Everything after the first argument belongs to the arguments, even `-x` (`lab exec kubectl get pods -A`). */
+  passThrough?: true
   examples: string[]
   runbook?: string
 }
@@ -94,6 +109,14 @@ export interface LocalCommand extends Common {
   run: (context: CommandContext) => Promise<Data | undefined>
 }
 
-export type CommandSpec = ReadCommand | WriteCommand | LocalCommand
+/** Runs a plan that was made before: a stored run that goes on, or a plan file. Gets the options of a write. */
+export interface RunCommand extends Common {
+  effect: 'run'
+  source: (context: CommandContext) => Promise<RunSource>
+}
+
+export type RunSource = { plan: Plan } | { stored: StoredRun }
+
+export type CommandSpec = ReadCommand | WriteCommand | LocalCommand | RunCommand
 
 export const defineCommand = <T extends CommandSpec>(command: T): T => command

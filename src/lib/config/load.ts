@@ -1,5 +1,17 @@
 /** Reads a repository of this shape: k8sops.yaml, talos/<cluster>/talconfig.yaml, kubernetes/clusters/<cluster>/cluster-settings.yaml. */
+import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+import { ConfigError, UsageError } from '../errors.ts'
+import { layout } from '../repo/layout.ts'
 import type { Cluster, Problem } from '../types.ts'
+import { confirmMarks } from './confirm.ts'
+import { type ClusterFiles, type RepositoryFiles, readRepositoryFiles } from './files.ts'
+import { findRepository } from './find.ts'
+import { firstAddress, virtualAddresses } from './interfaces.ts'
+import { checkFiles } from './rules/index.ts'
+
+export { findRepository }
 
 export interface Repository {
   root: string
@@ -10,4 +22,99 @@ export interface Repository {
   clusters: Cluster[]
   /** Everything wrong, with file and line; a command that needs the repository sound throws them all at once. */
   problems: Problem[]
+}
+
+/**
+ * Reads the repository at `root`. `problems` holds what makes it unreadable (missing files, malformed YAML, wrong
+ * shapes); whether the facts make sense together is `checkRepository`'s business, because the lab's mapped copy has
+ * addresses that no rule would accept. Never throws for what a file says.
+ */
+export async function loadRepository(root: string): Promise<Repository> {
+  return toRepository(await readRepositoryFiles(root))
+}
+
+/** Every rule over the facts of a repository that could be read: addresses, versions, networks, names, unknown talconfig keys. */
+export async function checkRepository(repository: Repository): Promise<Problem[]> {
+  return checkFiles(await readRepositoryFiles(repository.root))
+}
+
+/**
+ * What a command starts from: finds the repository (at `path`, else upwards from `cwd`), reads it and checks it.
+ * Throws UsageError when there is none, and ConfigError with every problem of every file in one pass.
+ */
+export async function openRepository(cwd: string, path?: string): Promise<Repository> {
+  const files = await readRepositoryFiles(repositoryRoot(cwd, path))
+  const problems = [...files.problems, ...(await checkFiles(files))]
+  const repository = { ...toRepository(files), problems }
+  requireSound(repository)
+  return repository
+}
+
+/** The root that `openRepository` reads. Throws UsageError when there is no k8sops.yaml. */
+export function repositoryRoot(cwd: string, path?: string): string {
+  if (path !== undefined) {
+    const root = resolve(cwd, path)
+    if (existsSync(join(root, layout.repositoryFile))) return root
+    throw new UsageError(`${root} holds no ${layout.repositoryFile}`, {
+      next: '--repo names the directory that holds k8sops.yaml',
+    })
+  }
+  const root = findRepository(cwd)
+  if (root) return root
+  throw new UsageError(`no ${layout.repositoryFile} in ${resolve(cwd)} or above it`, {
+    next: 'run this inside the repository, or give it with --repo PATH',
+  })
+}
+
+/** Throws ConfigError with all of the repository's problems, if it has any. */
+export function requireSound(repository: Repository): void {
+  const { problems } = repository
+  if (problems.length === 0) return
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
+  throw new ConfigError(`${count} in the configuration`, problems, { next: 'k8sops validate' })
+}
+
+/** The cluster of that name. Throws UsageError that lists the ones there are. */
+export function clusterNamed(repository: Repository, name: string): Cluster {
+  const cluster = repository.clusters.find((candidate) => candidate.name === name)
+  if (cluster) return cluster
+  const names = repository.clusters.map((candidate) => candidate.name).join(', ')
+  throw new UsageError(`unknown cluster ${name}`, { next: `the clusters of ${repository.root} are: ${names}` })
+}
+
+function toRepository(files: RepositoryFiles): Repository {
+  const { repository } = files
+  return {
+    root: files.root,
+    defaultCluster: repository?.defaultCluster ?? '',
+    rollout: repository?.rollout ?? { order: [], soakHours: 0 },
+    ageKey: repository?.onePassword.ageKey ?? '',
+    clusters: files.clusters.map(toCluster),
+    problems: [...files.problems],
+  }
+}
+
+/** A cluster whose files could not be read has empty facts; its problems are in the repository's list. */
+function toCluster(files: ClusterFiles): Cluster {
+  const { talconfig } = files
+  const endpoint = talconfig?.endpoint ?? ''
+  const host = URL.canParse(endpoint) ? new URL(endpoint).hostname.replace(/^\[|\]$/g, '') : ''
+  const declared = talconfig && virtualAddresses(talconfig)[0]?.ip
+  return {
+    name: files.name,
+    nodes: (talconfig?.nodes ?? []).map((node) => ({
+      hostname: node.hostname,
+      address: firstAddress(node),
+      controlPlane: node.controlPlane,
+    })),
+    // The endpoint is what is dialled; a host name there leaves the address to the interface that holds it.
+    vip: isIP(host) ? host : (declared ?? ''),
+    endpoint,
+    talosVersion: talconfig?.talosVersion ?? '',
+    kubernetesVersion: talconfig?.kubernetesVersion ?? '',
+    settings: files.settings ?? {},
+    context: files.context,
+    follows: files.follows,
+    confirm: [files.talconfigFile, files.settingsFile].flatMap((file) => (file ? confirmMarks(file) : [])),
+  }
 }

@@ -63,7 +63,7 @@ export interface ChildProcess {
 export interface Lab {
   spec: LabSpec
   faults: Faults
-  /** Starts a child that dies with the supervisor (pdeathsig), carries K8SOPS_LAB=<id> and logs to <dir>/logs/<name>.log. */
+  /** Starts a child that dies with the supervisor (pdeathsig), carries K8SOPS_LAB_ID=<id> and logs to <dir>/logs/<name>.log. */
   spawn(name: string, path: string, args: string[], options?: { env?: Record<string, string> }): ChildProcess
   log(part: string, message: string): void
   /** Kubeconfig of the lab's own administrator, dialling https://<base>:6443 directly (past the API faults). */
@@ -160,6 +160,8 @@ export interface ClusterSide {
   machineDown(machine: Machine, why: 'reboot' | 'shutdown' | 'reset' | 'upgrade'): Promise<void>
   /** Machine was reset: its etcd data and node are gone for good. */
   machineWiped(machine: Machine): Promise<void>
+  /** The machine's etcd member was removed on its own wish (`talosctl etcd leave`, graceful reset): its etcd stops, its data go. */
+  etcdLeft?(machine: Machine): Promise<void>
   /** etcd data directory of this machine is not empty (AlreadyExists). */
   hasEtcdData(machine: Machine): boolean
   /** The Bootstrap RPC: this machine's etcd starts a new cluster, then the control plane comes up. Resolves at once. */

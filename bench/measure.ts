@@ -1,0 +1,59 @@
+/** Times whole processes side by side: A B C A B C ..., so that a drift of the machine's speed hits all of them. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export const root = join(import.meta.dirname, '..')
+export const cli = join(root, 'bin/k8sops.js')
+
+export interface Contender {
+  name: string
+  command: string[]
+  env?: Record<string, string>
+}
+
+export const median = (numbers: number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+
+/** Wall time of one process in milliseconds; throws when it fails, since a fast failure is no result. */
+export function time({ command, env }: Contender): number {
+  const [file, ...args] = command as [string, ...string[]]
+  const started = performance.now()
+  const { status, stderr, error } = spawnSync(file, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  })
+  if (error || status !== 0)
+    throw new Error(`${command.join(' ')} ended with ${status}: ${error?.message ?? stderr.slice(-2000)}`)
+  return performance.now() - started
+}
+
+/** Medians in milliseconds by name, after one round that is not counted. */
+export function compare(contenders: Contender[], rounds: number): Record<string, number> {
+  const times = Object.fromEntries(contenders.map(({ name }) => [name, [] as number[]]))
+  for (let round = 0; round <= rounds; round++) {
+    for (const contender of contenders) {
+      const taken = time(contender)
+      if (round > 0) times[contender.name]?.push(taken)
+    }
+  }
+  return Object.fromEntries(Object.entries(times).map(([name, taken]) => [name, median(taken)]))
+}
+
+/** Peak resident memory in MB of a k8sops command, as the kernel accounts it (children not included). */
+export function residentMb(args: string[], env: Record<string, string> = {}): number {
+  const out = join(mkdtempSync(join(tmpdir(), 'k8sops-bench-')), 'rss')
+  time({
+    name: args.join(' '),
+    command: [process.execPath, '--import', join(import.meta.dirname, 'peak-memory.js'), cli, ...args],
+    env: { ...env, PEAK_MEMORY_FILE: out },
+  })
+  return Number(readFileSync(out, 'utf8')) / 1024
+}
+
+export function row(what: string, figure: string, target: string, met: boolean): void {
+  console.log(`${met ? 'ok ' : '-- '} ${what.padEnd(52)} ${figure.padStart(28)}   ${target}`)
+}

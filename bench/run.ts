@@ -1,0 +1,14 @@
+/** `npm run bench [-- start-up|bootstrap]`: every figure of the project, printed as ratios in one run. */
+import { benchBootstrap } from './bootstrap.ts'
+import { benchStartUp } from './start-up.ts'
+
+const benches: Record<string, () => void> = { 'start-up': benchStartUp, bootstrap: benchBootstrap }
+const chosen = process.argv.slice(2)
+const unknown = chosen.filter((name) => !(name in benches))
+if (unknown.length > 0) {
+  console.error(`no such bench: ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)
+  process.exit(2)
+}
+for (const [name, bench] of Object.entries(benches)) {
+  if (chosen.length === 0 || chosen.includes(name)) bench()
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+// Runs the sources under the pinned Node: the running one when it can strip types (24), else the dev dependency's.
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeSync } from 'node:fs'
+import module from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+if (process.argv.length === 3 && /^(-V|--version)$/.test(process.argv[2])) {
+  // Start-up is a feature: this answer needs no parser, and no newer Node either.
+  writeSync(1, `${JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version}\n`)
+} else if (Number.parseInt(process.versions.node, 10) >= 24) {
+  module.enableCompileCache()
+  await import('../src/main.ts')
+} else {
+  const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
+  const line = [node, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+  // Node 20 can't replace itself (process.execve is of 22.15): a child that dies with us and gets our signals comes closest.
+  const setpriv = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] : []
+  const [program, ...args] = [...setpriv, ...line]
+  const child = spawn(program, args, { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('error', () => process.exit(2))
+  child.on('exit', (code, signal) => (signal ? process.kill(process.pid, 'SIGKILL') : process.exit(code)))
+}

@@ -1,0 +1,12 @@
+import { candidates } from '../lib/cli/complete.ts'
+import { commands, topics } from './index.ts'
+
+/** One candidate a line for the last of `words`. */
+export async function completeWords(words: string[], cwd: string): Promise<string> {
+  const found = await candidates(words, commands, topics, {
+    cwd,
+    // The loader parses YAML and checks shapes; it is imported only when a name can't be had without it.
+    loadRepository: async (root) => (await import('../lib/config/load.ts')).loadRepository(root),
+  })
+  return found.join('\n')
+}

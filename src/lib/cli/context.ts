@@ -1,0 +1,125 @@
+/** Makes what a command is given. Everything is loaded when it is asked for, and once. */
+import type { Repository } from '../config/load.ts'
+import type { GatePort, LeasePort } from '../engine/ports.ts'
+import type { Exec, Redactor } from '../exec/types.ts'
+import type { KubePort, TalosPort, Target } from '../types.ts'
+import { chooseCluster } from './cluster-choice.ts'
+import type { CommandContext } from './define.ts'
+import type { OptionValues } from './options.ts'
+import type { Invocation, OpenedCluster, TargetChoice } from './services.ts'
+
+/** Everything of one cluster. */
+export interface ClusterContext {
+  opened: OpenedCluster
+  kube: () => Promise<KubePort>
+  talos: () => Promise<TalosPort>
+  gates: () => Promise<GatePort>
+  lease: () => Promise<LeasePort>
+  exec: (runId?: string) => Promise<Exec>
+}
+
+export interface Contexts {
+  context: CommandContext
+  /** The chosen cluster, or another one by name. */
+  openCluster: (name?: string) => Promise<ClusterContext>
+  redactor: () => Promise<Redactor>
+}
+
+export interface ContextRequest {
+  invocation: Invocation
+  options: OptionValues
+  args: Record<string, string>
+  rest: Record<string, string[]>
+  signal: AbortSignal
+  note: (text: string) => void
+}
+
+export function createContext(request: ContextRequest): Contexts {
+  const { invocation, options, signal, note } = request
+  const { services, env, cwd } = invocation
+  const redactor = once(services.redactor)
+  const repository = once(() => services.openRepository(cwd, text(options.repo)))
+
+  const choice: TargetChoice = {
+    lab: options.lab === true,
+    env,
+    ...(typeof options.labName === 'string' ? { labName: options.labName } : {}),
+  }
+  const open = keyed(async (name: string): Promise<ClusterContext> => {
+    const opened = await services.openTarget(await repository(), name, choice)
+    const exec = keyed(async (runId: string) =>
+      services.exec(opened, {
+        redactor: await redactor(),
+        env,
+        note,
+        signal,
+        ...(runId === '' ? {} : { runId }),
+      }),
+    )
+    const kube = once(() => services.kube(opened))
+    const talos = once(async () => services.talos(opened, await exec('')))
+    return {
+      opened,
+      kube,
+      talos,
+      gates: once(async () =>
+        services.gates(opened, {
+          kube: await kube(),
+          talos: await talos(),
+          exec: await exec(''),
+          redactor: await redactor(),
+        }),
+      ),
+      lease: once(() => services.lease(opened)),
+      exec: (runId = '') => exec(runId),
+    }
+  })
+  const openCluster = async (name?: string): Promise<ClusterContext> =>
+    open(name ?? chooseCluster(await repository(), text(options.cluster), env))
+
+  const context: CommandContext = {
+    args: request.args,
+    rest: request.rest,
+    options,
+    env,
+    cwd,
+    signal,
+    out: (line) => void invocation.stdout.write(`${line}\n`),
+    note,
+    repository,
+    cluster: async () => (await openCluster()).opened.cluster,
+    target: async () => (await openCluster()).opened.target,
+    kube: async () => (await openCluster()).kube(),
+    talos: async () => (await openCluster()).talos(),
+    gates: async () => (await openCluster()).gates(),
+    exec: async () => (await openCluster()).exec(),
+    targets: async () => openTargets(await repository(), openCluster),
+  }
+  return { context, openCluster, redactor }
+}
+
+/** A cluster whose lab is not up has no target. */
+async function openTargets(repository: Repository, open: (name: string) => Promise<ClusterContext>): Promise<Target[]> {
+  const all = await Promise.allSettled(repository.clusters.map(({ name }) => open(name)))
+  return all.flatMap((one) => (one.status === 'fulfilled' ? [one.value.opened.target] : []))
+}
+
+const text = (value: OptionValues[string]): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Remembers the promise, so that two askers share one load; a failed load may be tried again. */
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  const loaded = keyed(() => load())
+  return () => loaded('')
+}
+
+function keyed<T>(load: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>()
+  return (key) => {
+    const before = known.get(key)
+    if (before) return before
+    const loading = load(key)
+    known.set(key, loading)
+    loading.catch(() => known.delete(key))
+    return loading
+  }
+}

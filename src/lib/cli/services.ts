@@ -1,0 +1,64 @@
+/** What the command line needs of the rest of the program. src/main.ts fills it in, lazily; tests fill in their own. */
+import type { Repository } from '../config/load.ts'
+import type { GatePort, LeasePort } from '../engine/ports.ts'
+import type { Exec, ProcessPort, Redactor } from '../exec/types.ts'
+import type { Cluster, KubePort, Plan, TalosPort, Target } from '../types.ts'
+import type { CommandEntry } from './registry.ts'
+
+/** One cluster, resolved: where its commands go and what stands in its files there. */
+export interface OpenedCluster {
+  repository: Repository
+  cluster: Cluster
+  target: Target
+}
+
+export interface TargetChoice {
+  lab: boolean
+  labName?: string
+  env: NodeJS.ProcessEnv
+}
+
+export interface Services {
+  /** The sound repository at `path`, or found upwards from `cwd`. Throws ConfigError with every problem. */
+  openRepository: (cwd: string, path?: string) => Promise<Repository>
+  openTarget: (repository: Repository, cluster: string, choice: TargetChoice) => Promise<OpenedCluster>
+  kube: (opened: OpenedCluster) => Promise<KubePort>
+  talos: (opened: OpenedCluster, exec: Exec) => Promise<TalosPort>
+  gates: (
+    opened: OpenedCluster,
+    ports: { kube: KubePort; talos: TalosPort; exec: Exec; redactor: Redactor },
+  ) => Promise<GatePort>
+  lease: (opened: OpenedCluster) => Promise<LeasePort>
+  /** @param note told what is being built, when a tool is missing on this machine */
+  exec: (opened: OpenedCluster, options: ExecOptions) => Promise<Exec>
+  processes: () => Promise<ProcessPort>
+  redactor: () => Promise<Redactor>
+  /** What differs now from the plan's basis, one line each. */
+  movedSince: (opened: OpenedCluster, plan: Plan) => Promise<string[]>
+  /** The server of a context in a kubeconfig file; undefined when there is no such context. */
+  contextServer: (kubeconfig: string, context: string) => Promise<string | undefined>
+}
+
+export interface ExecOptions {
+  redactor: Redactor
+  env: NodeJS.ProcessEnv
+  note: (text: string) => void
+  signal: AbortSignal
+  runId?: string
+}
+
+/** The world around one invocation; `process` in the program, strings in tests. */
+export interface Invocation {
+  version: string
+  entries: CommandEntry[]
+  /** Summary of each first word that has verbs below it. */
+  topics: Record<string, string>
+  services: Services
+  env: NodeJS.ProcessEnv
+  cwd: string
+  stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean }
+  /** Where SIGINT and SIGTERM are heard. */
+  signals: NodeJS.EventEmitter
+}

@@ -1,0 +1,101 @@
+/** Shapes of the files that the CLI reads, checked with zod; what a file says wrong becomes a Problem with its line. */
+import { z } from 'zod'
+import type { Problem } from '../types.ts'
+import type { YamlFile } from './document.ts'
+
+const clusterName = z.string().regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be a lower-case DNS label')
+
+/** k8sops.yaml: only what neither talconfig.yaml nor cluster-settings.yaml can hold (design section 2). Unknown keys are errors. */
+export const repositorySchema = z.strictObject({
+  apiVersion: z.literal('k8sops.dev/v1'),
+  kind: z.literal('Repository'),
+  defaultCluster: clusterName,
+  rollout: z.strictObject({
+    order: z.array(clusterName).min(1),
+    soakHours: z.number().nonnegative(),
+  }),
+  clusters: z
+    .record(clusterName, z.strictObject({ context: z.string().min(1), follows: z.string().min(1) }))
+    .refine((clusters) => Object.keys(clusters).length > 0, 'names no cluster'),
+  onePassword: z.strictObject({
+    ageKey: z.string().regex(/^op:\/\/[^/]+\/[^/]+\/.+/, 'must be a 1Password reference, op://vault/item/field'),
+  }),
+})
+export type RepositoryFile = z.infer<typeof repositorySchema>
+
+const vip = z.looseObject({ ip: z.string() })
+const vlan = z.looseObject({ vlanId: z.number().int(), mtu: z.number().int().optional(), vip: vip.optional() })
+const networkInterface = z.looseObject({
+  interface: z.string().optional(),
+  mtu: z.number().int().optional(),
+  vip: vip.optional(),
+  vlans: z.array(vlan).optional(),
+})
+const nodeConfig = { networkInterfaces: z.array(networkInterface).optional() }
+const node = z.looseObject({
+  hostname: z.string().min(1),
+  ipAddress: z.string().min(1),
+  controlPlane: z.boolean().default(false),
+  installDisk: z.string().optional(),
+  installDiskSelector: z.looseObject({}).optional(),
+  ...nodeConfig,
+})
+
+/** talconfig.yaml of talhelper v3.1: the part that we read. Keys that talhelper does not know are found by rules/talconfig-keys.ts. */
+export const talconfigSchema = z.looseObject({
+  clusterName: z.string(),
+  talosVersion: z.string().optional(),
+  kubernetesVersion: z.string().optional(),
+  endpoint: z.string(),
+  clusterPodNets: z.array(z.string()).optional(),
+  clusterSvcNets: z.array(z.string()).optional(),
+  nodes: z.array(node).min(1),
+  controlPlane: z.looseObject(nodeConfig).optional(),
+  worker: z.looseObject(nodeConfig).optional(),
+})
+export type Talconfig = z.infer<typeof talconfigSchema>
+export type TalconfigNode = z.infer<typeof node>
+export type NetworkInterface = z.infer<typeof networkInterface>
+
+/** cluster-settings.yaml: the ConfigMap that Flux substitutes from; its keys are envsubst names. */
+export const settingsSchema = z.looseObject({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('ConfigMap'),
+  metadata: z.looseObject({ name: z.literal('cluster-settings'), namespace: z.literal('flux-system') }),
+  data: z.record(
+    z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'must be an UPPER_SNAKE name'),
+    z.string('must be a quoted string: a ConfigMap holds nothing else'),
+  ),
+})
+
+/** Checks a file against a schema. Every mismatch is pushed onto `problems`; then the result is undefined. */
+export function parseFile<T>(schema: z.ZodType<T>, file: YamlFile, problems: Problem[]): T | undefined {
+  const result = schema.safeParse(file.data)
+  if (result.success) return result.data
+  for (const issue of result.error.issues) problems.push(...issueProblems(issue, file))
+  return undefined
+}
+
+function issueProblems(issue: z.core.$ZodIssue, file: YamlFile): Problem[] {
+  const path = issue.path.filter((key): key is string | number => typeof key !== 'symbol')
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      file: file.path,
+      line: file.lineOf([...path, key]),
+      message: `${dotted([...path, key])}: unknown key`,
+    }))
+  }
+  const reason = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message
+  return [{ file: file.path, line: file.lineOf(path), message: `${dotted(path)}: ${lowerFirst(reason)}` }]
+}
+
+/** `nodes[2].hostname`; the document itself is `.`. */
+export function dotted(path: readonly (string | number)[]): string {
+  if (path.length === 0) return '.'
+  return path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`))
+    .join('')
+    .replace(/^\./, '')
+}
+
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

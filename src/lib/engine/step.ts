@@ -1,0 +1,241 @@
+/** One step: skip if already true, wait for what it needs, act, verify. */
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ConfigError, GateError, InterruptedError, OperatorError, ToolError, UnreachableError } from '../errors.ts'
+import type { Exec, ExecResult } from '../exec/types.ts'
+import type { Check, RunEvent, Step, StepResult, Verdict } from '../types.ts'
+import type { Journal } from './journal.ts'
+import type { GatePort, RunLock } from './ports.ts'
+
+export interface StepContext {
+  exec: Exec
+  gates: GatePort
+  lock: RunLock
+  journal: Journal
+  logDir: string
+  emit: (event: RunEvent) => void
+  /** No new work: Ctrl-C, or the run's own time limit. */
+  stop: AbortSignal
+  /** Everything ends now. */
+  kill: AbortSignal
+  /** An earlier process of this run already did this step, as its journal says; then `verify` decides whether it still is true. */
+  doneBefore: boolean
+  /** Called just before the first process of a step is started. */
+  onWrite: () => void
+}
+
+export interface StepOutcome {
+  result: StepResult
+  error?: OperatorError
+}
+
+type Phase = { signal: AbortSignal; deadline: number }
+
+/** Runs one step to its end. Never rejects: what went wrong is in the outcome. */
+export async function runStep(context: StepContext, step: Step): Promise<StepOutcome> {
+  const started = performance.now()
+  const result: StepResult = { id: step.id, title: step.title, state: 'failed', startedAt: new Date().toISOString() }
+  const seconds = () => round((performance.now() - started) / 1000)
+  const at = () => new Date().toISOString()
+  const waits: Waits = { seconds: 0, for: new Set() }
+  context.journal.append({ type: 'step-started', step: step.id })
+  context.emit({ type: 'step-started', at: at(), step: step.id })
+  try {
+    const reason = await attempt(context, step, started + step.timeoutSec * 1000, waits)
+    if (reason !== undefined) {
+      context.journal.append({ type: 'step-skipped', step: step.id, reason })
+      Object.assign(result, { state: 'skipped', reason, seconds: seconds() })
+      context.emit({ type: 'step-skipped', at: at(), step: step.id, reason })
+      return { result }
+    }
+    context.journal.append({ type: 'step-done', step: step.id, seconds: seconds() })
+    Object.assign(result, { state: 'done', seconds: seconds() }, waited(waits))
+    context.emit({ type: 'step-done', at: at(), step: step.id, seconds: seconds() })
+    return { result }
+  } catch (thrown) {
+    const error = thrown instanceof OperatorError ? thrown : unexpected(step, thrown)
+    const state = error instanceof InterruptedError ? 'interrupted' : 'failed'
+    Object.assign(result, { state, reason: error.message, seconds: seconds() }, waited(waits))
+    const entry =
+      state === 'interrupted'
+        ? { type: 'step-interrupted' as const }
+        : { type: 'step-failed' as const, message: error.message }
+    context.journal.append({ ...entry, step: step.id })
+    context.emit({ type: 'step-failed', at: at(), step: step.id, seconds: seconds(), message: error.message })
+    return { result, error }
+  }
+}
+
+/** Returns why the step was skipped, or undefined when it was done. Throws what stopped it. */
+async function attempt(context: StepContext, step: Step, deadline: number, waits: Waits): Promise<string | undefined> {
+  const idle: Phase = { signal: AbortSignal.any([context.stop, context.kill]), deadline }
+  const skip = await alreadyTrue(context, step, idle)
+  stopIfInterrupted(context, step, idle.signal)
+  if (skip !== undefined) return skip
+
+  await waitForAll(context, step, step.require ?? [], idle, waits, 'is not ready to start')
+  // From here on an `after` step is past the point where it can be left half done.
+  const busy: Phase = { signal: step.interrupt === 'now' ? idle.signal : context.kill, deadline }
+  if (step.action.kind === 'exec') await act(context, step, step.action, busy)
+  await waitForAll(context, step, step.verify, busy, waits, 'is not true afterwards')
+  return undefined
+}
+
+async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Promise<string | undefined> {
+  const probe = async (checks: Check[] | undefined): Promise<string | undefined> => {
+    if (!checks || checks.length === 0) return undefined
+    const verdicts = await Promise.all(checks.map((check) => context.gates.evaluate(check, phase.signal)))
+    return verdicts.every(({ status }) => status === 'pass')
+      ? verdicts.map(({ detail }) => detail).join('; ')
+      : undefined
+  }
+  const reason = await probe(step.unless)
+  if (reason !== undefined || !context.doneBefore) return reason
+  // The journal says where to look, live state whether it is so: an action without `unless` is not repeated for nothing.
+  const still = await probe(step.verify)
+  return still === undefined ? undefined : `done before, and still: ${still}`
+}
+
+type ExecAction = Extract<Step['action'], { kind: 'exec' }>
+
+async function act(context: StepContext, step: Step, action: ExecAction, phase: Phase): Promise<void> {
+  const patterns = (action.retry?.while ?? []).map((source) => new RegExp(source, 'i'))
+  const accepted = (action.accept ?? []).map((source) => new RegExp(source, 'i'))
+  for (;;) {
+    await context.lock.beforeWrite(step.id)
+    stopIfInterrupted(context, step, phase.signal)
+    const result = await context.exec({
+      pipeline: action.pipeline,
+      timeoutSec: Math.max((phase.deadline - performance.now()) / 1000, 0),
+      signal: phase.signal,
+      kill: context.kill,
+      step: step.id,
+      logFile: join(context.logDir, `${step.id.replaceAll('/', '__')}.log`),
+      onLine: (line) => context.emit({ type: 'step-output', at: new Date().toISOString(), step: step.id, line }),
+      onSpawn: ({ pid, startTime, argv }) => {
+        context.onWrite()
+        context.journal.append({ type: 'process-started', step: step.id, pid, startTime, argv })
+      },
+      onExit: ({ pid }, exitCode) => context.journal.append({ type: 'process-ended', step: step.id, pid, exitCode }),
+    })
+    if (result.exitCode === 0) return
+    if (result.ended === 'signal') throw new InterruptedError(`${step.title}: interrupted`, { command: result.line })
+    // Done already, says the tool (a call that was cut off and made again): verify looks whether that is so.
+    if (result.ended === undefined && accepted.some((pattern) => pattern.test(textOf(result)))) return
+    const again = result.ended === undefined && patterns.some((pattern) => pattern.test(textOf(result)))
+    const pauseMs = (action.retry?.everySec ?? 0) * 1000
+    if (!again || performance.now() + pauseMs >= phase.deadline) throw toolError(step, action, result, again)
+    await sleep(pauseMs, undefined, { signal: phase.signal }).catch(() =>
+      stopIfInterrupted(context, step, phase.signal),
+    )
+  }
+}
+
+function textOf(result: ExecResult): string {
+  return `${result.stderr}\n${result.stdout.slice(-64 * 1024)}`
+}
+
+function toolError(step: Step, action: ExecAction, result: ExecResult, retried: boolean): ToolError {
+  const tools = action.pipeline.map(({ tool }) => tool).join(' | ')
+  const how =
+    result.ended === 'timeout'
+      ? `was ended after ${step.timeoutSec} s, its time limit`
+      : result.ended === 'killed'
+        ? 'was killed by somebody else'
+        : `failed with exit code ${result.exitCode}${retried ? `, again and again for ${step.timeoutSec} s` : ''}`
+  return new ToolError(`${step.title}: ${tools} ${how}`, {
+    command: result.line,
+    output: result.tail.join('\n'),
+    ...(step.runbook ? { runbook: step.runbook } : {}),
+  })
+}
+
+interface Waits {
+  seconds: number
+  for: Set<string>
+}
+
+async function waitForAll(
+  context: StepContext,
+  step: Step,
+  checks: Check[],
+  phase: Phase,
+  waits: Waits,
+  how: string,
+): Promise<void> {
+  if (checks.length === 0) return
+  const begun = performance.now()
+  const open = new Map<Check, string[]>()
+  const tell = (check: Check, waitingFor: string[]) => {
+    open.set(check, waitingFor)
+    for (const line of waitingFor) if (waits.for.size < 200) waits.for.add(line)
+    context.emit({
+      type: 'step-waiting',
+      at: new Date().toISOString(),
+      step: step.id,
+      waitingFor: [...open.values()].flat(),
+    })
+  }
+  const verdicts = await Promise.all(
+    checks.map(async (check) => {
+      const verdict = await context.gates.waitFor(check, {
+        deadline: phase.deadline,
+        signal: phase.signal,
+        onWaiting: (waitingFor) => tell(check, waitingFor),
+      })
+      if (open.has(check)) tell(check, verdict.status === 'pass' ? [] : (verdict.waitingFor ?? []))
+      return verdict
+    }),
+  )
+  waits.seconds += (performance.now() - begun) / 1000
+  if (verdicts.every(({ status }) => status === 'pass')) return
+  stopIfInterrupted(context, step, phase.signal)
+  throw gateError(step, checks, verdicts, how)
+}
+
+/** Wrong files (2) come before an absent cluster (4), and that before a gate that simply does not hold (3). */
+function gateError(step: Step, checks: Check[], verdicts: Verdict[], how: string): OperatorError {
+  const open = verdicts.flatMap((verdict, index) =>
+    verdict.status === 'pass' ? [] : [{ verdict, check: checks[index]! }],
+  )
+  const lines = open.flatMap(({ check, verdict }) => [
+    `${describeCheck(check)}: ${verdict.detail}`,
+    ...(verdict.waitingFor ?? []).map((line) => `  ${line}`),
+  ])
+  const next = new Set(open.map(({ verdict }) => verdict.next).filter((line) => line !== undefined))
+  const detail = {
+    output: lines.join('\n'),
+    ...(next.size > 0 ? { next: [...next].join('\n') } : {}),
+    ...(step.runbook ? { runbook: step.runbook } : {}),
+  }
+  const late = open.every(({ verdict }) => !verdict.final) ? `; ${step.timeoutSec} s were not enough` : ''
+  const message = `${step.title}: ${open.map(({ check }) => describeCheck(check)).join(', ')} ${how}${late}`
+  const causes = open.map(({ verdict }) => verdict.cause)
+  const problems = open.flatMap(({ verdict }) => verdict.problems ?? [])
+  if (causes.includes('configuration')) return new ConfigError(message, problems, detail)
+  if (causes.every((cause) => cause === 'unreachable')) return new UnreachableError(message, detail)
+  return new GateError(message, detail)
+}
+
+/** `node-ready node=apps-cp1` */
+export function describeCheck(check: Check): string {
+  return [check.gate, ...Object.entries(check.params ?? {}).map(([name, value]) => `${name}=${value}`)].join(' ')
+}
+
+function stopIfInterrupted(context: StepContext, step: Step, signal: AbortSignal): void {
+  if (signal.aborted || context.kill.aborted) throw new InterruptedError(`${step.title}: interrupted`)
+}
+
+function unexpected(step: Step, thrown: unknown): OperatorError {
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new OperatorError(`${step.title}: ${message}`, 1, { cause: thrown })
+}
+
+function waited(waits: Waits): Partial<StepResult> {
+  return waits.for.size === 0 && waits.seconds < 0.05
+    ? {}
+    : { waitedSec: round(waits.seconds), waitedFor: [...waits.for] }
+}
+
+const round = (seconds: number) => Math.round(seconds * 10) / 10

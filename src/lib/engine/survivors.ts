@@ -1,0 +1,56 @@
+/** Processes that an earlier process of a run started and that outlived it. */
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProcessId, ProcessPort } from '../exec/types.ts'
+import type { Plan, Step } from '../types.ts'
+import type { JournalEntry, NewEntry } from './journal.ts'
+import { openChildren } from './runs.ts'
+
+/** A process that is not our child can't be waited for by an event on every platform, so its end is looked for. */
+const lookEveryMs = 200
+
+/**
+ * Makes sure that nothing of a dead run still writes: survivors of a `now` step are killed, those of an `after` step are
+ * left to finish until that step's time limit, counted from its start, is over. As a rule there are none, since children
+ * die with their run (child.ts, guard.ts).
+ */
+export async function settleSurvivors(
+  runId: string,
+  plan: Plan,
+  journal: JournalEntry[],
+  processes: ProcessPort,
+  signal: AbortSignal,
+  onSettled: (entry: NewEntry) => void,
+): Promise<void> {
+  const known = openChildren(journal).filter(processes.isAlive)
+  const marked = processes.ofRun(runId)
+  const all = [...known, ...marked.filter(({ pid }) => !known.some((child) => child.pid === pid))]
+  await Promise.all(
+    all.map(async (child) => {
+      const step = plan.steps.find(({ id }) => id === child.step)
+      const leftMs = step?.interrupt === 'after' ? timeLeft(step, journal) : 0
+      const ended = leftMs > 0 && (await hasEnded(child, leftMs, processes, signal))
+      if (!ended) processes.end(child)
+      onSettled({ type: 'survivor', step: child.step, pid: child.pid, outcome: ended ? 'ended' : 'killed' })
+    }),
+  )
+}
+
+function timeLeft(step: Step, journal: JournalEntry[]): number {
+  const started = journal.findLast((entry) => entry.type === 'step-started' && entry.step === step.id)
+  return started ? Date.parse(started.at) + step.timeoutSec * 1000 - Date.now() : 0
+}
+
+async function hasEnded(
+  child: ProcessId,
+  withinMs: number,
+  processes: ProcessPort,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const deadline = performance.now() + withinMs
+  while (processes.isAlive(child)) {
+    if (performance.now() >= deadline || signal.aborted) return false
+    await sleep(lookEveryMs, undefined, { signal }).catch(() => {})
+  }
+  return true
+}

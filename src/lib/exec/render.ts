@@ -1,0 +1,19 @@
+/** The one place that writes a Command as a line for a POSIX shell: plan, log, journal and errors all show this. */
+import type { Command } from '../types.ts'
+
+/** `a | b`, with environment and quoting, to be pasted in the target's root. secretEnv shows as `NAME="$(op read REF)"`. */
+export function shellLine(pipeline: Command[]): string {
+  return pipeline.map(commandLine).join(' | ')
+}
+
+function commandLine(command: Command): string {
+  const plain = Object.entries(command.env ?? {}).map(([name, value]) => `${name}=${quote(value)}`)
+  const secret = Object.entries(command.secretEnv ?? {}).map(([name, ref]) => `${name}="$(op read ${quote(ref)})"`)
+  return [...plain, ...secret, command.tool, ...command.args.map(quote)].join(' ')
+}
+
+/** As it stands when no shell would touch it, else in single quotes. An unquoted leading `~` would expand; so would `=` in zsh. */
+export function quote(word: string): string {
+  if (/^[\w@%+:,./-][\w@%+:,./=-]*$/.test(word)) return word
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}

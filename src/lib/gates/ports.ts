@@ -1,0 +1,49 @@
+/** What probes look through, beside the Kubernetes and Talos APIs. All of it reads; src/gates.ts fills it in. */
+import type { Cluster, Problem, Result, Target } from '../types.ts'
+
+/** A tool of the pinned chain, on this machine. */
+export interface ToolState {
+  name: string
+  pinned: string
+  /** Undefined when this machine has no binary of the pinned version. */
+  path: string | undefined
+  /** The version of another binary of that name on PATH. */
+  onPath?: string
+}
+
+/** The secrets of a cluster, decrypted in memory. */
+export interface TalosSecrets {
+  /** PEM of the CA that signs the API server's certificate. */
+  kubernetesCa: string
+  /** PEM of the CA that signs the machines' certificates. */
+  talosCa: string
+  /** NFR10: without it Kubernetes Secrets lie in etcd as they are. */
+  hasSecretbox: boolean
+}
+
+export type DecryptFailure =
+  /** `op` isn't signed in, or there is no such item. */
+  | 'no-key'
+  | 'missing-file'
+  /** The key isn't a recipient, or the file was tampered with. */
+  | 'undecryptable'
+  | 'incomplete'
+
+export interface GatePorts {
+  target: Target
+  cluster: Cluster
+  /** Everything that is wrong in the repository. */
+  problems: () => Promise<Problem[]>
+  tools: (names: string[]) => ToolState[]
+  /** Who is signed in at 1Password. */
+  signedIn: (signal: AbortSignal) => Promise<Result<string>>
+  talosSecrets: (
+    signal: AbortSignal,
+  ) => Promise<{ ok: true; value: TalosSecrets } | { ok: false; why: DecryptFailure; detail: string }>
+  /** Whether talos/<cluster>/clusterconfig is what genconfig would write now; the names of files that differ. */
+  staleConfigs: (signal: AbortSignal) => Promise<Result<string[]>>
+  /** What `talosctl validate` says against one generated file; undefined when it is valid. */
+  configFault: (file: string, signal: AbortSignal) => Promise<Result<string | undefined>>
+  /** The CA (PEM) and server of the target's context in the operator's kubeconfig; undefined when there is no such context. */
+  kubeContext: () => Promise<Result<{ server: string; ca: string } | undefined>>
+}

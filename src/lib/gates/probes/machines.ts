@@ -1,0 +1,88 @@
+/** Probes of the machines: the five states of a node, and the configs that were made for them. */
+import type { NodeState, TalosPort, Verdict } from '../../types.ts'
+import type { Probe } from '../evaluate.ts'
+import { listOf } from '../fill.ts'
+import type { GatePorts } from '../ports.ts'
+import { unreadable } from '../unreadable.ts'
+
+type MachineProbe = 'node-state' | 'talos-config-current' | 'talos-config-valid'
+
+const meaning: Record<NodeState, string> = {
+  down: 'does not answer on port 50000',
+  maintenance: 'waits for its first config (maintenance mode)',
+  ours: "answers with this cluster's certificates",
+  'foreign-pki': "is configured with another cluster's certificates",
+  'certificate-without-address': 'is ours, but its certificate does not name the address that we dial',
+}
+
+const nextFor: Partial<Record<NodeState, (node: string) => string>> = {
+  down: () => 'power it on, and look at its console, its switch port and its address',
+  'foreign-pki': (node) =>
+    `it belongs to another installation: wipe it (boot the Talos ISO and choose reset), or correct the address ${node} in talconfig.yaml`,
+  'certificate-without-address': () =>
+    'add the address to certSANs in talconfig.yaml and apply the config over an address that it names',
+}
+
+/** States that no waiting changes. */
+const settled: NodeState[] = ['foreign-pki', 'certificate-without-address']
+
+export function machineProbes(ports: GatePorts, talos: TalosPort): Record<MachineProbe, Probe> {
+  const hostnames = new Map(ports.cluster.nodes.map((node) => [node.address, node.hostname]))
+  const titleOf = (node: string) => (hostnames.has(node) ? `${hostnames.get(node)} (${node})` : node)
+
+  return {
+    /** Every one of `nodes` is in one of the states `in`. */
+    async 'node-state'(params, signal) {
+      const wanted = listOf(params.in)
+      const found = await Promise.all(
+        listOf(params.nodes).map(async (node) => ({ node, state: await talos.state(node, signal) })),
+      )
+      const lines: string[] = []
+      const wrong: { node: string; state: NodeState }[] = []
+      for (const { node, state } of found) {
+        if (!state.ok) lines.push(`${titleOf(node)}: ${state.detail}`)
+        else if (!wanted.includes(state.value)) {
+          wrong.push({ node, state: state.value })
+          lines.push(`${titleOf(node)}: ${meaning[state.value]}`)
+        }
+      }
+      if (lines.length === 0) return { status: 'pass', detail: `${found.length} machines: ${wanted.join(' or ')}` }
+      const foreign = wrong.find(({ state }) => settled.includes(state))
+      const worst = foreign ?? wrong[0]
+      const next = worst && nextFor[worst.state]?.(worst.node)
+      return {
+        status: wrong.length > 0 ? 'fail' : 'unknown',
+        detail: lines.join('; '),
+        waitingFor: lines,
+        ...(next ? { next } : {}),
+        ...(foreign ? { final: true as const, cause: 'configuration' as const } : { cause: 'unreachable' as const }),
+      }
+    },
+
+    async 'talos-config-current'(_params, signal) {
+      const stale = await ports.staleConfigs(signal)
+      if (!stale.ok) return unreadable(stale)
+      if (stale.value.length === 0) return { status: 'pass', detail: 'clusterconfig is what talhelper makes now' }
+      return { status: 'fail', detail: `out of date: ${stale.value.join(', ')}`, waitingFor: stale.value }
+    },
+
+    async 'talos-config-valid'(params, signal): Promise<Verdict> {
+      const files = listOf(params.files)
+      const faults = await Promise.all(
+        files.map(async (file) => ({ file, fault: await ports.configFault(file, signal) })),
+      )
+      const problems = faults.flatMap(({ file, fault }) => {
+        if (!fault.ok) return [{ file, line: 1, message: fault.detail }]
+        return fault.value === undefined ? [] : [{ file, line: 1, message: fault.value }]
+      })
+      if (problems.length === 0) return { status: 'pass', detail: `${files.length} machine configs` }
+      return {
+        status: 'fail',
+        detail: problems.map(({ file, message }) => `${file}: ${message}`).join('; '),
+        problems,
+        cause: 'configuration',
+        final: true,
+      }
+    },
+  }
+}

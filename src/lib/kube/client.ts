@@ -1,0 +1,28 @@
+/**
+ * The KubePort: reads only, on purpose (design section 3). List, watch and raw GET over HTTPS with the operator's own
+ * kubeconfig; every failure is a Result that says whether the cluster is unreachable, refuses us or lacks the kind.
+ */
+import type { KubePort } from '../types.ts'
+import { createConnection } from './connection.ts'
+import { createDiscovery } from './discovery.ts'
+import { listObjects } from './list.ts'
+import { watchObjects } from './watch.ts'
+
+/**
+ * @param target kubeconfig path and context name; both may not exist yet, which reads as `unreachable`
+ */
+export function createKubePort(target: { kubeconfig: string; context: string }): KubePort {
+  const connection = createConnection(target)
+  const discovery = createDiscovery(connection)
+  return {
+    async list(ref, signal) {
+      const listing = await listObjects(connection, discovery, ref, signal)
+      return listing.ok ? { ok: true, value: listing.value.objects } : listing
+    },
+    watch: (ref, signal, onChange) => watchObjects(connection, discovery, ref, signal, onChange),
+    raw(path, options = {}) {
+      const { server, signal } = options
+      return connection.text(path, { accept: '*/*', ...(server ? { server } : {}), ...(signal ? { signal } : {}) })
+    },
+  }
+}

@@ -1,0 +1,147 @@
+/** HTTPS requests to one cluster's API server, with every failure told apart. */
+import type { IncomingMessage } from 'node:http'
+import { Agent, request as httpsRequest } from 'node:https'
+import type { Result } from '../types.ts'
+import { type Access, fileStamp, readAccess } from './kubeconfig.ts'
+
+export interface RequestOptions {
+  /** Another address of the same cluster, `https://10.25.13.12:6443`. */
+  server?: string
+  signal?: AbortSignal
+  /** Until the response's head is there, and between two chunks of its body. */
+  timeoutMs?: number
+  accept?: string
+}
+
+export interface Connection {
+  /** The open response of a GET with status 200, or why there is none. */
+  open(path: string, options?: RequestOptions): Promise<Result<IncomingMessage>>
+  /** The whole body of a GET with status 200. */
+  text(path: string, options?: RequestOptions): Promise<Result<string>>
+}
+
+type Failure = Extract<Result<never>, { ok: false }>
+
+/** A healthy API server answers a read in milliseconds; a hanging one must not hold a gate for long. */
+const requestTimeoutMs = 10_000
+
+/**
+ * Opens no connection by itself. The kubeconfig is read again whenever the file changes, because bootstrap merges the
+ * context into it while this connection is already in use.
+ */
+export function createConnection(target: { kubeconfig: string; context: string }): Connection {
+  let known: { stamp: string; access: Access; agent: Agent } | undefined
+
+  const access = async (): Promise<Result<{ access: Access; agent: Agent }>> => {
+    const stamp = await fileStamp(target.kubeconfig)
+    if (known && known.stamp === stamp) return { ok: true, value: known }
+    const read = await readAccess(target.kubeconfig, target.context)
+    if (!read.ok) return read
+    // Another request has read the same file in the meantime, and its agent is in use.
+    if (known && known.stamp === stamp) return { ok: true, value: known }
+    known?.agent.destroy()
+    const { ca, cert, key, servername, insecure } = read.value
+    const agent =
+      read.value.agent ??
+      new Agent({
+        keepAlive: true,
+        ...(ca ? { ca } : {}),
+        ...(cert ? { cert } : {}),
+        ...(key ? { key } : {}),
+        ...(servername ? { servername } : {}),
+        ...(insecure ? { rejectUnauthorized: false } : {}),
+      })
+    known = { stamp, access: read.value, agent }
+    return { ok: true, value: known }
+  }
+
+  const open = async (path: string, options: RequestOptions = {}): Promise<Result<IncomingMessage>> => {
+    const ready = await access()
+    // No kubeconfig yet is the same to a caller as a cluster that doesn't answer yet.
+    if (!ready.ok) return ready.why === 'not-found' ? { ...ready, why: 'unreachable' } : ready
+    const { access: to, agent } = ready.value
+    const server = options.server ?? to.server
+    const response = await dial(new URL(path, server), agent, to.headers, options)
+    if (!(response instanceof Error)) return statusOf(response)
+    return failureOf(response, server)
+  }
+
+  return {
+    open,
+    async text(path, options) {
+      const response = await open(path, options)
+      if (!response.ok) return response
+      try {
+        return { ok: true, value: await bodyOf(response.value) }
+      } catch (error) {
+        return failureOf(error as Error, path)
+      }
+    },
+  }
+}
+
+function dial(
+  url: URL,
+  agent: Agent,
+  headers: Record<string, string>,
+  options: RequestOptions,
+): Promise<IncomingMessage | Error> {
+  const { promise, resolve } = Promise.withResolvers<IncomingMessage | Error>()
+  const timeout = options.timeoutMs ?? requestTimeoutMs
+  const request = httpsRequest(url, {
+    agent,
+    headers: { accept: options.accept ?? 'application/json', ...headers },
+    timeout,
+    ...(options.signal ? { signal: options.signal } : {}),
+  })
+  request.on('timeout', () => request.destroy(new Error(`no answer from ${url.host} within ${timeout / 1000} s`)))
+  request.on('response', resolve)
+  request.on('error', resolve)
+  request.end()
+  return promise
+}
+
+async function statusOf(response: IncomingMessage): Promise<Result<IncomingMessage>> {
+  const status = response.statusCode ?? 0
+  if (status >= 200 && status < 300) return { ok: true, value: response }
+  const text = await bodyOf(response).catch(() => '')
+  const detail = `HTTP ${status}: ${messageOf(text)}`
+  if (status === 401 || status === 403) return { ok: false, why: 'denied', detail }
+  if (status === 404) return { ok: false, why: 'not-found', detail }
+  // 410 asks for a new list (an expired resourceVersion); watch.ts reads it from the detail's number.
+  if (status === 429 || status === 503 || status === 504) return { ok: false, why: 'unreachable', detail }
+  return { ok: false, why: 'failed', detail }
+}
+
+/** The `message` of a Status object, else the text itself. */
+function messageOf(text: string): string {
+  try {
+    const status = JSON.parse(text) as { message?: string }
+    return status.message ?? text
+  } catch {
+    return text.trim()
+  }
+}
+
+async function bodyOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** OpenSSL's and Node's codes for "this isn't the cluster that the kubeconfig's CA vouches for". */
+const untrusted = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT_|HOSTNAME_MISMATCH)/
+
+function failureOf(error: NodeJS.ErrnoException, server: string): Failure {
+  const code = error.code ?? ''
+  if (untrusted.test(code)) {
+    return {
+      ok: false,
+      why: 'denied',
+      detail: `${server}: its certificate is not one of this cluster's CA (${error.message})`,
+    }
+  }
+  if (/SSL|TLS/.test(code)) return { ok: false, why: 'denied', detail: `${server}: ${error.message}` }
+  const members = (error as AggregateError).errors as Error[] | undefined
+  return { ok: false, why: 'unreachable', detail: `${server}: ${error.message || members?.[0]?.message || code}` }
+}

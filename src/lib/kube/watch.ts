@@ -1,0 +1,107 @@
+/** List, then watch, as client-go's reflector does: the caller always sees the whole current list. */
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { KubeObject, ObjectRef, Result } from '../types.ts'
+import type { Connection } from './connection.ts'
+import type { Discovery } from './discovery.ts'
+import { listObjects, selection } from './list.ts'
+
+/** The server ends a watch after this long; a bookmark comes about once a minute, so a silent socket is a dead one. */
+const watchSec = 300
+const silentMs = 90_000
+/** Between two attempts while the server is away or the kind isn't served (nothing tells when that changes). */
+const firstRetryMs = 250
+const longestRetryMs = 4_000
+
+interface WatchEvent {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  object: KubeObject & { code?: number; message?: string }
+}
+
+/**
+ * Calls `onChange` with the whole list at once and after each change until `signal` aborts. A failure is passed on
+ * once per kind of failure; reconnecting goes on from the last resourceVersion, or with a new list if that is gone.
+ */
+export async function watchObjects(
+  connection: Connection,
+  discovery: Discovery,
+  ref: ObjectRef,
+  signal: AbortSignal,
+  onChange: (objects: Result<KubeObject[]>) => void,
+): Promise<void> {
+  let retryMs = firstRetryMs
+  let state: { version: string; objects: Map<string, KubeObject> } | undefined
+  const publish = (result: Result<KubeObject[]>) => {
+    if (!signal.aborted) onChange(result)
+  }
+
+  while (!signal.aborted) {
+    if (!state) {
+      const listed = await listObjects(connection, discovery, ref, signal)
+      if (listed.ok) {
+        state = {
+          version: listed.value.resourceVersion,
+          objects: new Map(listed.value.objects.map((object) => [keyOf(object), object])),
+        }
+        retryMs = firstRetryMs
+        publish({ ok: true, value: [...state.objects.values()] })
+      } else {
+        publish(listed)
+      }
+    }
+    if (state) {
+      const ended = await follow(connection, discovery, ref, signal, state, () =>
+        publish({ ok: true, value: [...(state?.objects.values() ?? [])] }),
+      )
+      // A watch that the server ended in good order is opened again, with the pause below in case it ends them at once.
+      if (ended.ok) retryMs = firstRetryMs
+      // `bad-output` here means 410 Gone or an ERROR event: what we hold is too old, list again.
+      else if (ended.why === 'bad-output' || ended.why === 'not-found') state = undefined
+      else publish(ended)
+    }
+    await delay(retryMs, undefined, { signal }).catch(() => {})
+    retryMs = Math.min(retryMs * 2, longestRetryMs)
+  }
+}
+
+/** One watch request; ok when the server closed it in good order. */
+async function follow(
+  connection: Connection,
+  discovery: Discovery,
+  ref: ObjectRef,
+  signal: AbortSignal,
+  state: { version: string; objects: Map<string, KubeObject> },
+  changed: () => void,
+): Promise<Result<undefined>> {
+  const path = await discovery.path(ref, signal)
+  if (!path.ok) return path
+  const query = selection(ref)
+  query.set('watch', 'true')
+  query.set('allowWatchBookmarks', 'true')
+  query.set('timeoutSeconds', String(watchSec))
+  query.set('resourceVersion', state.version)
+  const response = await connection.open(`${path.value}?${query}`, { signal, timeoutMs: silentMs })
+  if (!response.ok) {
+    return response.detail.startsWith('HTTP 410') ? { ok: false, why: 'bad-output', detail: response.detail } : response
+  }
+  try {
+    for await (const line of createInterface({ input: response.value, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (!line) continue
+      const event = JSON.parse(line) as WatchEvent
+      if (event.type === 'ERROR') return { ok: false, why: 'bad-output', detail: event.object.message ?? 'watch error' }
+      state.version = event.object.metadata.resourceVersion ?? state.version
+      if (event.type === 'BOOKMARK') continue
+      const object = { ...event.object, apiVersion: ref.apiVersion, kind: ref.kind }
+      if (event.type === 'DELETED') state.objects.delete(keyOf(object))
+      else state.objects.set(keyOf(object), object)
+      changed()
+    }
+    return { ok: true, value: undefined }
+  } catch (error) {
+    return { ok: false, why: 'unreachable', detail: (error as Error).message }
+  } finally {
+    response.value.destroy()
+  }
+}
+
+const keyOf = (object: KubeObject) => `${object.metadata.namespace ?? ''}/${object.metadata.name}`

@@ -1,0 +1,240 @@
+/**
+ * The real etcd members, one process per control plane, with the certificates of the applied machine config. They listen
+ * on the lab's base address and never on a machine's: what a client of the cluster sees of etcd is the Talos API.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type KeptRunning, keepRunning } from '../children.ts'
+import { issueCertificate } from '../talos/certificates.ts'
+import type { EtcdMember, Lab, Machine, MachineConfig } from '../types.ts'
+import { type EtcdClient, etcdClient } from './etcd-api.ts'
+
+export interface EtcdState {
+  phase: 'waiting' | 'joining' | 'running' | 'stopped'
+  healthy: boolean
+  message: string
+}
+
+export interface Etcd {
+  /** The data directory of this machine isn't empty. */
+  hasData(machine: Machine): boolean
+  /** A new cluster of this one member. */
+  bootstrap(machine: Machine): Promise<void>
+  /** With data it starts again; without, it joins as soon as another member runs (asked again by every call). */
+  start(machine: Machine): Promise<void>
+  stop(machine: Machine): Promise<void>
+  wipe(machine: Machine): Promise<void>
+  member(machine: Machine): EtcdMember | undefined
+  state(machine: Machine): EtcdState
+  /** Ports of the members that run, healthy ones first: where the API server's connections go. */
+  livePorts(): number[]
+}
+
+interface Member {
+  machine: Machine
+  process: KeptRunning
+  client: EtcdClient
+  access: EtcdMember
+  healthy: boolean
+}
+
+const joinDeadlineMs = 120_000
+const retryMs = 200
+const joinAgainMs = 500
+
+/** @param changed called whenever a member starts, gets healthy or stops */
+export function createEtcd(lab: Lab, changed: () => void): Etcd {
+  const { spec } = lab
+  const members = new Map<string, Member>()
+  const joining = new Set<string>()
+  // Talos' own members join one at a time too: etcd takes one learner at once.
+  let queue: Promise<void> = Promise.resolve()
+  let refusal = ''
+
+  const dataDir = (machine: Machine) => join(spec.dir, 'etcd', machine.spec.address)
+  const ports = (machine: Machine) => {
+    const client = 2310 + 2 * spec.machines.findIndex(({ address }) => address === machine.spec.address)
+    return { client, peer: client + 1 }
+  }
+  const peerUrl = (machine: Machine) => `https://${spec.base}:${ports(machine).peer}`
+  const hasData = (machine: Machine) => existsSync(join(dataDir(machine), 'member'))
+  const running = () => [...members.values()].sort((a, b) => Number(b.healthy) - Number(a.healthy))
+
+  const run = async (machine: Machine, cluster: { initial: string; state: 'new' | 'existing' }) => {
+    const config = configOf(machine)
+    const pki = join(spec.dir, 'pki', 'etcd', machine.spec.address)
+    const access = await issueAccess(config, pki, spec.base, `https://${spec.base}:${ports(machine).client}`)
+    const { client, peer } = ports(machine)
+    const url = (port: number) => `https://${spec.base}:${port}`
+    const args = [
+      `--name=${config.hostname}`,
+      `--data-dir=${dataDir(machine)}`,
+      // The data must outlive a crash of the lab's processes, not of the machine that the lab runs on.
+      '--unsafe-no-fsync',
+      `--listen-client-urls=${url(client)}`,
+      `--advertise-client-urls=${url(client)}`,
+      `--listen-peer-urls=${url(peer)}`,
+      `--initial-advertise-peer-urls=${url(peer)}`,
+      `--initial-cluster=${cluster.initial}`,
+      `--initial-cluster-state=${cluster.state}`,
+      `--initial-cluster-token=${config.clusterName}`,
+      '--client-cert-auth=true',
+      `--trusted-ca-file=${pki}/ca.crt`,
+      `--cert-file=${pki}/server.crt`,
+      `--key-file=${pki}/server.key`,
+      '--peer-client-cert-auth=true',
+      `--peer-trusted-ca-file=${pki}/ca.crt`,
+      `--peer-cert-file=${pki}/server.crt`,
+      `--peer-key-file=${pki}/server.key`,
+      '--log-level=warn',
+    ]
+    const name = `etcd-${config.hostname}`
+    const process = keepRunning(
+      () => lab.spawn(name, toolPath(lab, 'etcd'), args),
+      ({ code, signal }, restartMs) => lab.log(name, `ended (${signal ?? `exit ${code}`}), starts again in ${restartMs} ms`),
+    )
+    const member: Member = { machine, process, client: etcdClient(access), access, healthy: false }
+    members.set(machine.spec.address, member)
+    changed()
+    return member
+  }
+
+  const stop = async (machine: Machine) => {
+    const member = members.get(machine.spec.address)
+    if (!member) return
+    members.delete(machine.spec.address)
+    await member.process.stop('SIGKILL')
+    member.client.close()
+    changed()
+  }
+
+  /** One attempt to become a voting member of the cluster that `other` belongs to. */
+  const join_ = async (machine: Machine, other: Member) => {
+    const { hostname } = configOf(machine)
+    // A member of the same name is this machine's former self: Talos removes it (services/etcd.go addMember, v1.12.0).
+    for (const former of (await other.client.members()).filter(({ name }) => name === hostname)) {
+      await other.client.remove(former.ID)
+    }
+    const id = await other.client.addLearner(peerUrl(machine))
+    const listed = await other.client.members()
+    const initial = listed
+      .filter((member) => member.ID === id || member.name)
+      .flatMap((member) => member.peerURLs.map((url) => `${member.ID === id ? hostname : member.name}=${url}`))
+      .join(',')
+    const member = await run(machine, { initial, state: 'existing' })
+    const deadline = Date.now() + joinDeadlineMs
+    for (;;) {
+      try {
+        await other.client.promote(id)
+        break
+      } catch (error) {
+        // Refused until the learner has caught up with the leader.
+        if (Date.now() > deadline || members.get(machine.spec.address) !== member) throw error
+        await delay(retryMs)
+      }
+    }
+  }
+
+  const joinWhenPossible = async (machine: Machine) => {
+    const { address } = machine.spec
+    const other = running().find((member) => member.machine.spec.address !== address)
+    if (!other || members.has(address) || joining.has(address)) return
+    joining.add(address)
+    queue = queue
+      .then(() => join_(machine, other))
+      .catch(async (error: Error) => {
+        // For five seconds after a member came etcd takes no other ("unhealthy cluster"); Talos asks again, too.
+        if (error.message !== refusal) lab.log('etcd', `${machine.config?.hostname} could not join yet: ${error.message}`)
+        refusal = error.message
+        await delay(joinAgainMs)
+      })
+      .finally(() => {
+        joining.delete(address)
+        changed()
+      })
+    await queue
+  }
+
+  /** Health changes without any event of ours (a lost quorum), so it is asked for while members run. */
+  const probe = async () => {
+    await Promise.all(
+      [...members.values()].map(async (member) => {
+        const healthy = await member.client.healthy()
+        if (healthy === member.healthy || members.get(member.machine.spec.address) !== member) return
+        member.healthy = healthy
+        changed()
+      }),
+    )
+  }
+  const probing = async () => {
+    for (;;) {
+      await probe()
+      const settled = [...members.values()].every((member) => member.healthy)
+      await delay(settled ? 5_000 : retryMs, undefined, { ref: false })
+    }
+  }
+  void probing()
+
+  return {
+    hasData,
+    async bootstrap(machine) {
+      const initial = `${configOf(machine).hostname}=${peerUrl(machine)}`
+      await mkdir(dataDir(machine), { recursive: true, mode: 0o700 })
+      await run(machine, { initial, state: 'new' })
+    },
+    async start(machine) {
+      if (members.has(machine.spec.address)) return
+      // With data on disk etcd ignores what it is told about the initial cluster.
+      if (hasData(machine)) await run(machine, { initial: `${configOf(machine).hostname}=${peerUrl(machine)}`, state: 'existing' })
+      else await joinWhenPossible(machine)
+    },
+    stop,
+    async wipe(machine) {
+      await stop(machine)
+      await rm(dataDir(machine), { recursive: true, force: true })
+    },
+    member: (machine) => members.get(machine.spec.address)?.access,
+    state(machine) {
+      const member = members.get(machine.spec.address)
+      if (joining.has(machine.spec.address)) return { phase: 'joining', healthy: false, message: 'Joining the etcd cluster' }
+      if (!member) {
+        return hasData(machine)
+          ? { phase: 'stopped', healthy: false, message: 'Stopped' }
+          : { phase: 'waiting', healthy: false, message: 'Waiting for etcd to be bootstrapped' }
+      }
+      const message = member.healthy ? 'Health check successful' : 'context deadline exceeded'
+      return { phase: 'running', healthy: member.healthy, message }
+    },
+    livePorts: () => running().map(({ machine }) => ports(machine).client),
+  }
+}
+
+function configOf(machine: Machine): MachineConfig {
+  if (!machine.config) throw new Error(`machine ${machine.spec.address} has no config`)
+  return machine.config
+}
+
+export function toolPath(lab: Lab, name: string): string {
+  const path = lab.spec.tools[name]
+  if (!path) throw new Error(`the lab was started without ${name}`)
+  return path
+}
+
+async function issueAccess(config: MachineConfig, dir: string, base: string, clientUrl: string): Promise<EtcdMember> {
+  const ca = config.ca.etcd
+  if (!ca?.key) throw new Error(`the config of ${config.hostname} holds no etcd CA`)
+  const authority = { crt: ca.crt, key: ca.key }
+  // etcd compares a peer's source address with its certificate, and on loopback that is 127.0.0.1.
+  const names = { ips: [base, '127.0.0.1'], dnsNames: [config.hostname, 'localhost'] }
+  const server = await issueCertificate(authority, { subject: `CN=${config.hostname}`, usage: 'peer', days: 365, ...names })
+  const client = await issueCertificate(authority, { subject: 'CN=talos', usage: 'client', days: 365 })
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await Promise.all([
+    writeFile(join(dir, 'ca.crt'), ca.crt),
+    writeFile(join(dir, 'server.crt'), server.crt),
+    writeFile(join(dir, 'server.key'), server.key, { mode: 0o600 }),
+  ])
+  return { clientUrl, ca: ca.crt, cert: client.crt, key: client.key }
+}

@@ -1,0 +1,26 @@
+/** The pinned binaries of a lab: those that it starts itself, and those that the commands in it call. */
+import { ensureTools, type ToolProgress } from '../tools/build.ts'
+import { toolsFor } from '../tools/catalog.ts'
+
+/**
+ * Absolute paths by name. What this machine lacks is fetched or built, which takes minutes once.
+ * @throws ToolError for the first tool that can't be had
+ */
+export async function labTools(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  note: (text: string) => void,
+): Promise<Record<string, string>> {
+  const names = [...new Set([...toolsFor('lab'), ...toolsFor('bootstrap')].map(({ name }) => name))]
+  let told = ''
+  const onProgress = ({ tool, version, state, etaSec }: ToolProgress) => {
+    if (state === 'present') return
+    const left = etaSec > 90 ? `${Math.round(etaSec / 60)} min` : `${Math.round(etaSec)} s`
+    const line = `${tool} ${version}: ${state}${state === 'done' ? '' : `, about ${left} left`}`
+    // The same tool reports every second; a new line for each would say nothing new.
+    if (`${tool}${state}` !== told) note(line)
+    told = `${tool}${state}`
+  }
+  const found = await ensureTools(names, { env, signal, onProgress })
+  return Object.fromEntries([...found].map(([name, { path }]) => [name, path]))
+}

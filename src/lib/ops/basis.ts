@@ -1,0 +1,51 @@
+/** What every plan on a cluster is based on: the files of the commit that it follows, and the pinned tools. */
+import { computeBasis } from '../config/basis.ts'
+import { clusterPaths, type Git, observeSource, requireSource, sourceFact } from '../config/source.ts'
+import type { Exec } from '../exec/types.ts'
+import type { Basis, Cluster, Json, Target } from '../types.ts'
+
+/** git in the target's root, as src/lib/config asks for it. A git that can't be started reads as "not in git". */
+export function gitIn(exec: Exec, signal?: AbortSignal): Git {
+  return async (args) => {
+    try {
+      return await exec({ pipeline: [{ tool: 'git', args }], timeoutSec: 30, ...(signal ? { signal } : {}) })
+    } catch (error) {
+      return { exitCode: null, stdout: '', stderr: (error as Error).message }
+    }
+  }
+}
+
+export interface SourceOptions {
+  ref?: string | undefined
+  worktree: boolean
+  reason?: string | undefined
+  /** A preview reports a difference; a run refuses on it. */
+  preview: boolean
+  /** Pinned versions by name, of the tools that the plan may call. */
+  tools: Record<string, string>
+}
+
+/**
+ * Commit, digest, and whether the files in use are those that the cluster follows.
+ * @throws GateError (exit 3) with the list of files when they are not, unless it is a preview; UsageError for a bad --ref
+ */
+export async function observeBasis(
+  exec: Exec,
+  cluster: Cluster,
+  target: Target,
+  options: SourceOptions,
+): Promise<Basis> {
+  const git = gitIn(exec)
+  const [digested, source] = await Promise.all([
+    computeBasis(git, { root: target.root, paths: clusterPaths(cluster.name), tools: options.tools }),
+    observeSource(git, {
+      follows: cluster.follows,
+      paths: clusterPaths(cluster.name),
+      ref: options.ref,
+      worktree: options.worktree ? { reason: options.reason ?? '' } : undefined,
+    }),
+  ])
+  if (!options.preview) requireSource(source)
+  const observed: Record<string, Json> = { source: sourceFact(source) }
+  return { ...digested, observed }
+}

@@ -1,0 +1,108 @@
+/** Bootstrap's first part: configs, machines, etcd. */
+import { ConfigError } from '../errors.ts'
+import { layout } from '../repo/layout.ts'
+import { genconfigArgs } from '../tools/talhelper.args.ts'
+import { applyConfigInsecureArgs, bootstrapArgs } from '../tools/talosctl.args.ts'
+import type { ClusterNode, Step } from '../types.ts'
+import { type BootstrapInput, bootstrapRunbook, check } from './bootstrap-input.ts'
+
+/**
+ * What `talosctl bootstrap` says while it is too early (reference talos.md 1.3): the container runtime or the clock
+ * isn't up, or the machine is still on its way. Everything else stops the run.
+ */
+const tooEarly = [
+  'bootstrap is not available yet',
+  'time is not in sync yet',
+  'code = Unavailable',
+  'connection refused',
+  'not implemented in maintenance mode',
+]
+
+export function machineSteps(input: BootstrapInput): Step[] {
+  const { cluster, target, params } = input
+  const addresses = cluster.nodes.map(({ address }) => address).join(',')
+  return [
+    generateConfigs(input),
+    {
+      id: 'machines/answer',
+      title: `Wait until all ${cluster.nodes.length} machines answer`,
+      action: { kind: 'wait' },
+      verify: [check('node-state', { nodes: addresses, in: 'maintenance,ours' })],
+      interrupt: 'now',
+      timeoutSec: params.nodeTimeoutSec,
+      runbook: bootstrapRunbook,
+    },
+    ...cluster.nodes.map((node) => applyConfig(input, node)),
+    bootstrapEtcd(
+      cluster.nodes.filter((node) => node.controlPlane),
+      target.talosconfig,
+      params.nodeTimeoutSec,
+    ),
+  ]
+}
+
+export const configFile = (cluster: string, node: ClusterNode) =>
+  `${layout.clusterconfig(cluster)}/${cluster}-${node.hostname}.yaml`
+
+/** The step of `k8sops talos gen`, too. */
+export function generateConfigs({ cluster, ageKey }: Pick<BootstrapInput, 'cluster' | 'ageKey'>): Step {
+  const paths = {
+    talconfig: layout.talconfig(cluster.name),
+    talsecret: layout.talsecret(cluster.name),
+    out: layout.clusterconfig(cluster.name),
+  }
+  return {
+    id: 'talos/genconfig',
+    title: 'Generate the machine configs',
+    action: { kind: 'exec', pipeline: [genconfigArgs(paths, ageKey)] },
+    unless: [check('talos-config-current')],
+    verify: [
+      check('talos-config-current'),
+      check('talos-config-valid', { files: cluster.nodes.map((node) => configFile(cluster.name, node)).join(',') }),
+    ],
+    interrupt: 'now',
+    timeoutSec: 120,
+    runbook: bootstrapRunbook,
+  }
+}
+
+/** Side by side: each machine installs and reboots for minutes, and none depends on another. */
+function applyConfig({ cluster, params }: BootstrapInput, node: ClusterNode): Step {
+  return {
+    id: `${node.hostname}/apply-config`,
+    title: `Configure ${node.hostname} (${node.controlPlane ? 'control plane' : 'worker'})`,
+    // A machine that answers with our certificates is configured; a new config for it is `k8sops talos apply`'s business.
+    unless: [check('node-state', { nodes: node.address, in: 'ours' })],
+    action: { kind: 'exec', pipeline: [applyConfigInsecureArgs(node.address, configFile(cluster.name, node))] },
+    verify: [check('machine-configured', { node: node.address })],
+    interrupt: 'after',
+    timeoutSec: params.nodeTimeoutSec,
+    group: 'apply-config',
+    runbook: bootstrapRunbook,
+  }
+}
+
+/** Always on the first control plane of talconfig.yaml, and only when no control plane has an etcd: never a second cluster. */
+function bootstrapEtcd(controlPlanes: ClusterNode[], talosconfig: string, timeoutSec: number): Step {
+  const [first] = controlPlanes
+  if (!first) throw new ConfigError('talconfig.yaml has no control plane')
+  const nodes = controlPlanes.map(({ address }) => address).join(',')
+  const members = controlPlanes.map(({ hostname }) => hostname).join(',')
+  return {
+    id: 'etcd/bootstrap',
+    title: `Bootstrap etcd on ${first.hostname}`,
+    unless: [check('etcd-bootstrapped', { nodes })],
+    require: [check('etcd-absent', { nodes }), check('time-synced', { node: first.address })],
+    action: {
+      kind: 'exec',
+      pipeline: [bootstrapArgs(talosconfig, first.address)],
+      retry: { while: tooEarly, everySec: 2 },
+      // A call that was cut off has reached the machine: etcd is on its way, and the members below tell whose it is.
+      accept: ['code = AlreadyExists'],
+    },
+    verify: [check('etcd-quorum', { nodes, members })],
+    interrupt: 'after',
+    timeoutSec,
+    runbook: bootstrapRunbook,
+  }
+}

@@ -1,0 +1,90 @@
+/** Bootstrap's third part: the releases that Flux needs under it, Flux, and everything that Flux brings. */
+import { syncReleaseArgs } from '../tools/helmfile.args.ts'
+import { deletePendingReleasesArgs } from '../tools/kubectl.args.ts'
+import type { Step } from '../types.ts'
+import { type BootstrapRelease, fluxNamespace } from './bootstrap-files.ts'
+import { type BootstrapInput, bootstrapRunbook, check } from './bootstrap-input.ts'
+
+/** Everything that Flux manages may take as long as the target for a whole cluster (NFR2: 30 minutes). */
+const reconcileTimeoutSec = 1800
+const releaseTimeoutSec = 600
+
+export function releaseSteps(input: BootstrapInput): Step[] {
+  const { cluster, files, params } = input
+  const names = cluster.nodes.map(({ hostname }) => hostname).join(',')
+  const isFlux = ({ namespace }: BootstrapRelease) => namespace === fluxNamespace
+  const before = files.releases.filter((release) => !isFlux(release))
+  const flux = files.releases.filter(isFlux)
+  const nodesReady: Step = {
+    id: 'nodes/ready',
+    title: `Wait until all ${cluster.nodes.length} nodes are Ready`,
+    action: { kind: 'wait' },
+    verify: [check('nodes-ready', { names })],
+    interrupt: 'now',
+    timeoutSec: params.nodeTimeoutSec,
+    runbook: bootstrapRunbook,
+  }
+  return [
+    ...settle(input, before),
+    ...before.map((release) => sync(input, release)),
+    nodesReady,
+    ...(params.skipFlux
+      ? []
+      : [...settle(input, flux), ...flux.map((release) => sync(input, release)), reconciled(input)]),
+  ]
+}
+
+/** One step per namespace: an interrupted helm leaves its release `pending`, and helm then refuses every further change. */
+function settle({ target }: BootstrapInput, releases: BootstrapRelease[]): Step[] {
+  const namespaces = [...new Set(releases.map(({ namespace }) => namespace))]
+  return namespaces.map((namespace) => {
+    const names = releases.filter((release) => release.namespace === namespace).map(({ name }) => name)
+    const settled = [check('releases-settled', { releases: names.map((name) => `${namespace}/${name}`).join(',') })]
+    return {
+      id: `${namespace}/settle`,
+      title: `Forget installs in ${namespace} that were cut off`,
+      unless: settled,
+      action: { kind: 'exec', pipeline: [deletePendingReleasesArgs(target.context, namespace, names)] },
+      verify: settled,
+      interrupt: 'now',
+      timeoutSec: 60,
+      runbook: bootstrapRunbook,
+    }
+  })
+}
+
+function sync({ cluster, target, files }: BootstrapInput, release: BootstrapRelease): Step {
+  const { namespace, name, version } = release
+  const inPlace = [check('release-in-place', { namespace, name, version })]
+  const selection = { file: files.appsHelmfile, environment: cluster.name, context: target.context }
+  return {
+    id: `${name}/sync`,
+    title: `Install ${name} ${version}`,
+    unless: inPlace,
+    action: { kind: 'exec', pipeline: [syncReleaseArgs(selection, { name, namespace })] },
+    verify: inPlace,
+    // helm records `pending` until it is through; ending it in the middle is what `settle` repairs.
+    interrupt: 'after',
+    timeoutSec: releaseTimeoutSec,
+    runbook: release.runbook,
+  }
+}
+
+function reconciled({ files }: BootstrapInput): Step {
+  return {
+    id: 'flux/reconciled',
+    title: 'Wait until everything that Flux manages is Ready',
+    action: { kind: 'wait' },
+    verify: [
+      check('flux-instance-ready'),
+      check('kustomizations-ready', { names: files.fluxKustomizations.join(',') }),
+      check('helmreleases-ready', {
+        names: files.releases.map(({ namespace, name }) => `${namespace}/${name}`).join(','),
+      }),
+      ...files.secretStores.map((name) => check('clustersecretstore-ready', { name })),
+    ],
+    interrupt: 'now',
+    timeoutSec: reconcileTimeoutSec,
+    runbook: 'docs/runbooks/flux.md',
+  }
+}

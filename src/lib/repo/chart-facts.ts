@@ -1,0 +1,73 @@
+/**
+ * Charts as far as they are known: `lab/charts/<chart>-<version>.json` has the value keys that a chart reads, taken once
+ * from the real chart. A value that the chart does not read is ignored by helm without a word.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { nameOf } from './flux.ts'
+import { layout } from './layout.ts'
+import type { Finding } from './locate.ts'
+import type { Release } from './releases.ts'
+
+/** The part of a chart's record that says what may be set. */
+export interface ChartValueKeys {
+  /** Dotted paths; a trailing `.*` is a map that takes any key. */
+  values: string[]
+}
+
+/** k8sops's own records, for repositories that have none of that chart. */
+const ownRecords = join(import.meta.dirname, '../../..')
+
+/** Releases whose chart is unknown, and values that their chart would ignore. */
+export async function chartFindings(root: string, releases: Release[]): Promise<Finding[]> {
+  const found = releases.map(async (release): Promise<Finding[]> => {
+    const { chartName: name, version } = release
+    const file = release.file ?? ''
+    const chart = await readChartValueKeys(root, name, version)
+    if (!chart) {
+      const record = layout.chartRecord(name, version)
+      const message = `HelmRelease ${nameOf(release)}: nothing is known about chart ${name} ${version} (${record} is missing)`
+      return [{ file, message, text: release.repository ? `chart: ${name}` : 'chartRef:' }]
+    }
+    return unknownValueKeys(chart, release.values).map((path) => ({
+      file,
+      message: `HelmRelease ${nameOf(release)}: chart ${name} ${version} has no value ${path.join('.')}, helm would ignore it`,
+      path: ['spec', 'values', ...path],
+    }))
+  })
+  return (await Promise.all(found)).flat()
+}
+
+/** The record of a chart; a version is found with and without its leading `v`, as registries hold many charts under both tags. */
+export async function readChartValueKeys(
+  root: string,
+  name: string,
+  version: string,
+): Promise<ChartValueKeys | undefined> {
+  const bare = version.replace(/^v/, '')
+  for (const directory of [root, ownRecords]) {
+    for (const tag of new Set([version, bare, `v${bare}`])) {
+      const text = await readFile(join(directory, layout.chartRecord(name, tag)), 'utf8').catch(() => undefined)
+      if (text !== undefined) return JSON.parse(text) as ChartValueKeys
+    }
+  }
+  return undefined
+}
+
+/** Paths of what `values` sets although the chart has no such key. `global` is every chart's, for its subcharts. */
+export function unknownValueKeys({ values: keys }: ChartValueKeys, values: Release['values']): string[][] {
+  const open = new Set(keys.filter((key) => key.endsWith('.*')).map((key) => key.slice(0, -2)))
+  const known = new Set(keys.flatMap((key) => prefixes(key.replace(/\.\*$/, '').split('.'))))
+  const inside = (value: unknown, path: string[]): string[][] => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || open.has(path.join('.'))) return []
+    return Object.entries(value).flatMap(([key, below]) => {
+      const next = [...path, key]
+      if (known.has(next.join('.'))) return inside(below, next)
+      return next.length === 1 && key === 'global' ? [] : [next]
+    })
+  }
+  return inside(values, [])
+}
+
+/** `a.b.c` -> `a`, `a.b`, `a.b.c`. */
+const prefixes = (parts: string[]): string[] => parts.map((_, index) => parts.slice(0, index + 1).join('.'))

@@ -1,0 +1,95 @@
+/** Flux objects as this repository uses them, read out of rendered manifests. */
+import type { BuildSpec } from './build.ts'
+import type { Manifest } from './manifests.ts'
+
+export interface ObjectName {
+  namespace: string
+  name: string
+}
+
+/** `namespace/name`. */
+export const nameOf = ({ namespace, name }: ObjectName): string => `${namespace}/${name}`
+
+export interface SubstituteReference {
+  kind: 'ConfigMap' | 'Secret'
+  name: string
+  optional: boolean
+}
+
+export interface FluxKustomization extends ObjectName {
+  /** The file that declares it; undefined for the entry, which the FluxInstance makes. */
+  file: string | undefined
+  spec: BuildSpec
+  sourceKind: string
+  dependsOn: string[]
+  substitute: Record<string, string>
+  substituteFrom: SubstituteReference[]
+  commonMetadata: { labels?: Record<string, string>; annotations?: Record<string, string> }
+  /** Name of the Kustomization whose path contains it; undefined for the entry. */
+  parent: string | undefined
+  /** `wait: true`: Ready only when everything it applies is. */
+  waits: boolean
+  suspended: boolean
+  /** The whole spec as applied, for what is not listed. */
+  raw: { [key: string]: unknown }
+}
+
+const fluxGroup = 'kustomize.toolkit.fluxcd.io/'
+
+/** Told from kustomize's own kind of that name by its group. */
+export const isFluxKustomization = ({ apiVersion, kind }: Manifest): boolean =>
+  kind === 'Kustomization' && apiVersion.startsWith(fluxGroup)
+
+interface RawSpec extends BuildSpec {
+  sourceRef?: { kind?: string }
+  dependsOn?: { name: string; namespace?: string }[]
+  postBuild?: {
+    substitute?: Record<string, string>
+    substituteFrom?: { kind: 'ConfigMap' | 'Secret'; name: string; optional?: boolean }[]
+  }
+  commonMetadata?: FluxKustomization['commonMetadata']
+  wait?: boolean
+  suspend?: boolean
+}
+
+/** Reads one Kustomization; `parent` is the one whose path it was found in. */
+export function fluxKustomization(source: Manifest, parent: string): FluxKustomization {
+  const object = source.object()
+  const spec = (object.spec ?? {}) as unknown as RawSpec
+  const namespace = object.metadata.namespace ?? 'flux-system'
+  const from = spec.postBuild?.substituteFrom ?? []
+  return {
+    namespace,
+    name: object.metadata.name,
+    file: source.file,
+    spec: { ...spec, path: spec.path ?? '' },
+    sourceKind: spec.sourceRef?.kind ?? 'GitRepository',
+    dependsOn: (spec.dependsOn ?? []).map((other) => `${other.namespace ?? namespace}/${other.name}`),
+    substitute: spec.postBuild?.substitute ?? {},
+    substituteFrom: from.map(({ kind, name, optional }) => ({ kind, name, optional: optional ?? false })),
+    commonMetadata: spec.commonMetadata ?? {},
+    parent,
+    waits: spec.wait ?? false,
+    suspended: spec.suspend ?? false,
+    raw: object.spec ?? {},
+  }
+}
+
+/** The Kustomization that the FluxInstance's sync makes for a cluster: everything is reached from its path. */
+export function entryKustomization(path: string): FluxKustomization {
+  return {
+    namespace: 'flux-system',
+    name: 'flux-system',
+    file: undefined,
+    spec: { path },
+    sourceKind: 'GitRepository',
+    dependsOn: [],
+    substitute: {},
+    substituteFrom: [],
+    commonMetadata: {},
+    parent: undefined,
+    waits: false,
+    suspended: false,
+    raw: {},
+  }
+}

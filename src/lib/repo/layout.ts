@@ -1,0 +1,32 @@
+/** The only place that knows the repository's folder names (design section 2). All paths are relative to its root. */
+export const layout = {
+  repositoryFile: 'k8sops.yaml',
+  sopsConfig: '.sops.yaml',
+  /** Parent of one directory per cluster. */
+  clusters: 'kubernetes/clusters',
+  /** Everything that Flux may read. */
+  kubernetes: 'kubernetes',
+  infrastructure: 'kubernetes/infrastructure',
+  apps: 'kubernetes/apps',
+  talosRoot: 'talos',
+  /** Patches that the clusters share. */
+  talosPatches: 'talos/patches',
+  bootstrap: 'bootstrap',
+  runbooks: 'docs/runbooks',
+  /** Facts about charts (value keys, workloads, CRDs), one file per chart and version. */
+  chartRecords: 'lab/charts',
+  cluster: (cluster: string) => `kubernetes/clusters/${cluster}`,
+  settings: (cluster: string) => `kubernetes/clusters/${cluster}/cluster-settings.yaml`,
+  /** What the cluster's FluxInstance syncs: the entry from which everything else is reached. */
+  fluxEntry: (cluster: string) => `kubernetes/clusters/${cluster}/flux`,
+  talos: (cluster: string) => `talos/${cluster}`,
+  talconfig: (cluster: string) => `talos/${cluster}/talconfig.yaml`,
+  talsecret: (cluster: string) => `talos/${cluster}/talsecret.sops.yaml`,
+  /** Made by `talhelper genconfig`, never committed. */
+  clusterconfig: (cluster: string) => `talos/${cluster}/clusterconfig`,
+  talosconfig: (cluster: string) => `talos/${cluster}/clusterconfig/talosconfig`,
+  bootstrapOf: (cluster: string) => `bootstrap/${cluster}`,
+  chartRecord: (chart: string, version: string) => `lab/charts/${chart}-${version}.json`,
+  /** Runs, plans and lock files. */
+  state: '.k8sops',
+} as const

@@ -1,0 +1,51 @@
+/** Manifests as text first: a CRD of a megabyte is parsed only when somebody looks into it. */
+import { parse } from 'yaml'
+import type { KubeObject } from '../types.ts'
+
+export interface Manifest {
+  apiVersion: string
+  kind: string
+  text: string
+  /** The file it came from, relative to the repository's root, where kustomize says. */
+  file: string | undefined
+  /** Parsed on first use. */
+  object: () => KubeObject
+}
+
+/** YAML 1.1 words that Go's decoder (sigs.k8s.io/yaml) reads as booleans; a substituted variable may well be one. */
+const goBoolean = {
+  identify: (value: unknown) => typeof value === 'boolean',
+  default: true as const,
+  tag: 'tag:yaml.org,2002:bool',
+  test: /^(?:y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF)$/,
+  resolve: (text: string) => /^(?:y|on)/i.test(text),
+}
+
+/** Parses one document as the Kubernetes tools would. */
+export const parseManifest = (text: string): unknown =>
+  parse(text, { customTags: (tags) => [goBoolean, ...tags], logLevel: 'error' })
+
+/** Splits a stream of YAML documents. Only a `---` at the start of a line separates: inside a block scalar it is indented. */
+export function splitDocuments(stream: string): string[] {
+  return stream.split(/^---(?:[ \t].*)?(?:\r?\n|$)/m).filter((text) => /^[^\s#]/m.test(text))
+}
+
+/** The value of a top-level scalar key of a document in block style. */
+export function topLevel(text: string, key: string): string | undefined {
+  return new RegExp(`^${key}:[ \\t]*["']?([^"'\\s#]+)["']?[ \\t]*(?:#.*)?$`, 'm').exec(text)?.[1]
+}
+
+/** A manifest from the text of one document. */
+export function manifest(text: string, file: string | undefined, parsed?: KubeObject): Manifest {
+  let object = parsed
+  return {
+    apiVersion: topLevel(text, 'apiVersion') ?? '',
+    kind: topLevel(text, 'kind') ?? '',
+    text,
+    file,
+    object: () => {
+      object ??= parseManifest(text) as KubeObject
+      return object
+    },
+  }
+}

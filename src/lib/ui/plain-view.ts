@@ -1,0 +1,56 @@
+/** Progress without a terminal: one line an event, with its time. */
+import type { RunEvent } from '../types.ts'
+import type { Colours } from './colours.ts'
+import { describeSeconds } from './seconds.ts'
+import type { View } from './view.ts'
+
+export function createPlainView(write: (line: string) => void, colours: Colours): View {
+  const lastWait = new Map<string, string>()
+  return {
+    onEvent: (event) => {
+      const line = describeEvent(event, colours, lastWait)
+      if (line !== undefined) write(`${at(event)} ${line}`)
+    },
+    close: async () => {},
+  }
+}
+
+const at = (event: RunEvent) => event.at.slice(11, 19)
+
+function describeEvent(event: RunEvent, colours: Colours, lastWait: Map<string, string>): string | undefined {
+  switch (event.type) {
+    case 'run-started':
+      return `run ${event.runId}: ${event.operation} of ${event.cluster}, ${event.steps.length} steps`
+    case 'step-started':
+      return `${event.step}: begins`
+    case 'step-output':
+      return colours.dim(`${event.step} | ${event.line}`)
+    case 'step-waiting': {
+      // A live table becomes a line only when it says something new.
+      const text = summariseWait(event.waitingFor)
+      if (text === '' || lastWait.get(event.step) === text) return undefined
+      lastWait.set(event.step, text)
+      return `${event.step}: waits for ${text}`
+    }
+    case 'step-skipped':
+      return `${colours.dim('skipped')} ${event.step}: ${event.reason}`
+    case 'step-done':
+      return `${colours.green('done')} ${event.step} (${describeSeconds(event.seconds)})`
+    case 'step-failed':
+      return `${colours.red('FAILED')} ${event.step} (${describeSeconds(event.seconds)}): ${event.message}`
+    case 'run-interrupted':
+      return colours.yellow(
+        event.finishing
+          ? `interrupted: ${event.step} finishes first; once more to end everything now`
+          : `interrupted: ending ${event.step}`,
+      )
+    case 'run-finished':
+      return `run ${event.result.runId}: ${event.result.outcome} after ${describeSeconds(event.result.seconds)}`
+  }
+}
+
+/** At most five things; the number of the others. */
+export function summariseWait(waitingFor: string[]): string {
+  const shown = waitingFor.slice(0, 5).join('; ')
+  return waitingFor.length > 5 ? `${shown}; and ${waitingFor.length - 5} more` : shown
+}

@@ -1,0 +1,36 @@
+import { stripVTControlCharacters } from 'node:util'
+
+/** Characters that a terminal shows, without colours. */
+const width = (text: string) => stripVTControlCharacters(text).length
+const gap = '   '
+
+/**
+ * Aligned columns, titles in capitals, as kubectl prints them. With `maxWidth` (a terminal's) the widest column is cut
+ * so that a row stays on its line; without it (a file, a pipe) nothing is ever cut.
+ */
+export function renderTable(titles: string[], rows: string[][], maxWidth?: number): string {
+  const head = titles.map((title) => title.toUpperCase())
+  const all = [head, ...rows.map((row) => row.map(oneLine))]
+  const widths = titles.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))))
+  const total = widths.reduce((sum, one) => sum + one, 0) + gap.length * (widths.length - 1)
+  if (maxWidth !== undefined && total > maxWidth) {
+    const widest = widths.indexOf(Math.max(...widths))
+    widths[widest] = Math.max(widths[widest]! - (total - maxWidth), 8)
+  }
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => padOrCut(cell ?? '', widths[column]!))
+        .join(gap)
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+function padOrCut(text: string, size: number): string {
+  const excess = width(text) - size
+  if (excess <= 0) return text + ' '.repeat(-excess)
+  return `${stripVTControlCharacters(text).slice(0, size - 1)}…`
+}
+
+const oneLine = (text: string) => text.replace(/\s*\n\s*/g, ' ')

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { commands, topics } from '../../src/commands/index.ts'
+import { helpTopics } from '../../src/lib/cli/help-topics.ts'
+import { runCli } from '../helpers/cli.ts'
+
+/** A change of any help text is a difference in review; `vitest run --project golden -u` writes it anew. */
+const file = (name: string) => `./help/${name.replaceAll(' ', '-')}.txt`
+
+test('k8sops --help', async () => {
+  const { stdout, code } = await runCli(['--help'], { entries: commands })
+  expect(code).toBe(0)
+  await expect(stdout).toMatchFileSnapshot(file('k8sops'))
+})
+
+test.each(commands.filter(({ hidden }) => !hidden).map(({ path }) => path))('k8sops %s --help', async (path) => {
+  const { stdout, code } = await runCli([...path.split(' '), '--help'], { entries: commands })
+  expect(code).toBe(0)
+  await expect(stdout).toMatchFileSnapshot(file(path))
+})
+
+test.each(Object.keys(helpTopics))('k8sops help %s', async (topic) => {
+  const { stdout } = await runCli(['help', topic], { entries: commands })
+  await expect(stdout).toMatchFileSnapshot(file(`topic ${topic}`))
+})
+
+test('what the index says of a command is what the command says of itself', async () => {
+  const specs = await Promise.all(commands.map(async (entry) => ({ entry, spec: await entry.load() })))
+  expect(specs.filter(({ entry, spec }) => entry.path !== spec.path).map(({ entry }) => entry.path)).toEqual([])
+  const words = commands.map(({ path }) => path.split(' ')).filter(({ length }) => length > 1)
+  expect(words.map(([first]) => first!).filter((first) => !topics[first])).toEqual([])
+})
+
+test('every example names a command that there is', async () => {
+  const known = commands.map(({ path }) => path)
+  for (const entry of commands) {
+    const { examples } = await entry.load()
+    for (const example of examples) {
+      const [, line = ''] = /k8sops (.*)/.exec(example) ?? []
+      expect(known.filter((path) => `${line} `.startsWith(`${path} `)), example).not.toEqual([])
+    }
+  }
+})

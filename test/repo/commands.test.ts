@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { projectRoot } from './tool.ts'
+
+let root: string
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'k8sops-commands-'))
+  cpSync(join(projectRoot, 'test/fixtures/repo'), root, { recursive: true })
+})
+afterEach(() => rmSync(root, { recursive: true }))
+
+interface Outcome {
+  exitCode: number
+  stdout: string
+  stderr: string
+}
+
+/** The program as an operator starts it, in the repository. */
+function k8sops(args: string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, NO_COLOR: '1', GITHUB_ACTIONS: '', ...options.env }
+    const child = execFile(
+      process.execPath,
+      [join(projectRoot, 'bin/k8sops.js'), ...args],
+      { cwd: root, env },
+      (error, stdout, stderr) => {
+        resolve({ exitCode: error ? Number(error.code) : 0, stdout, stderr })
+      },
+    )
+    child.stdin?.end(options.input ?? '')
+  })
+}
+
+function edit(file: string, from: string, to: string): void {
+  const path = join(root, file)
+  writeFileSync(path, readFileSync(path, 'utf8').replace(from, to))
+}
+
+const release = 'kubernetes/infrastructure/controllers/cert/cert-manager/app/helmrelease.yaml'
+
+describe('k8sops validate', () => {
+  test('lists all problems of configuration and manifests, and what is to be confirmed: exit 2', async () => {
+    edit('kubernetes/clusters/east/cluster-settings.yaml', '10.43.0.10', '10.99.0.10 # CONFIRM: the DNS service')
+    edit(release, '    replicaCount:', '    replicas: 1\n    replicaCount:')
+    const { exitCode, stdout } = await k8sops(['validate'])
+    expect(exitCode).toBe(2)
+    expect(stdout.split('\n').filter(Boolean)).toEqual([
+      '3 to be corrected:',
+      '  kubernetes/apps/base/web/helmrelease.yaml:9: HelmRelease web/web: nothing is known about chart web 1.2.3 (lab/charts/web-1.2.3.json is missing)',
+      '  kubernetes/clusters/east/cluster-settings.yaml:14: CLUSTER_DNS_IP: 10.99.0.10 is outside SERVICE_CIDR 10.43.0.0/16',
+      `  ${release}:11: HelmRelease cert-manager/cert-manager: chart cert-manager v1.20.2 has no value replicas, helm would ignore it`,
+      '1 to be confirmed before a real cluster is written to:',
+      '  kubernetes/clusters/east/cluster-settings.yaml:14: the DNS service',
+      'clusters east: 5 Kustomizations rendered, 3 problems, 1 to be confirmed',
+    ])
+  })
+
+  test('facts to be confirmed are no failure', async () => {
+    rmSync(join(root, 'kubernetes/clusters/east/apps/web'), { recursive: true })
+    edit('kubernetes/clusters/east/apps/kustomization.yaml', 'resources:\n  - web\n', 'resources: []\n')
+    edit('k8sops.yaml', 'soakHours: 24', 'soakHours: 24 # CONFIRM: not looked at here')
+    edit('talos/east/talconfig.yaml', 'talosVersion: v1.12.11', 'talosVersion: v1.12.11 # CONFIRM: newest')
+    const { exitCode, stdout } = await k8sops(['validate', '-o', 'json'])
+    expect(JSON.parse(stdout)).toMatchObject({
+      apiVersion: 'k8sops.dev/v1',
+      kind: 'ValidationReport',
+      problems: 0,
+      confirm: 1,
+      items: [{ severity: 'confirm', file: 'talos/east/talconfig.yaml', line: 2, message: 'newest' }],
+    })
+    expect(exitCode).toBe(0)
+  })
+
+  test('a configuration that cannot be read is reported beside the manifests of what can', async () => {
+    edit('talos/east/talconfig.yaml', 'endpoint:', 'endpoint: [')
+    const { exitCode, stdout } = await k8sops(['validate'])
+    expect(exitCode).toBe(2)
+    expect(stdout).toContain('talos/east/talconfig.yaml:')
+    expect(stdout).toContain('5 Kustomizations rendered')
+  })
+
+  test('in GitHub Actions each problem is an annotation at its line', async () => {
+    edit('k8sops.yaml', 'defaultCluster: east', 'defaultCluster: north')
+    const { stderr } = await k8sops(['validate'], { env: { GITHUB_ACTIONS: 'true' } })
+    expect(stderr).toMatch(/^::error file=k8sops\.yaml,line=3.*unknown cluster north/m)
+  })
+})
+
+describe('k8sops repo releases', () => {
+  test('prints only JSON on stdout', async () => {
+    const { exitCode, stdout } = await k8sops(['repo', 'releases', '--cluster', 'east', '-o', 'json'])
+    expect(exitCode).toBe(0)
+    const { items } = JSON.parse(stdout) as { items: { name: string; values: object }[] }
+    expect(items.map(({ name }) => name).toSorted()).toEqual(['cert-manager', 'web'])
+  })
+
+  test('remembers what it worked out until a file changes', async () => {
+    const args = ['repo', 'releases', '--cluster', 'east', 'cert-manager/cert-manager', '-o', 'json']
+    await k8sops(['repo', 'releases', '--cluster', 'east', '-o', 'name'])
+    const cache = join(root, '.k8sops/cache/releases-east.json')
+    expect(existsSync(cache)).toBe(true)
+    const text = readFileSync(cache, 'utf8')
+    writeFileSync(cache, text.replace('v1.20.2', 'v9.9.9'))
+    expect((await k8sops(args)).stdout).toContain('v9.9.9')
+    // Same content, another time: git does that on every checkout, and it changes nothing.
+    utimesSync(join(root, release), new Date(), new Date())
+    expect((await k8sops(args)).stdout).toContain('v9.9.9')
+    edit(release, '--zone=', '--zones=')
+    const { stdout } = await k8sops(args)
+    expect(stdout).toContain('--zones=east.example.org')
+    expect(stdout).not.toContain('v9.9.9')
+  })
+
+  test('an unknown release or cluster is a usage error', async () => {
+    expect(await k8sops(['repo', 'releases', 'web/gone', '--cluster', 'east'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('no HelmRelease web/gone'),
+    })
+    expect(await k8sops(['repo', 'releases', '--cluster', 'north'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('unknown cluster north'),
+    })
+  })
+})
+
+test('k8sops repo render prints one Kustomization', async () => {
+  const { exitCode, stdout } = await k8sops(['repo', 'render', '--cluster', 'east', 'cert-manager'])
+  expect(exitCode).toBe(0)
+  expect(stdout).toContain('# Kustomization flux-system/cert-manager (')
+  expect(stdout).toContain('--zone=east.example.org')
+  expect(stdout).not.toContain('kind: ResourceQuota')
+})
+
+test('k8sops yaml select is a filter', async () => {
+  const big = `kind: ConfigMap\ndata:\n  a: ${'x'.repeat(200_000)}\n---\nkind: CustomResourceDefinition\n`
+  const { exitCode, stdout, stderr } = await k8sops(['yaml', 'select', '--kind', 'CustomResourceDefinition'], {
+    input: big.repeat(1),
+  })
+  expect([exitCode, stdout, stderr]).toEqual([0, '---\nkind: CustomResourceDefinition\n', ''])
+  const all = await k8sops(['yaml', 'select', '--kind', 'ConfigMap'], { input: big })
+  expect(all.stdout).toHaveLength(200_000 + '---\nkind: ConfigMap\ndata:\n  a: \n'.length)
+})

@@ -1,0 +1,114 @@
+/**
+ * Every argv that writes, run with the real binary against a closed loopback port: it must fail to connect. An unknown
+ * flag, a wrong order of words or a file that can't be read would fail otherwise, and before.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { syncReleaseArgs, templateArgs } from '../../src/lib/tools/helmfile.args.ts'
+import { applyStdinArgs, deletePendingReleasesArgs } from '../../src/lib/tools/kubectl.args.ts'
+import { resolveTool } from '../../src/lib/tools/resolve.ts'
+import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
+import { applyConfigInsecureArgs, bootstrapArgs, kubeconfigArgs, validateArgs } from '../../src/lib/tools/talosctl.args.ts'
+import type { Command } from '../../src/lib/types.ts'
+
+const repository = join(import.meta.dirname, '..', '..')
+/** Nothing listens on any port of this loopback address. */
+const closed = '127.13.208.99'
+const refused = /connection refused|connect: refused|ECONNREFUSED/i
+
+let directory = ''
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'k8sops-flags-'))
+  writeFileSync(join(directory, 'talconfig.yaml'), talconfig)
+  const secrets = run(gensecretArgs())
+  expect(secrets.status).toBe(0)
+  writeFileSync(join(directory, 'talsecret.yaml'), secrets.stdout)
+  writeFileSync(join(directory, 'kubeconfig'), kubeconfig)
+  const made = run(genconfigArgs({ talconfig: 'talconfig.yaml', talsecret: 'talsecret.yaml', out: 'out' }, 'op://unused/unused/unused'))
+  expect(made.stderr).toBe('')
+  expect(made.status).toBe(0)
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+describe('talosctl', () => {
+  it.each([
+    applyConfigInsecureArgs(closed, 'out/flags-cp1.yaml'),
+    bootstrapArgs('out/talosconfig', closed),
+    kubeconfigArgs('out/talosconfig', closed),
+  ])('$args', (command) => {
+    const result = run(command)
+    expect(result.status).not.toBe(0)
+    expect(result.stderr).toMatch(refused)
+  })
+
+  it('validates what talhelper generated', () => {
+    expect(run(validateArgs('out/flags-cp1.yaml'))).toMatchObject({ status: 0 })
+  })
+})
+
+describe('kubectl', () => {
+  const manifest = 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n'
+  it.each([
+    applyStdinArgs('flags'),
+    applyStdinArgs('flags', { forceConflicts: true }),
+    deletePendingReleasesArgs('flags', 'kube-system', ['cilium', 'coredns']),
+  ])('$args', (command) => {
+    const result = run(command, manifest)
+    expect(result.status).not.toBe(0)
+    expect(result.stderr).toMatch(refused)
+  })
+})
+
+describe('helmfile, in this repository', () => {
+  const apps = { file: 'bootstrap/helmfile.d/01-apps.yaml.gotmpl', environment: 'apps', context: 'flags' }
+  const crds = { ...apps, file: 'bootstrap/helmfile.d/00-crds.yaml.gotmpl' }
+  it.each([syncReleaseArgs(apps, { name: 'cilium', namespace: 'kube-system' }), templateArgs(crds)])('$args', (command) => {
+    const result = run(command, '', repository)
+    expect(result.status).not.toBe(0)
+    expect(result.stderr + result.stdout).toMatch(refused)
+  })
+})
+
+function run({ tool, args }: Command, input = '', cwd = directory) {
+  const found = resolveTool(tool)
+  if (!found) throw new Error(`${tool} is not installed in the pinned version: npm run setup`)
+  const helm = resolveTool('helm')
+  const path = [helm && dirname(helm.path), resolveTool('kustomize')?.path, join(repository, 'bin'), dirname(process.execPath), process.env.PATH]
+  return spawnSync(found.path, args, {
+    cwd,
+    input,
+    encoding: 'utf8',
+    timeout: 50_000,
+    env: {
+      HOME: directory,
+      PATH: path.filter(Boolean).join(delimiter),
+      KUBECONFIG: join(directory, 'kubeconfig'),
+      XDG_CACHE_HOME: join(directory, 'cache'),
+      // The tools that `k8sops repo releases`, which helmfile calls, looks for.
+      K8SOPS_CACHE: process.env.K8SOPS_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? '', '.cache'), 'k8sops'),
+      // Charts come from registries: through a proxy that isn't there.
+      HTTPS_PROXY: `http://${closed}:3128`,
+    },
+  })
+}
+
+const talconfig = `
+clusterName: flags
+talosVersion: v1.12.0
+kubernetesVersion: v1.35.0
+endpoint: https://${closed}:6443
+cniConfig: {name: none}
+nodes:
+  - {hostname: cp1, ipAddress: ${closed}, controlPlane: true, installDisk: /dev/sda}
+`
+
+const kubeconfig = `
+apiVersion: v1
+kind: Config
+clusters: [{name: flags, cluster: {server: 'https://${closed}:6443'}}]
+users: [{name: flags, user: {token: none}}]
+contexts: [{name: flags, context: {cluster: flags, user: flags}}]
+`

@@ -1,0 +1,218 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readJournal, runDirectory } from '../../src/lib/engine/journal.ts'
+import { startRun } from '../../src/lib/engine/start.ts'
+import type { Plan, RunResult } from '../../src/lib/types.ts'
+import { type Handle, makeFile, makePlan, makeWorld, shell, surroundings, type World } from '../helpers/engine-world.ts'
+
+let world: World
+beforeEach(() => {
+  world = makeWorld()
+})
+afterEach(() => world.remove())
+
+const run = (plan: Plan, handle: Handle = surroundings(world)): Promise<RunResult> =>
+  startRun(plan, handle.around, { checkBasis: false })
+const states = (result: RunResult) => Object.fromEntries(result.steps.map(({ id, state }) => [id, state]))
+
+describe('steps in order', () => {
+  test('does what is not done, skips what live state shows as done, and says why', async () => {
+    writeFileSync(join(world.root, 'state/a'), 'a\n')
+    const result = await run(makePlan([makeFile('a'), makeFile('b')]))
+    expect(states(result)).toEqual({ a: 'skipped', b: 'done' })
+    expect(result).toMatchObject({ outcome: 'succeeded', exitCode: 0, changed: true })
+    expect(result.steps[0]!.reason).toBe('a is there')
+    expect(readFileSync(join(world.root, 'effects'), 'utf8')).toBe('b\n')
+  })
+
+  test('a second run changes nothing', async () => {
+    const plan = makePlan([makeFile('a'), makeFile('b')])
+    await run(plan)
+    const again = await run(plan)
+    expect(states(again)).toEqual({ a: 'skipped', b: 'skipped' })
+    expect(again.changed).toBe(false)
+  })
+
+  test('exit code 0 is not enough: without its effect the step fails, and with a change behind it the run stops with 6', async () => {
+    const result = await run(makePlan([makeFile('a', { timeoutSec: 0.3 }, 'true'), makeFile('b')]))
+    expect(states(result)).toEqual({ a: 'failed', b: 'not-started' })
+    expect(result).toMatchObject({ outcome: 'stopped', exitCode: 6 })
+    expect(result.error?.message).toContain('file name=a is not true afterwards')
+    expect(result.resume).toBe(`k8sops run resume ${result.runId}`)
+  })
+
+  test('a failing tool: exit code, pasteable command and output are in the error', async () => {
+    const result = await run(makePlan([makeFile('a', {}, 'echo broken pipe >&2; exit 7')]))
+    expect(result.error?.name).toBe('ToolError')
+    expect(result.error?.message).toContain('failed with exit code 7')
+    expect(result.error?.message).toContain(`$ kubectl -c 'echo broken pipe >&2; exit 7'`)
+    expect(result.error?.message).toContain('broken pipe')
+  })
+})
+
+describe('exit codes before the first change', () => {
+  const needing = (gate: string) =>
+    makePlan([makeFile('a', { require: [{ gate, params: { name: 'x' } }], timeoutSec: 0.1 })])
+
+  test.each([
+    ['never', 3, 'GateError'],
+    ['blind', 4, 'UnreachableError'],
+    ['broken', 2, 'ConfigError'],
+  ])('a required gate that is %s ends with %i', async (gate, exitCode, name) => {
+    const result = await run(needing(gate))
+    expect(result).toMatchObject({ outcome: 'failed', exitCode, changed: false })
+    expect(result.error?.name).toBe(name)
+    expect(world.state()).toEqual({})
+  })
+
+  test('all required gates that do not hold are reported together', async () => {
+    const require = ['p', 'q'].map((name) => ({ gate: 'file', params: { name } }))
+    const result = await run(makePlan([makeFile('a', { require, timeoutSec: 0.1 })]))
+    expect(result.error?.message).toContain('file name=p: p is not there')
+    expect(result.error?.message).toContain('file name=q: q is not there')
+  })
+
+  test('the same gate after a change ends with 6', async () => {
+    const plan = needing('never')
+    const result = await run({ ...plan, steps: [makeFile('first'), ...plan.steps] })
+    expect(result).toMatchObject({ outcome: 'stopped', exitCode: 6 })
+  })
+})
+
+describe('time', () => {
+  test('a step that hangs is ended at its limit, with everything it started', async () => {
+    const result = await run(makePlan([makeFile('a', { timeoutSec: 0.3 }, 'sleep 31.7 & sleep 31.7')]))
+    expect(result.error?.message).toContain('was ended after 0.3 s')
+    expect(result.seconds).toBeLessThan(3)
+  })
+
+  test('what was waited for, and how long, is in the result', async () => {
+    const step = makeFile('a', {}, '(sleep 0.3; echo a > state/a) >/dev/null 2>&1 &')
+    const result = await run(makePlan([step]))
+    expect(result.steps[0]).toMatchObject({ state: 'done', waitedFor: ['file a'] })
+    expect(result.steps[0]!.waitedSec).toBeGreaterThan(0.1)
+  })
+
+  test("the run's own limit stops it between steps", async () => {
+    const handle = surroundings(world, { timeoutSec: 0.3 })
+    const result = await run(makePlan([makeFile('a', {}, 'sleep 5'), makeFile('b')]), handle)
+    expect(states(result)).toEqual({ a: 'interrupted', b: 'not-started' })
+    expect(result.error?.message).toContain('time limit of 0.3 s')
+    expect(result.exitCode).toBe(6)
+  })
+
+  test('retries while the output says so, and only then', async () => {
+    const flaky = 'if [ -e tried ]; then echo a > state/a; else touch tried; echo "Connection REFUSED" >&2; exit 1; fi'
+    const step = makeFile('a', {}, flaky)
+    const retry = { while: ['connection refused'], everySec: 0.05 }
+    const result = await run(makePlan([{ ...step, action: { kind: 'exec', pipeline: [shell(flaky)], retry } }]))
+    expect(result.outcome).toBe('succeeded')
+    const other = await run(
+      makePlan([{ ...makeFile('b'), action: { kind: 'exec', pipeline: [shell('echo denied; exit 1')], retry } }]),
+    )
+    expect(other.error?.message).toContain('failed with exit code 1')
+  })
+})
+
+describe('groups', () => {
+  test('neighbours of one group run side by side, others one after the other', async () => {
+    // Each waits for the other: only possible side by side.
+    const meet = (me: string, other: string) =>
+      makeFile(
+        me,
+        { group: 'pair' },
+        `touch at-${me}; while [ ! -e at-${other} ]; do sleep 0.02; done; echo x > state/${me}`,
+      )
+    const result = await run(makePlan([meet('a', 'b'), meet('b', 'a'), makeFile('c')]))
+    expect(states(result)).toEqual({ a: 'done', b: 'done', c: 'done' })
+  })
+
+  test('one fails: the others finish, nothing later starts, and the error names it', async () => {
+    const steps = [makeFile('a', { group: 'g' }, 'exit 1'), makeFile('b', { group: 'g' }), makeFile('c')]
+    const result = await run(makePlan(steps))
+    expect(states(result)).toEqual({ a: 'failed', b: 'done', c: 'not-started' })
+    expect(result.error?.message).toContain('Make a')
+  })
+})
+
+describe('interrupts', () => {
+  /** Interrupts once the step has begun to act. */
+  const stopWhen = (handle: Handle, step: string, then: () => void) => {
+    const emit = handle.around.emit
+    handle.around.emit = (event) => {
+      emit(event)
+      if (event.type === 'step-output' && event.step === step) then()
+    }
+  }
+
+  test('a `now` step is ended; the run can be resumed and exits with 6', async () => {
+    const handle = surroundings(world)
+    stopWhen(handle, 'a', () => handle.stop.abort())
+    const result = await run(makePlan([makeFile('a', {}, 'echo begun; sleep 20'), makeFile('b')]), handle)
+    expect(states(result)).toEqual({ a: 'interrupted', b: 'not-started' })
+    expect(result).toMatchObject({ outcome: 'interrupted', exitCode: 6 })
+    expect(result.seconds).toBeLessThan(3)
+  })
+
+  test('an `after` step finishes, then the run stops', async () => {
+    const handle = surroundings(world)
+    stopWhen(handle, 'a', () => handle.stop.abort())
+    const step = makeFile('a', { interrupt: 'after' }, 'echo begun; sleep 0.4; echo a > state/a')
+    const result = await run(makePlan([step, makeFile('b')]), handle)
+    expect(states(result)).toEqual({ a: 'done', b: 'not-started' })
+    expect(result).toMatchObject({ outcome: 'interrupted', exitCode: 6 })
+    expect(handle.events).toContainEqual(
+      expect.objectContaining({ type: 'run-interrupted', step: 'a', finishing: true }),
+    )
+  })
+
+  test('a second Ctrl-C ends an `after` step too', async () => {
+    const handle = surroundings(world)
+    stopWhen(handle, 'a', () => {
+      handle.stop.abort()
+      handle.kill.abort()
+    })
+    const result = await run(makePlan([makeFile('a', { interrupt: 'after' }, 'echo begun; sleep 20')]), handle)
+    expect(states(result)).toEqual({ a: 'interrupted' })
+    expect(result.seconds).toBeLessThan(3)
+  })
+
+  test('before the first change it is 130, and an `after` step that has not begun to act does not hold it up', async () => {
+    const handle = surroundings(world)
+    const step = makeFile('a', { interrupt: 'after', require: [{ gate: 'file', params: { name: 'x' } }] })
+    setTimeout(() => handle.stop.abort(), 50)
+    const result = await run(makePlan([step]), handle)
+    expect(result).toMatchObject({ outcome: 'interrupted', exitCode: 130, changed: false })
+    expect(result.resume).toBeDefined()
+  })
+})
+
+test('pid, start time and argv of a child are in the journal before it does anything', async () => {
+  // The child itself looks into the journal.
+  const plan = makePlan([makeFile('a', {}, 'cat .k8sops/runs/*/journal.ndjson > state/a; echo $$ > pid')])
+  const result = await run(plan)
+  const seen = world
+    .state()
+    .a!.trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const pid = Number(readFileSync(join(world.root, 'pid'), 'utf8'))
+  expect(seen.at(-1)).toMatchObject({
+    type: 'process-started',
+    step: 'a',
+    pid,
+    startTime: expect.stringMatching(/^\d+$/),
+  })
+  const types = readJournal(runDirectory(world.target.stateDir, result.runId)).map(({ type }) => type)
+  expect(types).toEqual([
+    'run-started',
+    'lock',
+    'lock',
+    'step-started',
+    'process-started',
+    'process-ended',
+    'step-done',
+    'run-finished',
+  ])
+})

@@ -1,0 +1,124 @@
+/** A world in a JSON file: what the Kubernetes and Talos APIs and this machine would say to a gate. */
+import type { DecryptFailure, GatePorts, TalosSecrets } from '../../src/lib/gates/ports.ts'
+import { createProbes } from '../../src/lib/gates/probes/index.ts'
+import type { GateSources } from '../../src/lib/gates/evaluate.ts'
+import type { TalosResource } from '../../src/lib/tools/talosctl.parse.ts'
+import type { Cluster, KubeObject, KubePort, NodeState, Problem, Result, TalosPort } from '../../src/lib/types.ts'
+
+type Failure = Extract<Result<never>, { ok: false }>
+
+export interface World {
+  params?: Record<string, string>
+  /** Must be part of the verdict's detail or of one of its waiting lines. */
+  reason: string
+  /** Lists by `apiVersion/Kind`; what isn't there is not served. */
+  kube?: Record<string, KubeObject[] | Failure>
+  /** Bodies by path, or by server and path. */
+  raw?: Record<string, string | Failure>
+  machines?: Record<
+    string,
+    {
+      state?: NodeState | Failure
+      members?: { id: string; hostname: string; learner: boolean }[] | Failure
+      resources?: Record<string, TalosResource[] | Failure>
+    }
+  >
+  problems?: Problem[]
+  confirm?: Problem[]
+  tools?: Record<string, { pinned: string; path?: string; onPath?: string }>
+  signedIn?: string | Failure
+  secrets?: TalosSecrets | { why: DecryptFailure; detail: string }
+  staleConfigs?: string[] | Failure
+  configFaults?: Record<string, string>
+  context?: { server: string; ca: string } | null | Failure
+}
+
+const isFailure = (value: unknown): value is Failure => (value as Failure | undefined)?.ok === false
+const answer = <T>(value: T | Failure): Result<T> => (isFailure(value) ? value : { ok: true, value })
+const unreachable = (detail: string): Failure => ({ ok: false, why: 'unreachable', detail })
+
+export function kubeOf(world: World): KubePort {
+  return {
+    async list(ref) {
+      const found = world.kube?.[`${ref.apiVersion}/${ref.kind}`]
+      if (found === undefined) return { ok: false, why: 'not-found', detail: `the API server serves no ${ref.kind}` }
+      if (isFailure(found)) return found
+      const labels = new Map(
+        (ref.labelSelector ?? '').split(',').filter(Boolean).map((pair) => pair.split('=') as [string, string]),
+      )
+      return {
+        ok: true,
+        value: found
+          .filter(({ metadata }) => !ref.name || metadata.name === ref.name)
+          .filter(({ metadata }) => !ref.namespace || metadata.namespace === ref.namespace)
+          .filter(({ metadata }) => [...labels].every(([key, value]) => metadata.labels?.[key] === value))
+          .map((object) => ({ ...object, apiVersion: ref.apiVersion, kind: ref.kind })),
+      }
+    },
+    async watch(ref, signal, onChange) {
+      onChange(await this.list(ref, signal))
+    },
+    async raw(path, options = {}) {
+      const found = world.raw?.[`${options.server ?? ''}${path}`] ?? world.raw?.[path]
+      return found === undefined ? unreachable(`${options.server ?? ''}: connect ECONNREFUSED`) : answer(found)
+    },
+  }
+}
+
+export function talosOf(world: World): TalosPort {
+  const machine = (node: string) => world.machines?.[node] ?? {}
+  return {
+    state: async (node) => answer(machine(node).state ?? 'down'),
+    get: async (node, type) => answer(machine(node).resources?.[type] ?? unreachable(`${node}: connection refused`)),
+    etcdMembers: async (node) => answer(machine(node).members ?? unreachable(`${node}: connection refused`)),
+  }
+}
+
+export const cluster = (confirm: Problem[] = []): Cluster => ({
+  name: 'apps',
+  nodes: [
+    { hostname: 'apps-cp1', address: '10.25.13.11', controlPlane: true },
+    { hostname: 'apps-cp2', address: '10.25.13.12', controlPlane: true },
+    { hostname: 'apps-cp3', address: '10.25.13.13', controlPlane: true },
+    { hostname: 'apps-w1', address: '10.25.13.14', controlPlane: false },
+  ],
+  vip: '10.25.13.10',
+  endpoint: 'https://10.25.13.10:6443',
+  talosVersion: 'v1.12.11',
+  kubernetesVersion: 'v1.35.4',
+  settings: {},
+  context: 'apps',
+  follows: 'release',
+  confirm,
+})
+
+export function portsOf(world: World): GatePorts {
+  return {
+    target: {
+      cluster: 'apps',
+      root: '/repository',
+      kubeconfig: '/home/operator/.kube/config',
+      context: 'apps',
+      talosconfig: 'talos/apps/clusterconfig/talosconfig',
+      env: {},
+      stateDir: '/repository/.k8sops',
+      timeScale: 1,
+    },
+    cluster: cluster(world.confirm),
+    problems: async () => world.problems ?? [],
+    tools: (names) => names.map((name) => ({ name, pinned: '?', path: undefined, ...world.tools?.[name] })),
+    signedIn: async () => answer(world.signedIn ?? unreachable('account is not signed in')),
+    async talosSecrets() {
+      const secrets = world.secrets ?? { why: 'missing-file' as const, detail: 'the file does not exist' }
+      return 'why' in secrets ? { ok: false, ...secrets } : { ok: true, value: secrets }
+    },
+    staleConfigs: async () => answer(world.staleConfigs ?? []),
+    configFault: async (file) => ({ ok: true, value: world.configFaults?.[file] }),
+    kubeContext: async () => answer(world.context ?? undefined) as Awaited<ReturnType<GatePorts['kubeContext']>>,
+  }
+}
+
+export function sourcesOf(world: World): GateSources {
+  const [kube, talos] = [kubeOf(world), talosOf(world)]
+  return { kube, talos, probes: createProbes(portsOf(world), kube, talos), timeScale: 1 }
+}
