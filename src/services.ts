@@ -1,6 +1,7 @@
 /** Fills in what the command line needs (src/lib/cli/services.ts) with the real thing, loaded on use. */
 import { dirname, join } from 'node:path'
 import type { ExecOptions, OpenedCluster, Services } from './lib/cli/services.ts'
+import type { BasisPort } from './lib/engine/ports.ts'
 import { ConfigError } from './lib/errors.ts'
 import type { Exec, Redactor } from './lib/exec/types.ts'
 import type { Plan, ToolName } from './lib/types.ts'
@@ -26,7 +27,7 @@ export function createServices(binDir: string): Services {
       redactor ??= (await import('./lib/exec/redact.ts')).createRedactor()
       return redactor
     },
-    movedSince,
+    basis: openBasis,
     contextServer: async (kubeconfig, context) => {
       const access = await (await import('./lib/kube/kubeconfig.ts')).readAccess(kubeconfig, context)
       return access.ok ? access.value.server : undefined
@@ -104,21 +105,33 @@ async function pinned(tool: ToolName, { env, note, signal }: ExecOptions): Promi
   return made.get(tool)!.path
 }
 
-/** One line for each thing that the plan was made from and that is not the same now. */
-async function movedSince({ target }: OpenedCluster, plan: Plan): Promise<string[]> {
-  const [{ digest }, { clusterPaths }, { catalog, pinnedVersion }] = await Promise.all([
-    import('./lib/config/basis.ts'),
-    import('./lib/config/source.ts'),
-    import('./lib/tools/catalog.ts'),
-  ])
-  const { paths = clusterPaths(plan.cluster), tools = {} } = plan.basis
-  const pins = Object.entries(tools).map(([name, then]) => {
-    const tool = catalog.find((candidate) => candidate.name === name)
-    return { name, then, now: tool ? pinnedVersion(tool) : then }
-  })
-  const movedTools = pins
-    .filter(({ then, now }) => then !== now)
-    .map(({ name, then, now }) => `${name}: pinned ${now}, was ${then}`)
-  if ((await digest({ root: target.root, paths, tools })) === plan.basis.digest) return movedTools
-  return [`files below ${paths.join(', ')}: git diff --stat ${plan.basis.commit.slice(0, 12)}`, ...movedTools]
+/** The digest is that of src/lib/config/basis.ts, over the paths and tools that the plan names. */
+function openBasis({ target }: OpenedCluster): BasisPort {
+  const read = async (plan: Plan) => {
+    const [{ digest }, { clusterPaths }, { catalog, pinnedVersion }] = await Promise.all([
+      import('./lib/config/basis.ts'),
+      import('./lib/config/source.ts'),
+      import('./lib/tools/catalog.ts'),
+    ])
+    const { paths = clusterPaths(plan.cluster), tools: before = {} } = plan.basis
+    const now = Object.keys(before).map((name) => {
+      const tool = catalog.find((candidate) => candidate.name === name)
+      return [name, tool ? pinnedVersion(tool) : 'not pinned any more'] as const
+    })
+    return { paths, before, tools: Object.fromEntries(now), digest }
+  }
+  return {
+    digest: async (plan) => {
+      const { paths, tools, digest } = await read(plan)
+      return digest({ root: target.root, paths, tools })
+    },
+    describe: async (plan) => {
+      const { paths, before, tools } = await read(plan)
+      const moved = Object.keys(before).filter((name) => before[name] !== tools[name])
+      return [
+        ...moved.map((name) => `${name}: pinned ${tools[name]}, was ${before[name]}`),
+        `files: git diff --stat ${plan.basis.commit.slice(0, 12)} -- ${paths.join(' ')}`,
+      ]
+    },
+  }
 }

@@ -5,6 +5,7 @@ import type { CommandEntry } from '../lib/cli/registry.ts'
 export const topics: Record<string, string> = {
   kubeconfig: 'The kubeconfig file of this machine',
   lab: 'The rehearsal cluster on this machine',
+  'lab fault': 'Faults that the lab can play',
   repo: 'The GitOps repository',
   run: 'Runs: what was done, and going on with what was not',
   sops: 'Encrypted files of the repository',
@@ -14,44 +15,15 @@ export const topics: Record<string, string> = {
 
 export const commands: CommandEntry[] = [
   {
+    path: '__complete',
+    summary: 'Names for the shell completion',
+    hidden: true,
+    load: async () => (await import('./completion.ts')).complete,
+  },
+  {
     path: 'bootstrap',
     summary: 'Make a cluster out of machines in maintenance mode',
     load: async () => (await import('./bootstrap.ts')).bootstrap,
-  },
-  {
-    path: 'doctor',
-    summary: 'Check tools, versions, secrets and access',
-    load: async () => (await import('./doctor.ts')).doctor,
-  },
-  {
-    path: 'kubeconfig merge',
-    summary: 'Put a kubeconfig from stdin into your own',
-    load: async () => (await import('./kubeconfig/merge.ts')).kubeconfigMerge,
-  },
-  {
-    path: 'sops store',
-    summary: 'Keep an encrypted file from stdin',
-    load: async () => (await import('./sops/store.ts')).sopsStore,
-  },
-  {
-    path: 'talos gen',
-    summary: 'Generate machine configs',
-    load: async () => (await import('./talos/gen.ts')).talosGen,
-  },
-  {
-    path: 'talos gensecret',
-    summary: "Make a new cluster's Talos secrets",
-    load: async () => (await import('./talos/gensecret.ts')).talosGensecret,
-  },
-  {
-    path: 'talos kubeconfig',
-    summary: "Put the cluster's admin kubeconfig into your own",
-    load: async () => (await import('./talos/kubeconfig.ts')).talosKubeconfig,
-  },
-  {
-    path: 'talos validate',
-    summary: 'Check generated machine configs',
-    load: async () => (await import('./talos/validate.ts')).talosValidate,
   },
   {
     path: 'completion',
@@ -59,19 +31,51 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./completion.ts')).completion,
   },
   {
-    path: '__complete',
-    summary: 'Names for the shell completion',
-    hidden: true,
-    load: async () => (await import('./completion.ts')).complete,
+    path: 'doctor',
+    summary: 'Check tools, versions, secrets and access',
+    load: async () => (await import('./doctor.ts')).doctor,
   },
   { path: 'help', summary: 'Explain a topic, or a command', load: async () => (await import('./help.ts')).help },
-  { path: 'lab up', summary: 'Start a rehearsal cluster on this machine', load: async () => (await import('./lab/up.ts')).labUp },
-  { path: 'lab status', summary: 'Show the labs of this machine', load: async () => (await import('./lab/status.ts')).labStatus },
-  { path: 'lab down', summary: 'End a lab and remove its state', load: async () => (await import('./lab/down.ts')).labDown },
-  { path: 'lab exec', summary: "Run a command with a lab's environment", load: async () => (await import('./lab/exec.ts')).labExec },
-  { path: 'lab fault add', summary: 'Break something in a lab', load: async () => (await import('./lab/fault.ts')).labFaultAdd },
-  { path: 'lab fault list', summary: 'List the faults that the lab can play', load: async () => (await import('./lab/fault.ts')).labFaultList },
-  { path: 'lab fault clear', summary: 'Repair what was broken', load: async () => (await import('./lab/fault.ts')).labFaultClear },
+  {
+    path: 'kubeconfig merge',
+    summary: 'Put a kubeconfig from stdin into your own',
+    load: async () => (await import('./kubeconfig/merge.ts')).kubeconfigMerge,
+  },
+  {
+    path: 'lab down',
+    summary: 'End a lab and remove its state',
+    load: async () => (await import('./lab/down.ts')).labDown,
+  },
+  {
+    path: 'lab exec',
+    summary: "Run a command with a lab's environment",
+    load: async () => (await import('./lab/exec.ts')).labExec,
+  },
+  {
+    path: 'lab fault add',
+    summary: 'Break something in a lab',
+    load: async () => (await import('./lab/fault.ts')).labFaultAdd,
+  },
+  {
+    path: 'lab fault clear',
+    summary: 'Repair what was broken',
+    load: async () => (await import('./lab/fault.ts')).labFaultClear,
+  },
+  {
+    path: 'lab fault list',
+    summary: 'List the faults that the lab can play',
+    load: async () => (await import('./lab/fault.ts')).labFaultList,
+  },
+  {
+    path: 'lab status',
+    summary: 'Show the labs of this machine',
+    load: async () => (await import('./lab/status.ts')).labStatus,
+  },
+  {
+    path: 'lab up',
+    summary: 'Start a rehearsal cluster on this machine',
+    load: async () => (await import('./lab/up.ts')).labUp,
+  },
   {
     path: 'repo releases',
     summary: "List a cluster's Helm releases as Flux would install them",
@@ -97,6 +101,31 @@ export const commands: CommandEntry[] = [
     path: 'run show',
     summary: 'Show one run: its steps, its journal, its logs',
     load: async () => (await import('./run/show.ts')).runShow,
+  },
+  {
+    path: 'sops store',
+    summary: 'Keep an encrypted file from stdin',
+    load: async () => (await import('./sops/store.ts')).sopsStore,
+  },
+  {
+    path: 'talos gen',
+    summary: 'Generate machine configs',
+    load: async () => (await import('./talos/gen.ts')).talosGen,
+  },
+  {
+    path: 'talos gensecret',
+    summary: "Make a new cluster's Talos secrets",
+    load: async () => (await import('./talos/gensecret.ts')).talosGensecret,
+  },
+  {
+    path: 'talos kubeconfig',
+    summary: "Put the cluster's admin kubeconfig into your own",
+    load: async () => (await import('./talos/kubeconfig.ts')).talosKubeconfig,
+  },
+  {
+    path: 'talos validate',
+    summary: 'Check generated machine configs',
+    load: async () => (await import('./talos/validate.ts')).talosValidate,
   },
   {
     path: 'validate',

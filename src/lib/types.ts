@@ -91,6 +91,8 @@ export interface Plan {
   basis: Basis
   /** `cluster`, or `app/<name>` or `namespace/<name>` for small operations. */
   scope: string
+  /** How long the whole may take by the requirements (NFR2); the report holds the run against it, nothing enforces it. */
+  targetSec?: number
   steps: Step[]
 }
 
@@ -259,6 +261,8 @@ export interface RunResult {
   startedAt: string
   seconds: number
   changed: boolean
+  /** Of the plan. */
+  targetSec?: number
   steps: StepResult[]
   error?: { name: string; message: string; next?: string }
   /** How to go on, when there is something to go on with. */

@@ -7,27 +7,30 @@ import { runCli } from '../helpers/cli.ts'
 const file = (name: string) => `./help/${name.replaceAll(' ', '-')}.txt`
 
 test('k8sops --help', async () => {
-  const { stdout, code } = await runCli(['--help'], { entries: commands })
+  const { stdout, code } = await runCli(['--help'], { entries: commands, topics })
   expect(code).toBe(0)
   await expect(stdout).toMatchFileSnapshot(file('k8sops'))
 })
 
 test.each(commands.filter(({ hidden }) => !hidden).map(({ path }) => path))('k8sops %s --help', async (path) => {
-  const { stdout, code } = await runCli([...path.split(' '), '--help'], { entries: commands })
+  const { stdout, code } = await runCli([...path.split(' '), '--help'], { entries: commands, topics })
   expect(code).toBe(0)
   await expect(stdout).toMatchFileSnapshot(file(path))
 })
 
 test.each(Object.keys(helpTopics))('k8sops help %s', async (topic) => {
-  const { stdout } = await runCli(['help', topic], { entries: commands })
+  const { stdout } = await runCli(['help', topic], { entries: commands, topics })
   await expect(stdout).toMatchFileSnapshot(file(`topic ${topic}`))
 })
 
 test('what the index says of a command is what the command says of itself', async () => {
   const specs = await Promise.all(commands.map(async (entry) => ({ entry, spec: await entry.load() })))
   expect(specs.filter(({ entry, spec }) => entry.path !== spec.path).map(({ entry }) => entry.path)).toEqual([])
-  const words = commands.map(({ path }) => path.split(' ')).filter(({ length }) => length > 1)
-  expect(words.map(([first]) => first!).filter((first) => !topics[first])).toEqual([])
+  const parents = commands.flatMap(({ path }) => {
+    const words = path.split(' ')
+    return words.slice(1).map((_, index) => words.slice(0, index + 1).join(' '))
+  })
+  expect(parents.filter((parent) => !topics[parent])).toEqual([])
 })
 
 test('every example names a command that there is', async () => {

@@ -8,7 +8,7 @@ import type { Repository } from '../../src/lib/config/load.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { createRedactor } from '../../src/lib/exec/redact.ts'
 import type { Cluster, KubePort, TalosPort } from '../../src/lib/types.ts'
-import { fileGates, noLease, surroundings, type World } from './engine-world.ts'
+import { fileGates, noLease, stillBasis, surroundings, type World } from './engine-world.ts'
 
 export interface Ended {
   code: number
@@ -60,7 +60,7 @@ export function worldServices(world: World, more: Partial<Services> = {}): Servi
     exec: async (_, { runId = '' }) => around.execFor(runId),
     processes: async () => processes,
     redactor: async () => createRedactor(),
-    movedSince: async () => [],
+    basis: () => stillBasis,
     contextServer: async () => 'https://10.0.0.10:6443',
     ...more,
   }
@@ -81,6 +81,7 @@ export interface CliOptions {
   services?: Services
   specs?: CommandSpec[]
   entries?: Invocation['entries']
+  topics?: Invocation['topics']
   env?: NodeJS.ProcessEnv
   signals?: EventEmitter
   cwd?: string
@@ -108,7 +109,7 @@ export async function runCli(argv: string[], options: CliOptions = {}): Promise<
   const code = await runCommandLine(argv, {
     version: '1.2.3',
     entries,
-    topics: { thing: 'Things' },
+    topics: options.topics ?? { thing: 'Things' },
     services: options.services ?? untouchable,
     env: { HOME: '/nonexistent', K8SOPS_PROGRESS: 'plain', ...options.env },
     cwd: options.cwd ?? '/',

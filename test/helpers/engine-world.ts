@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { GatePort, Interrupts, LeasePort } from '../../src/lib/engine/ports.ts'
+import type { BasisPort, GatePort, Interrupts, LeasePort } from '../../src/lib/engine/ports.ts'
 import type { Surroundings } from '../../src/lib/engine/start.ts'
 import { createExec } from '../../src/lib/exec/exec.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
@@ -114,6 +114,9 @@ export const noLease: LeasePort = {
   replace: async () => ({ ok: false, why: 'unreachable', detail: 'no API yet' }),
 }
 
+/** Files that nobody edits. */
+export const stillBasis: BasisPort = { digest: async (plan) => plan.basis.digest, describe: async () => [] }
+
 export interface Handle {
   around: Surroundings
   events: RunEvent[]
@@ -146,7 +149,7 @@ export function surroundings(world: World, more: Partial<Surroundings> = {}): Ha
       processes,
       interrupts,
       emit: (event) => events.push(event),
-      movedSince: async () => [],
+      basis: stillBasis,
       resumeCommand: (runId) => `k8sops run resume ${runId}`,
       ...more,
     },

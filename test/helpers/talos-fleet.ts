@@ -112,9 +112,9 @@ export async function startFleet(first: number, only: string[] = names, pace = 0
       })
     },
     async until(what, condition) {
-      const deadline = Date.now() + 20_000
+      const deadline = Date.now() + 40_000
       while (!(await condition())) {
-        if (Date.now() > deadline) throw new Error(`not within 20 s: ${what}\n${lab.logs.join('\n')}`)
+        if (Date.now() > deadline) throw new Error(`not within 40 s: ${what}\n${lab.logs.join('\n')}`)
         await new Promise((resolve) => setTimeout(resolve, 25))
       }
     },
@@ -189,7 +189,11 @@ worker: *plane
 function clusterSide(lab: StubLab, nodes: Map<string, NodeFacts>): ClusterSide & { stop(): Promise<void> } {
   const up = new Map<string, Machine>()
   const left = new Set<string>()
-  const etcd = createEtcd(lab, () => {})
+  const etcd = createEtcd(
+    lab,
+    (machine) => up.has(machine.spec.address),
+    () => {},
+  )
   const join_ = async (machine: Machine) => {
     if (machine.config?.role === 'controlplane')
       await etcd.start(machine).catch((error) => lab.log('etcd', String(error)))

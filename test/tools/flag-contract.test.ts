@@ -11,7 +11,12 @@ import { syncReleaseArgs, templateArgs } from '../../src/lib/tools/helmfile.args
 import { applyStdinArgs, deletePendingReleasesArgs } from '../../src/lib/tools/kubectl.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
-import { applyConfigInsecureArgs, bootstrapArgs, kubeconfigArgs, validateArgs } from '../../src/lib/tools/talosctl.args.ts'
+import {
+  applyConfigInsecureArgs,
+  bootstrapArgs,
+  kubeconfigArgs,
+  validateArgs,
+} from '../../src/lib/tools/talosctl.args.ts'
 import type { Command } from '../../src/lib/types.ts'
 
 const repository = join(import.meta.dirname, '..', '..')
@@ -27,7 +32,12 @@ beforeAll(() => {
   expect(secrets.status).toBe(0)
   writeFileSync(join(directory, 'talsecret.yaml'), secrets.stdout)
   writeFileSync(join(directory, 'kubeconfig'), kubeconfig)
-  const made = run(genconfigArgs({ talconfig: 'talconfig.yaml', talsecret: 'talsecret.yaml', out: 'out' }, 'op://unused/unused/unused'))
+  const made = run(
+    genconfigArgs(
+      { talconfig: 'talconfig.yaml', talsecret: 'talsecret.yaml', out: 'out' },
+      'op://unused/unused/unused',
+    ),
+  )
   expect(made.stderr).toBe('')
   expect(made.status).toBe(0)
 })
@@ -65,18 +75,27 @@ describe('kubectl', () => {
 describe('helmfile, in this repository', () => {
   const apps = { file: 'bootstrap/helmfile.d/01-apps.yaml.gotmpl', environment: 'apps', context: 'flags' }
   const crds = { ...apps, file: 'bootstrap/helmfile.d/00-crds.yaml.gotmpl' }
-  it.each([syncReleaseArgs(apps, { name: 'cilium', namespace: 'kube-system' }), templateArgs(crds)])('$args', (command) => {
-    const result = run(command, '', repository)
-    expect(result.status).not.toBe(0)
-    expect(result.stderr + result.stdout).toMatch(refused)
-  })
+  it.each([syncReleaseArgs(apps, { name: 'cilium', namespace: 'kube-system' }), templateArgs(crds)])(
+    '$args',
+    (command) => {
+      const result = run(command, '', repository)
+      expect(result.status).not.toBe(0)
+      expect(result.stderr + result.stdout).toMatch(refused)
+    },
+  )
 })
 
 function run({ tool, args }: Command, input = '', cwd = directory) {
   const found = resolveTool(tool)
   if (!found) throw new Error(`${tool} is not installed in the pinned version: npm run setup`)
   const helm = resolveTool('helm')
-  const path = [helm && dirname(helm.path), resolveTool('kustomize')?.path, join(repository, 'bin'), dirname(process.execPath), process.env.PATH]
+  const path = [
+    helm && dirname(helm.path),
+    resolveTool('kustomize')?.path,
+    join(repository, 'bin'),
+    dirname(process.execPath),
+    process.env.PATH,
+  ]
   return spawnSync(found.path, args, {
     cwd,
     input,
@@ -88,7 +107,9 @@ function run({ tool, args }: Command, input = '', cwd = directory) {
       KUBECONFIG: join(directory, 'kubeconfig'),
       XDG_CACHE_HOME: join(directory, 'cache'),
       // The tools that `k8sops repo releases`, which helmfile calls, looks for.
-      K8SOPS_CACHE: process.env.K8SOPS_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? '', '.cache'), 'k8sops'),
+      K8SOPS_CACHE:
+        process.env.K8SOPS_CACHE ??
+        join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? '', '.cache'), 'k8sops'),
       // Charts come from registries: through a proxy that isn't there.
       HTTPS_PROXY: `http://${closed}:3128`,
     },

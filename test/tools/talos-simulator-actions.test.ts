@@ -206,9 +206,9 @@ describe('apply-config on a configured machine', () => {
       '--mode',
       'try',
       '--timeout',
-      '1s',
+      '5s',
     )
-    expect(output.stderr).toContain("The config is applied in 'try' mode and will be automatically reverted back in 1s")
+    expect(output.stderr).toContain("The config is applied in 'try' mode and will be automatically reverted back in 5s")
     const config = async () => (await on('w1', 'get', 'machineconfig', 'v1alpha1', '-o', 'yaml')).stdout
     expect(await config()).toContain('wipe: true')
     await fleet.until('reverted', async () => (await config()).includes('wipe: false'))

@@ -14,7 +14,9 @@ const suspend = defineCommand({
   summary: 'Suspend an app',
   effect: 'write',
   args: { app: 'name', 'more...?': 'others' },
-  completeArgs: { app: (repository) => repository.clusters.map(({ name }) => `app-${name}`) },
+  completeArgs: {
+    app: async ({ repository }) => (await repository())!.clusters.map(({ name }) => `app-${name}`),
+  },
   options: [{ flags: '--reason <text>', description: 'why', complete: () => ['maintenance', 'migration'] }],
   examples: [],
   plan: () => Promise.reject(new Error('not planned here')),

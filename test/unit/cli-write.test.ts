@@ -1,12 +1,16 @@
 import { EventEmitter } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { commands } from '../../src/commands/index.ts'
 import type { CommandSpec, WriteCommand } from '../../src/lib/cli/define.ts'
+import type { BasisPort } from '../../src/lib/engine/ports.ts'
 import type { Step } from '../../src/lib/types.ts'
 import { type CliOptions, clusterNamed, runCli, worldServices } from '../helpers/cli.ts'
-import { makeFile, makePlan, makeWorld, type World } from '../helpers/engine-world.ts'
+import { fileGates, makeFile, makePlan, makeWorld, type World } from '../helpers/engine-world.ts'
+
+// Processes take their time on a busy machine; what is measured here is order, not speed.
+vi.setConfig({ testTimeout: 60_000 })
 
 let world: World
 beforeEach(() => {
@@ -23,6 +27,7 @@ const command = (steps: Step[], more: Partial<WriteCommand> = {}): CommandSpec =
   plan: async (context) => makePlan(steps, { operation: 'make', cluster: (await context.cluster()).name }),
   ...more,
 })
+const movedBasis = (line: string): BasisPort => ({ digest: async () => 'sha256:other', describe: async () => [line] })
 const runCommands = commands.filter(({ path }) => path.startsWith('run '))
 const cli = (argv: string[], spec?: CommandSpec, more: CliOptions = {}) =>
   runCli(argv, {
@@ -75,7 +80,7 @@ describe('run', () => {
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line).type)
-    expect(events).toEqual(['run-started', 'step-started', 'step-done', 'run-finished'])
+    expect(events).toEqual(['target', 'run-started', 'step-started', 'step-done', 'run-finished'])
   })
 
   test('--report FILE: JSON and Markdown', async () => {
@@ -97,15 +102,24 @@ describe('run', () => {
 
   test('Ctrl-C before the first change: 130', async () => {
     const signals = new EventEmitter()
-    const waiting = makeFile('a', { require: [{ gate: 'never' }] })
-    setTimeout(() => signals.emit('SIGINT', 'SIGINT'), 300)
-    const ended = await cli(['make'], command([waiting]), { signals })
+    const gates = fileGates(world.root)
+    const services = worldServices(world, {
+      gates: async () => ({
+        ...gates,
+        waitFor: (check, options) => {
+          signals.emit('SIGINT', 'SIGINT')
+          return gates.waitFor(check, options)
+        },
+      }),
+    })
+    const waiting = makeFile('a', { require: [{ gate: 'never' }], timeoutSec: 50 })
+    const ended = await cli(['make'], command([waiting]), { signals, services })
     expect(ended.code).toBe(130)
     expect(ended.stdout).toContain('k8sops run resume')
   })
 
   test('--timeout', async () => {
-    const ended = await cli(['make', '--timeout', '300ms'], command([makeFile('a', {}, 'sleep 20')]))
+    const ended = await cli(['make', '--timeout', '3s'], command([makeFile('a', { timeoutSec: 60 }, 'sleep 50')]))
     expect(ended.code).toBe(6)
     expect((await cli(['make', '--timeout', 'soon'], command([]))).stderr).toContain('"soon" is no duration')
   })
@@ -188,7 +202,7 @@ describe('run list, show, resume, exec', () => {
 
   test('resume refuses when what the plan was made from has moved', async () => {
     await cli(['make'], command(flaky()))
-    const services = worldServices(world, { movedSince: async () => ['talos/test/talconfig.yaml changed'] })
+    const services = worldServices(world, { basis: () => movedBasis('talos/test/talconfig.yaml changed') })
     const ended = await cli(['run', 'resume'], undefined, { services })
     expect(ended.code).toBe(3)
     expect(ended.stderr).toContain('talos/test/talconfig.yaml changed')
@@ -198,7 +212,7 @@ describe('run list, show, resume, exec', () => {
     const saved = await cli(['make', '--plan-out', 'plan.json'], command([makeFile('a')]))
     expect(saved.code).toBe(0)
     expect(world.state()).toEqual({})
-    const services = worldServices(world, { movedSince: async () => ['kustomize: pinned 2, was 1'] })
+    const services = worldServices(world, { basis: () => movedBasis('kustomize: pinned 2, was 1') })
     const stale = await cli(['run', 'exec', 'plan.json'], undefined, { services })
     expect(stale.code).toBe(3)
     expect(existsSync(join(world.root, '.k8sops/runs'))).toBe(false)

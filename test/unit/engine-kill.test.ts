@@ -2,12 +2,15 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { readJournal } from '../../src/lib/engine/journal.ts'
 import { listRuns } from '../../src/lib/engine/runs.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import type { RunResult, Step } from '../../src/lib/types.ts'
 import { makeFile, makePlan, makeWorld, type World } from '../helpers/engine-world.ts'
+
+// Processes take their time on a busy machine; what is measured here is order, not speed.
+vi.setConfig({ testTimeout: 60_000 })
 
 const helpers = join(import.meta.dirname, '../helpers')
 const worlds: World[] = []
@@ -83,7 +86,11 @@ test('killed at every journal boundary and resumed by another process: same end 
 
 test('killed in the middle of a step: its child is gone, and so is what that had started in a session of its own', async () => {
   const world = newWorld([
-    makeFile('a', {}, 'setsid sh -c "sleep 3; echo late > state/late" & sleep 3; echo late > state/a'),
+    makeFile(
+      'a',
+      { timeoutSec: 60 },
+      'setsid sh -c "sleep 40; echo late > state/late" & sleep 40; echo late > state/a',
+    ),
   ])
   const { child, ended } = start(world)
   while (!existsSync(join(world.target.stateDir, 'runs'))) await sleep(20)
@@ -91,14 +98,16 @@ test('killed in the middle of a step: its child is gone, and so is what that had
   while (processes.ofRun(run!.id).length < 3) await sleep(20)
   child.kill('SIGKILL')
   await ended
-  const deadline = Date.now() + 1_000
+  const deadline = Date.now() + 15_000
   while (processes.ofRun(run!.id).length > 0 && Date.now() < deadline) await sleep(10)
   expect(processes.ofRun(run!.id)).toEqual([])
   expect(listRuns(world.target.stateDir, processes)[0]!.state).toBe('unfinished')
 })
 
 test('a second process is refused while the first one lives, and told who and where', async () => {
-  const world = newWorld([makeFile('a', {}, 'while [ ! -e go ]; do sleep 0.02; done; echo a > state/a')])
+  const world = newWorld([
+    makeFile('a', { timeoutSec: 60 }, 'while [ ! -e go ]; do sleep 0.02; done; echo a > state/a'),
+  ])
   const { ended } = start(world)
   const locks = join(world.target.stateDir, 'locks', 'test_cluster.1.lock')
   while (!existsSync(locks) || !readFileSync(locks, 'utf8').includes('"step"')) await sleep(20)

@@ -223,6 +223,7 @@ describe("a run's lock", () => {
     processes: someone(pid, `machine-${pid}`),
     lease: leases.port,
     onChange: () => {},
+    signal: new AbortController().signal,
     leaseSec: 1,
   })
 

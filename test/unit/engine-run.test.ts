@@ -1,10 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readJournal, runDirectory } from '../../src/lib/engine/journal.ts'
 import { startRun } from '../../src/lib/engine/start.ts'
 import type { Plan, RunResult } from '../../src/lib/types.ts'
 import { type Handle, makeFile, makePlan, makeWorld, shell, surroundings, type World } from '../helpers/engine-world.ts'
+
+// Processes take their time on a busy machine; what is measured here is order, not speed.
+vi.setConfig({ testTimeout: 60_000 })
 
 let world: World
 beforeEach(() => {
@@ -35,7 +38,7 @@ describe('steps in order', () => {
   })
 
   test('exit code 0 is not enough: without its effect the step fails, and with a change behind it the run stops with 6', async () => {
-    const result = await run(makePlan([makeFile('a', { timeoutSec: 0.3 }, 'true'), makeFile('b')]))
+    const result = await run(makePlan([makeFile('a', { timeoutSec: 2 }, 'true'), makeFile('b')]))
     expect(states(result)).toEqual({ a: 'failed', b: 'not-started' })
     expect(result).toMatchObject({ outcome: 'stopped', exitCode: 6 })
     expect(result.error?.message).toContain('file name=a is not true afterwards')
@@ -84,7 +87,7 @@ describe('time', () => {
   test('a step that hangs is ended at its limit, with everything it started', async () => {
     const result = await run(makePlan([makeFile('a', { timeoutSec: 0.3 }, 'sleep 31.7 & sleep 31.7')]))
     expect(result.error?.message).toContain('was ended after 0.3 s')
-    expect(result.seconds).toBeLessThan(3)
+    expect(result.seconds).toBeLessThan(15)
   })
 
   test('what was waited for, and how long, is in the result', async () => {
@@ -95,10 +98,10 @@ describe('time', () => {
   })
 
   test("the run's own limit stops it between steps", async () => {
-    const handle = surroundings(world, { timeoutSec: 0.3 })
-    const result = await run(makePlan([makeFile('a', {}, 'sleep 5'), makeFile('b')]), handle)
+    const handle = surroundings(world, { timeoutSec: 2 })
+    const result = await run(makePlan([makeFile('a', { timeoutSec: 60 }, 'sleep 40'), makeFile('b')]), handle)
     expect(states(result)).toEqual({ a: 'interrupted', b: 'not-started' })
-    expect(result.error?.message).toContain('time limit of 0.3 s')
+    expect(result.error?.message).toContain('time limit of 2 s')
     expect(result.exitCode).toBe(6)
   })
 
@@ -149,10 +152,13 @@ describe('interrupts', () => {
   test('a `now` step is ended; the run can be resumed and exits with 6', async () => {
     const handle = surroundings(world)
     stopWhen(handle, 'a', () => handle.stop.abort())
-    const result = await run(makePlan([makeFile('a', {}, 'echo begun; sleep 20'), makeFile('b')]), handle)
+    const result = await run(
+      makePlan([makeFile('a', { timeoutSec: 60 }, 'echo begun; sleep 40'), makeFile('b')]),
+      handle,
+    )
     expect(states(result)).toEqual({ a: 'interrupted', b: 'not-started' })
     expect(result).toMatchObject({ outcome: 'interrupted', exitCode: 6 })
-    expect(result.seconds).toBeLessThan(3)
+    expect(result.seconds).toBeLessThan(15)
   })
 
   test('an `after` step finishes, then the run stops', async () => {
@@ -173,9 +179,12 @@ describe('interrupts', () => {
       handle.stop.abort()
       handle.kill.abort()
     })
-    const result = await run(makePlan([makeFile('a', { interrupt: 'after' }, 'echo begun; sleep 20')]), handle)
+    const result = await run(
+      makePlan([makeFile('a', { interrupt: 'after', timeoutSec: 60 }, 'echo begun; sleep 40')]),
+      handle,
+    )
     expect(states(result)).toEqual({ a: 'interrupted' })
-    expect(result.seconds).toBeLessThan(3)
+    expect(result.seconds).toBeLessThan(15)
   })
 
   test('before the first change it is 130, and an `after` step that has not begun to act does not hold it up', async () => {
@@ -215,4 +224,46 @@ test('pid, start time and argv of a child are in the journal before it does anyt
     'step-done',
     'run-finished',
   ])
+})
+
+describe('a gate that misbehaves', () => {
+  test('one that never answers does not hold a step for ever', async () => {
+    const never = () => new Promise<never>(() => {})
+    const handle = surroundings(world, { gates: { evaluate: never, waitFor: never } })
+    const step = makeFile('a', { timeoutSec: 0.2, action: { kind: 'wait' }, unless: [] })
+    const result = await run(makePlan([step]), handle)
+    expect(result.error?.message).toContain('the gate did not answer in time')
+  })
+
+  test('one that throws is a defect, told as such, and the run still has a result', async () => {
+    const broken = async () => {
+      throw new TypeError('no such gate')
+    }
+    const handle = surroundings(world, { gates: { evaluate: broken, waitFor: broken } })
+    const result = await run(makePlan([makeFile('a')]), handle)
+    expect(result).toMatchObject({ outcome: 'failed', exitCode: 1 })
+    expect(result.error?.message).toBe('Make a: no such gate')
+  })
+})
+
+test('the lock is confirmed before every write, and losing it stops the run before the next one', async () => {
+  const { createMemoryLeases } = await import('../helpers/memory-lease.ts')
+  const leases = createMemoryLeases()
+  const handle = surroundings(world, { lease: leases.port })
+  const steal = async () => {
+    const current = leases.current()!
+    await leases.port.replace({ ...current, holder: 'thief' })
+  }
+  const emit = handle.around.emit
+  handle.around.emit = (event) => {
+    emit(event)
+    if (event.type === 'step-done' && event.step === 'a') void steal()
+  }
+  const result = await run(
+    makePlan([makeFile('a'), makeFile('b', { require: [{ gate: 'file', params: { name: 'a' } }] })]),
+    handle,
+  )
+  expect(states(result)).toEqual({ a: 'done', b: 'failed' })
+  expect(result).toMatchObject({ exitCode: 6, error: { name: 'LockedError' } })
+  expect(world.state()).toEqual({ a: 'a\n' })
 })

@@ -11,12 +11,15 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createExec } from '../../src/lib/exec/exec.ts'
 import { isAlive, processesOfRun, startTimeOf } from '../../src/lib/exec/process-info.ts'
 import { createRedactor } from '../../src/lib/exec/redact.ts'
 import type { ExecSettings } from '../../src/lib/exec/types.ts'
 import type { Command } from '../../src/lib/types.ts'
+
+// Processes take their time on a busy machine; what is measured here is order, not speed.
+vi.setConfig({ testTimeout: 60_000 })
 
 let root: string
 beforeEach(() => {
@@ -94,16 +97,18 @@ describe('pipelines', () => {
 describe('ending', () => {
   test('a timeout ends the whole group', async () => {
     const begun = Date.now()
-    const result = await open()({ pipeline: [sh('sleep 41 & echo $! > pid; wait')], timeoutSec: 0.3 })
+    const result = await open()({ pipeline: [sh('sleep 41 & echo $! > pid; wait')], timeoutSec: 2 })
     expect(result).toMatchObject({ exitCode: null, ended: 'timeout' })
-    expect(Date.now() - begun).toBeLessThan(3000)
-    expect(startTimeOf(Number(readFileSync(join(root, 'pid'), 'utf8')))).toBeUndefined()
+    expect(Date.now() - begun).toBeLessThan(30_000)
+    const pid = Number(readFileSync(join(root, 'pid'), 'utf8'))
+    await vi.waitFor(() => expect(startTimeOf(pid)).toBeUndefined(), 10_000)
   })
 
   test('a grandchild in a session of its own is found by its marker', async () => {
     const exec = open({ runId: 'exec-test-run' })
-    await exec({ pipeline: [sh('setsid sleep 42 & sleep 42')], timeoutSec: 0.3, step: 's' })
-    expect(processesOfRun('exec-test-run')).toEqual([])
+    await exec({ pipeline: [sh('setsid sleep 42 & sleep 42')], timeoutSec: 1, step: 's' })
+    // SIGKILL was sent; the kernel may take a moment.
+    await vi.waitFor(() => expect(processesOfRun('exec-test-run')).toEqual([]), 10_000)
   })
 
   test('signal: SIGTERM, so a tool can put things in order', async () => {

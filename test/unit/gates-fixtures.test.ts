@@ -16,7 +16,10 @@ describe.each(Object.keys(gates))('gate %s', (gate) => {
     const check = { gate, ...(world.params ? { params: world.params } : {}) }
     const verdict = await port.evaluate(check, new AbortController().signal)
     expect(`${verdict.status}: ${verdict.detail}`).toMatch(new RegExp(`^${file.split('-')[0]}: `))
-    const told = [verdict.detail, ...(verdict.status === 'pass' ? [] : [...(verdict.waitingFor ?? []), verdict.next ?? ''])]
+    const told = [
+      verdict.detail,
+      ...(verdict.status === 'pass' ? [] : [...(verdict.waitingFor ?? []), verdict.next ?? '']),
+    ]
     expect(told.join('\n')).toContain(world.reason)
   })
 

@@ -1,7 +1,8 @@
 /** A world in a JSON file: what the Kubernetes and Talos APIs and this machine would say to a gate. */
+
+import type { GateSources } from '../../src/lib/gates/evaluate.ts'
 import type { DecryptFailure, GatePorts, TalosSecrets } from '../../src/lib/gates/ports.ts'
 import { createProbes } from '../../src/lib/gates/probes/index.ts'
-import type { GateSources } from '../../src/lib/gates/evaluate.ts'
 import type { TalosResource } from '../../src/lib/tools/talosctl.parse.ts'
 import type { Cluster, KubeObject, KubePort, NodeState, Problem, Result, TalosPort } from '../../src/lib/types.ts'
 
@@ -44,7 +45,10 @@ export function kubeOf(world: World): KubePort {
       if (found === undefined) return { ok: false, why: 'not-found', detail: `the API server serves no ${ref.kind}` }
       if (isFailure(found)) return found
       const labels = new Map(
-        (ref.labelSelector ?? '').split(',').filter(Boolean).map((pair) => pair.split('=') as [string, string]),
+        (ref.labelSelector ?? '')
+          .split(',')
+          .filter(Boolean)
+          .map((pair) => pair.split('=') as [string, string]),
       )
       return {
         ok: true,

@@ -11,7 +11,10 @@ interface Recorded {
 
 const recorded = (name: string, version = '1.12.0'): Recorded =>
   JSON.parse(
-    readFileSync(join(import.meta.dirname, '..', 'fixtures', 'tool-output', 'talosctl', version, `${name}.json`), 'utf8'),
+    readFileSync(
+      join(import.meta.dirname, '..', 'fixtures', 'tool-output', 'talosctl', version, `${name}.json`),
+      'utf8',
+    ),
   )
 
 describe('the five states of a machine, as talosctl 1.12.0 tells them', () => {
@@ -45,7 +48,9 @@ describe('the five states of a machine, as talosctl 1.12.0 tells them', () => {
     const stderr =
       'error getting members: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:2379: connect: connection refused"'
     expect(reachOf({ exitCode: 1, stdout: '', stderr })).toBe('refused')
-    expect(reachOf({ exitCode: 1, stdout: '', stderr: stderr.replace('127.0.0.1:2379', '10.25.13.11:50000') })).toBe('down')
+    expect(reachOf({ exitCode: 1, stdout: '', stderr: stderr.replace('127.0.0.1:2379', '10.25.13.11:50000') })).toBe(
+      'down',
+    )
   })
 })
 
@@ -77,7 +82,9 @@ describe('outputs', () => {
   })
 
   it('shows what a person wants to read', () => {
-    expect(talosMessage(recorded('bootstrap-again'))).toBe('10.25.13.11: AlreadyExists: etcd data directory is not empty'.replace('10.25.13.11', '127.13.208.11'))
+    expect(talosMessage(recorded('bootstrap-again'))).toBe(
+      '10.25.13.11: AlreadyExists: etcd data directory is not empty'.replace('10.25.13.11', '127.13.208.11'),
+    )
     expect(talosMessage({ exitCode: null, stdout: '', stderr: '' })).toContain('exit code none')
   })
 })

@@ -52,3 +52,15 @@ test('bootstrap in the lab needs every tool but those of our own checks', () => 
   const others = catalog.filter((tool) => !needed.has(tool.name)).map((tool) => tool.name)
   expect(others).toEqual(toolsFor('test').map((tool) => tool.name))
 })
+
+test('what tools/align.ts raised has one version in every recipe', () => {
+  const seen = new Map<string, Set<string>>()
+  for (const dir of new Set(catalog.map((tool) => tool.dir))) {
+    const goMod = readFileSync(join(root, 'tools', dir, 'go.mod'), 'utf8')
+    for (const [, path, version] of goMod.matchAll(/^\t(\S+) (v\S+) \/\/ indirect$/gm)) {
+      seen.set(path as string, (seen.get(path as string) ?? new Set()).add(version as string))
+    }
+  }
+  const split = [...seen].filter(([, versions]) => versions.size > 1).map(([path, versions]) => [path, ...versions])
+  expect(split, 'run `node tools/align.ts`').toEqual([])
+})

@@ -6,7 +6,10 @@ export const labDown = defineCommand({
   summary: 'End a lab and remove its state',
   effect: 'local',
   scope: 'none',
-  options: [clusterOption, { flags: '--keep-state', description: 'leave the state, so that `lab up` goes on from there', default: false }],
+  options: [
+    clusterOption,
+    { flags: '--keep-state', description: 'leave the state, so that `lab up` goes on from there', default: false },
+  ],
   examples: ['k8sops lab down', 'k8sops lab down --cluster apps --keep-state'],
   runbook: 'docs/runbooks/lab.md',
   async run(context) {
@@ -24,7 +27,9 @@ export const labDown = defineCommand({
       records.map(async (record) => ({ record, result: await down(record, keepState) })),
     )
     const lines = results.map(({ record, result }) => {
-      const was = result.wasRunning ? 'is down' : `was not running${result.orphans > 0 ? `; ended ${result.orphans} processes of it` : ''}`
+      const was = result.wasRunning
+        ? 'is down'
+        : `was not running${result.orphans > 0 ? `; ended ${result.orphans} processes of it` : ''}`
       return `lab ${record.name} of cluster ${record.cluster} ${was}${keepState ? `, its state is in ${record.dir}` : ''}`
     })
     return {

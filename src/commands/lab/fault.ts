@@ -27,7 +27,11 @@ export const labFaultAdd = defineCommand({
   async run(context) {
     const node = text(context.options.node)
     const params = parameters(context.options.param)
-    const fault: ActiveFault = { name: context.args.name ?? '', ...(node ? { node } : {}), ...(params ? { params } : {}) }
+    const fault: ActiveFault = {
+      name: context.args.name ?? '',
+      ...(node ? { node } : {}),
+      ...(params ? { params } : {}),
+    }
     const { dir } = await chosen(context)
     const { callSupervisor } = await import('../../lib/lab/control-socket.ts')
     await callSupervisor(dir, 'POST', '/faults', fault)
@@ -60,7 +64,10 @@ export const labFaultList = defineCommand({
       })),
       columns: [
         { title: 'name', value: (row) => String(row.name) },
-        { title: 'on', value: ({ active: on }) => (on as unknown as ActiveFault[]).map((one) => one.node ?? 'yes').join(',') },
+        {
+          title: 'on',
+          value: ({ active: on }) => (on as unknown as ActiveFault[]).map((one) => one.node ?? 'yes').join(','),
+        },
         { title: 'node', value: (row) => String(row.node) },
         { title: 'what happens', value: (row) => String(row.summary) },
         {
@@ -95,7 +102,11 @@ export const labFaultClear = defineCommand({
     if (node) query.set('node', node)
     const { callSupervisor } = await import('../../lib/lab/control-socket.ts')
     const removed = await callSupervisor<number>(dir, 'DELETE', `/faults?${query}`)
-    return { kind: 'FaultList', text: removed === 1 ? 'one fault cleared' : `${removed} faults cleared`, fields: { removed } }
+    return {
+      kind: 'FaultList',
+      text: removed === 1 ? 'one fault cleared' : `${removed} faults cleared`,
+      fields: { removed },
+    }
   },
 })
 
@@ -106,13 +117,13 @@ async function chosen(context: CommandContext) {
 
 /** The catalogue can be read without any lab. */
 async function activeFaults(context: CommandContext): Promise<ActiveFault[]> {
-  const [{ labsOf }, { callSupervisor }, { isRunning }] = await Promise.all([
+  const [{ labsOf }, { callSupervisor }, { isAlive }] = await Promise.all([
     import('../../lib/lab/choice.ts'),
     import('../../lib/lab/control-socket.ts'),
-    import('../../lib/lab/processes.ts'),
+    import('../../lib/exec/process-info.ts'),
   ])
   const records = await labsOf(labChoice(context), context.env)
-  const running = records.filter(({ supervisor }) => supervisor && isRunning(supervisor))
+  const running = records.filter(({ supervisor }) => supervisor && isAlive(supervisor))
   const lists = await Promise.all(running.map(({ dir }) => callSupervisor<ActiveFault[]>(dir, 'GET', '/faults')))
   return lists.flat()
 }

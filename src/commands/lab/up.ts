@@ -33,7 +33,10 @@ export const labUp = defineCommand({
     if (number !== undefined && clusters.length > 1) {
       throw new UsageError('--number is for one cluster', { next: 'leave it out, or name one with --cluster' })
     }
-    const [{ labUp: up }, { labTools }] = await Promise.all([import('../../lib/lab/up.ts'), import('../../lib/lab/tools.ts')])
+    const [{ labUp: up }, { labTools }] = await Promise.all([
+      import('../../lib/lab/up.ts'),
+      import('../../lib/lab/tools.ts'),
+    ])
     const tools = await labTools(env, signal, note)
     const name = labNameOf({ labName: text(options.labName), env })
     const shared = { repository, name, pace, tools, env, note, signal }
@@ -61,7 +64,10 @@ export const labUp = defineCommand({
   },
 })
 
-function clustersOf(repository: Awaited<ReturnType<CommandContext['repository']>>, wanted: string | undefined): string[] {
+function clustersOf(
+  repository: Awaited<ReturnType<CommandContext['repository']>>,
+  wanted: string | undefined,
+): string[] {
   if (wanted === 'all') return repository.clusters.map(({ name }) => name)
   return [wanted ?? repository.defaultCluster]
 }
@@ -92,7 +98,16 @@ async function bootstrapAll({ env, cwd, options }: CommandContext, results: UpRe
   for (const { record } of results) {
     const repo = text(options.repo)
     const code = await runItself(
-      ['bootstrap', '--lab', '--yes', '--cluster', record.cluster, '--lab-name', record.name, ...(repo ? ['--repo', repo] : [])],
+      [
+        'bootstrap',
+        '--lab',
+        '--yes',
+        '--cluster',
+        record.cluster,
+        '--lab-name',
+        record.name,
+        ...(repo ? ['--repo', repo] : []),
+      ],
       { cwd, env },
     )
     exitCode ||= code

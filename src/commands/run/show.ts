@@ -1,4 +1,5 @@
 import { defineCommand } from '../../lib/cli/define.ts'
+import { runNames } from '../../lib/cli/run-names.ts'
 import { pickRun, renderRun, stepsOf, storedRuns } from '../../lib/cli/stored-runs.ts'
 import type { Json } from '../../lib/types.ts'
 
@@ -7,6 +8,7 @@ export const runShow = defineCommand({
   summary: 'Show one run: its steps, its journal, its logs',
   effect: 'read',
   scope: 'cluster',
+  completeArgs: { id: runNames },
   args: { 'id?': 'run id, or the beginning of one (default: the newest run)' },
   examples: ['k8sops run show', 'k8sops run show bootstrap-apps-20261123T181502-3f9c -o json'],
   async read(context) {

@@ -57,7 +57,9 @@ function buildProgram(
     .helpCommand(false)
   for (const entry of invocation.entries) {
     const words = entry.path.split(' ')
-    const parent = words.slice(0, -1).reduce((at, word) => topic(at, word, invocation), program)
+    const parent = words
+      .slice(0, -1)
+      .reduce((at, _, index) => topic(at, words.slice(0, index + 1), invocation), program)
     const leaf = configure(new Command(words.at(-1)!), invocation).description(entry.summary)
     parent.addCommand(leaf, { hidden: entry.hidden ?? false })
     if (entry === wanted && spec) fillIn(leaf, spec, act)
@@ -66,11 +68,13 @@ function buildProgram(
   return program
 }
 
-function topic(parent: Command, word: string, invocation: Invocation): Command {
+/** The command for words with verbs below them, made when it is first met. */
+function topic(parent: Command, path: string[], invocation: Invocation): Command {
+  const word = path.at(-1)!
   const known = parent.commands.find((command) => command.name() === word)
   if (known) return known
   const made = configure(new Command(word), invocation)
-    .description(invocation.topics[word] ?? '')
+    .description(invocation.topics[path.join(' ')] ?? '')
     .helpCommand(false)
   parent.addCommand(made)
   return made

@@ -67,7 +67,7 @@ function nextWords(before: string[], entries: CommandEntry[], topics: Record<str
     .filter(({ path, hidden }) => !hidden && path.startsWith(prefix))
     .map(({ path, summary }): Candidate => {
       const [word = '', ...deeper] = path.slice(prefix.length).split(' ')
-      return [word, deeper.length === 0 ? summary : (topics[word] ?? '')]
+      return [word, deeper.length === 0 ? summary : (topics[prefix + word] ?? '')]
     })
 }
 
@@ -94,8 +94,7 @@ async function argumentsOf(spec: CommandSpec, position: number, context: Complet
   const name = (names[position] ?? names.find((one) => one.includes('...')))?.replace(/[.?]+$/, '')
   const complete = name === undefined ? undefined : spec.completeArgs?.[name]
   if (!complete) return []
-  const repository = await loadHere(context)
-  return complete(repository ?? emptyRepository)
+  return complete({ root: findRoot(context.cwd), repository: () => loadHere(context) })
 }
 
 /** A cluster is a directory: that is enough to name it. */
@@ -116,15 +115,6 @@ async function loadHere(context: CompletionContext): Promise<Repository | undefi
 function findRoot(from: string): string | undefined {
   if (existsSync(join(from, layout.repositoryFile))) return from
   return dirname(from) === from ? undefined : findRoot(dirname(from))
-}
-
-const emptyRepository: Repository = {
-  root: '',
-  defaultCluster: '',
-  rollout: { order: [], soakHours: 0 },
-  ageKey: '',
-  clusters: [],
-  problems: [],
 }
 
 function positionals(words: string[], options: OptionSpec[]): string[] {

@@ -69,6 +69,13 @@ export interface Data {
   exitCode?: number
 }
 
+/** A Tab has to be answered in milliseconds: reading directories below `root` is cheap, loading the repository is not. */
+export interface CompletionSource {
+  /** Root of the repository that the shell stands in, if it does. */
+  root: string | undefined
+  repository: () => Promise<Repository | undefined>
+}
+
 interface Common {
   /** Words as typed, `flux suspend`. */
   path: string
@@ -78,7 +85,7 @@ interface Common {
   /** `{ app: 'name of the app' }`; a name ending in `...` is variadic, one ending in `?` optional. */
   args?: Record<string, string>
   /** Names for the shell completion of an argument, by the argument's name. */
-  completeArgs?: Record<string, (repository: Repository) => string[] | Promise<string[]>>
+  completeArgs?: Record<string, (source: CompletionSource) => string[] | Promise<string[]>>
   options?: OptionSpec[]
   /** Everything after the first argument belongs to the arguments, even `-x` (`lab exec kubectl get pods -A`). */
   passThrough?: true

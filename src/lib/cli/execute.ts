@@ -107,7 +107,7 @@ async function run(
     processes,
     interrupts,
     emit: view.onEvent,
-    movedSince: (plan) => services.movedSince(cluster.opened, plan),
+    basis: services.basis(cluster.opened),
     ...(timeoutSec === undefined ? {} : { timeoutSec }),
     resumeCommand: (runId) => resumeCommand(runId, cluster.opened.cluster.name, request),
   }

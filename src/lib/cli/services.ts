@@ -1,8 +1,8 @@
 /** What the command line needs of the rest of the program. src/main.ts fills it in, lazily; tests fill in their own. */
 import type { Repository } from '../config/load.ts'
-import type { GatePort, LeasePort } from '../engine/ports.ts'
+import type { BasisPort, GatePort, LeasePort } from '../engine/ports.ts'
 import type { Exec, ProcessPort, Redactor } from '../exec/types.ts'
-import type { Cluster, KubePort, Plan, TalosPort, Target } from '../types.ts'
+import type { Cluster, KubePort, TalosPort, Target } from '../types.ts'
 import type { CommandEntry } from './registry.ts'
 
 /** One cluster, resolved: where its commands go and what stands in its files there. */
@@ -33,8 +33,7 @@ export interface Services {
   exec: (opened: OpenedCluster, options: ExecOptions) => Promise<Exec>
   processes: () => Promise<ProcessPort>
   redactor: () => Promise<Redactor>
-  /** What differs now from the plan's basis, one line each. */
-  movedSince: (opened: OpenedCluster, plan: Plan) => Promise<string[]>
+  basis: (opened: OpenedCluster) => BasisPort
   /** The server of a context in a kubeconfig file; undefined when there is no such context. */
   contextServer: (kubeconfig: string, context: string) => Promise<string | undefined>
 }
@@ -51,7 +50,7 @@ export interface ExecOptions {
 export interface Invocation {
   version: string
   entries: CommandEntry[]
-  /** Summary of each first word that has verbs below it. */
+  /** Summary of every word or words with verbs below them, by path. */
   topics: Record<string, string>
   services: Services
   env: NodeJS.ProcessEnv

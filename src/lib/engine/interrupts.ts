@@ -15,7 +15,7 @@ export interface SignalWatch extends Interrupts {
  *
  * @param emitter where signals come from: `process`, or an EventEmitter in tests.
  */
-export function watchSignals(emitter: NodeJS.EventEmitter, onSignal?: (count: number) => void): SignalWatch {
+export function watchSignals(emitter: NodeJS.EventEmitter): SignalWatch {
   const stop = new AbortController()
   const kill = new AbortController()
   let count = 0
@@ -26,17 +26,21 @@ export function watchSignals(emitter: NodeJS.EventEmitter, onSignal?: (count: nu
     last = { name, at: now }
     if (twin) return
     count += 1
-    onSignal?.(count)
     if (count === 1) stop.abort()
-    else kill.abort()
+    else {
+      kill.abort()
+      // Should even that hang, the third one does what it does by default; children die with us (exec/guard.ts).
+      setTimeout(release, twinMs).unref()
+    }
+  }
+  const release = () => {
+    for (const name of names) emitter.off(name, onAny)
   }
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const name of names) emitter.on(name, onAny)
   return {
     stop: stop.signal,
     kill: kill.signal,
-    release: () => {
-      for (const name of names) emitter.off(name, onAny)
-    },
+    release,
   }
 }

@@ -1,6 +1,7 @@
 /** A run's lock: the file among processes of this machine, and the Lease as soon as the cluster's API answers. */
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { InterruptedError } from '../errors.ts'
 import type { ProcessPort } from '../exec/types.ts'
 import type { NewEntry } from './journal.ts'
 import { createLeaseLock } from './lease-lock.ts'
@@ -16,6 +17,8 @@ export interface LockRequest {
   runId: string
   processes: ProcessPort
   lease: LeasePort
+  /** Ctrl-C while it waits to see whether a holder lives. */
+  signal: AbortSignal
   /** Told what became of the locks, for the journal. */
   onChange: (entry: NewEntry) => void
   leaseSec?: number
@@ -24,19 +27,27 @@ export interface LockRequest {
 const defaultLeaseSec = 15
 const patienceSec = 60
 
+/** @throws InterruptedError, so that a holder that has to be watched for a while doesn't keep Ctrl-C waiting. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {
+    throw new InterruptedError('interrupted while waiting for the lock')
+  })
+}
+
 /** Takes the lock, or throws LockedError (exit 5) with holder, operation and step. */
 export async function takeRunLock(request: LockRequest): Promise<RunLock> {
   const { scope, operation, runId, processes } = request
   const leaseSec = request.leaseSec ?? defaultLeaseSec
   const file = takeFileLock(request.dir, `${request.cluster}/${scope}`, { operation, runId }, processes)
   request.onChange({ type: 'lock', lock: 'file', state: 'held', detail: `token ${file.token}` })
+  let beginning = true
   const lease = createLeaseLock({
     port: request.lease,
     scope,
     operation,
     runId,
     processes,
-    clock: { now: () => performance.now(), pause: (ms) => sleep(ms) },
+    clock: { now: () => performance.now(), pause: (ms) => (beginning ? pause(ms, request.signal) : sleep(ms)) },
     leaseSec,
     patienceSec,
   })
@@ -72,6 +83,7 @@ export async function takeRunLock(request: LockRequest): Promise<RunLock> {
     file.release()
     throw error
   }
+  beginning = false
   const timer = setInterval(() => void inTurn(lease.renew).catch(() => {}), (leaseSec / 3) * 1000)
   timer.unref()
 

@@ -1,5 +1,5 @@
 /** What the engine asks of the world. Everything here is an argument of a run, so tests pass their own. */
-import type { Check, Result, Verdict } from '../types.ts'
+import type { Check, Plan, Result, Verdict } from '../types.ts'
 
 /**
  * Looks at live state on behalf of a step. Implemented by src/lib/gates/evaluate.ts.
@@ -62,4 +62,12 @@ export interface RunLock {
    */
   beforeWrite(step: string): Promise<void>
   release(): Promise<void>
+}
+
+/** The files and tool versions that plans are made from. */
+export interface BasisPort {
+  /** The digest of the plan's basis as it would be now. */
+  digest: (plan: Plan) => Promise<string>
+  /** What differs from the plan's basis, one line each; for the message only. */
+  describe: (plan: Plan) => Promise<string[]>
 }

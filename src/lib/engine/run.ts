@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { exitCodes, InterruptedError, OperatorError } from '../errors.ts'
 import type { Exec } from '../exec/types.ts'
-import type { Plan, RunEvent, RunResult, Step, StepResult } from '../types.ts'
+import type { Plan, RunEvent, RunResult, Step, StepResult, ToolName } from '../types.ts'
 import { type Journal, writeJsonFile } from './journal.ts'
-import type { GatePort, Interrupts, RunLock } from './ports.ts'
+import type { BasisPort, GatePort, Interrupts, RunLock } from './ports.ts'
 import { runStep, type StepOutcome } from './step.ts'
 
 export interface RunRequest {
@@ -16,6 +16,7 @@ export interface RunRequest {
   journal: Journal
   exec: Exec
   gates: GatePort
+  basis: BasisPort
   /** Held already. */
   lock: RunLock
   interrupts: Interrupts
@@ -80,6 +81,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
     )
     active.delete(step)
     results.set(step.id, outcome.result)
+    if (mayWriteFiles(step)) await recordBasis(request, step)
     return outcome
   }
 
@@ -107,6 +109,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
     startedAt,
     seconds: Math.round((performance.now() - started) / 100) / 10,
     changed,
+    ...(plan.targetSec === undefined ? {} : { targetSec: plan.targetSec }),
     steps: plan.steps.map(({ id, title }) => results.get(id) ?? { id, title, state: 'not-started' }),
     ...(error ? { error: describe(error), resume: request.resumeCommand } : {}),
   }
@@ -114,6 +117,19 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
   request.journal.append({ type: 'run-finished', outcome: result.outcome, exitCode: result.exitCode })
   emit({ type: 'run-finished', at: new Date().toISOString(), result })
   return result
+}
+
+/** Tools that write into the repository; the others write to clusters and machines. */
+const fileWriters = new Set<ToolName>(['age', 'git', 'k8sops', 'sops', 'talhelper'])
+
+function mayWriteFiles({ action }: Step): boolean {
+  return action.kind === 'exec' && action.pipeline.some(({ tool }) => fileWriters.has(tool))
+}
+
+/** So that a resume can tell the run's own changes to files from somebody's edit. */
+async function recordBasis({ basis, plan, journal }: RunRequest, step: Step): Promise<void> {
+  const digest = await basis.digest(plan)
+  if (digest !== plan.basis.digest) journal.append({ type: 'basis-moved', step: step.id, digest })
 }
 
 /** Neighbours of one group together, everything else one by one. */

@@ -5,7 +5,7 @@ import type { Exec, ProcessPort } from '../exec/types.ts'
 import type { Plan, RunEvent, RunResult, Target } from '../types.ts'
 import { type NewEntry, newRunId, openJournal, runDirectory, writeJsonFile } from './journal.ts'
 import { takeRunLock } from './lock.ts'
-import type { GatePort, Interrupts, LeasePort } from './ports.ts'
+import type { BasisPort, GatePort, Interrupts, LeasePort } from './ports.ts'
 import { executeRun } from './run.ts'
 import { progressOf, type StoredRun } from './runs.ts'
 import { settleSurvivors } from './survivors.ts'
@@ -19,8 +19,7 @@ export interface Surroundings {
   processes: ProcessPort
   interrupts: Interrupts
   emit: (event: RunEvent) => void
-  /** What differs now from what the plan was based on, one line each (`talos/apps/talconfig.yaml changed`). */
-  movedSince: (plan: Plan) => Promise<string[]>
+  basis: BasisPort
   timeoutSec?: number
   /** `k8sops run resume`, with what else has to be said (--lab, --cluster). */
   resumeCommand: (runId: string) => string
@@ -31,8 +30,10 @@ export interface Surroundings {
  * @throws LockedError before anything is written; StaleError when the basis moved.
  */
 export async function startRun(plan: Plan, around: Surroundings, options: { checkBasis: boolean }): Promise<RunResult> {
-  if (options.checkBasis)
-    await refuseIfMoved(plan, around, `make the plan again and look at it: k8sops ${plan.operation} --dry-run`)
+  if (options.checkBasis) {
+    const next = `make the plan again and look at it: k8sops ${plan.operation.replaceAll('.', ' ')} --dry-run`
+    await refuseIfMoved(plan, plan.basis.digest, around, next)
+  }
   return run(plan, newRunId(plan), around)
 }
 
@@ -57,10 +58,16 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
     runId,
     processes,
     lease: around.lease,
+    signal: around.interrupts.stop,
     onChange: (entry) => record(entry),
   })
   try {
-    if (stored) await refuseIfMoved(plan, around, `run the operation again: what is done already will be skipped`)
+    if (stored) {
+      // What the run itself changed among the files is in its journal; anything else is somebody's edit.
+      const own = stored.journal.findLast((entry) => entry.type === 'basis-moved')
+      const next = 'run the operation again: what is done already will be skipped'
+      await refuseIfMoved(plan, own?.digest ?? plan.basis.digest, around, next)
+    }
     const runDir = runDirectory(target.stateDir, runId)
     if (!stored) writeJsonFile(join(runDir, 'plan.json'), plan)
     const journal = openJournal(runDir)
@@ -78,6 +85,7 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
         journal,
         exec: around.execFor(runId),
         gates: around.gates,
+        basis: around.basis,
         lock,
         interrupts: around.interrupts,
         emit: around.emit,
@@ -95,14 +103,10 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
   }
 }
 
-async function refuseIfMoved(plan: Plan, around: Surroundings, next: string): Promise<void> {
-  const moved = await around.movedSince(plan)
-  if (moved.length === 0) return
-  throw new StaleError(
-    `what the plan was made from has moved since: ${moved.length} difference${moved.length === 1 ? '' : 's'}`,
-    {
-      output: moved.join('\n'),
-      next,
-    },
-  )
+async function refuseIfMoved(plan: Plan, expected: string, { basis }: Surroundings, next: string): Promise<void> {
+  if ((await basis.digest(plan)) === expected) return
+  throw new StaleError('what the plan was made from has moved since', {
+    output: (await basis.describe(plan)).join('\n'),
+    next,
+  })
 }

@@ -2,9 +2,10 @@
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConfigError, GateError, InterruptedError, OperatorError, ToolError, UnreachableError } from '../errors.ts'
+import { InterruptedError, OperatorError } from '../errors.ts'
 import type { Exec, ExecResult } from '../exec/types.ts'
 import type { Check, RunEvent, Step, StepResult, Verdict } from '../types.ts'
+import { type ExecAction, gateError, toolError, unexpected } from './failures.ts'
 import type { Journal } from './journal.ts'
 import type { GatePort, RunLock } from './ports.ts'
 
@@ -29,6 +30,11 @@ export interface StepOutcome {
   result: StepResult
   error?: OperatorError
 }
+
+/** One look at a gate takes at most this long; what it can't tell by then it can't tell. */
+const lookLimitMs = 60_000
+/** How much later than its deadline a gate may settle before it is given up. */
+const overrunMs = 5_000
 
 type Phase = { signal: AbortSignal; deadline: number }
 
@@ -85,7 +91,7 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
 async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Promise<string | undefined> {
   const probe = async (checks: Check[] | undefined): Promise<string | undefined> => {
     if (!checks || checks.length === 0) return undefined
-    const verdicts = await Promise.all(checks.map((check) => context.gates.evaluate(check, phase.signal)))
+    const verdicts = await Promise.all(checks.map((check) => lookOnce(context, check, phase)))
     return verdicts.every(({ status }) => status === 'pass')
       ? verdicts.map(({ detail }) => detail).join('; ')
       : undefined
@@ -97,13 +103,30 @@ async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Prom
   return still === undefined ? undefined : `done before, and still: ${still}`
 }
 
-type ExecAction = Extract<Step['action'], { kind: 'exec' }>
+/** One look, bounded by us too: a step must not hang on a gate that forgets its signal. */
+async function lookOnce(context: StepContext, check: Check, phase: Phase): Promise<Verdict> {
+  const limitMs = Math.max(Math.min(phase.deadline - performance.now(), lookLimitMs), 0)
+  const limit = AbortSignal.timeout(Math.ceil(limitMs))
+  const looking = context.gates.evaluate(check, AbortSignal.any([phase.signal, limit]))
+  return orGiveUp(looking, limitMs + overrunMs, `no answer within ${Math.round(limitMs / 1000)} s`)
+}
+
+/** What `looking` says, or the verdict `unknown` when it doesn't settle. */
+async function orGiveUp(looking: Promise<Verdict>, limitMs: number, detail: string): Promise<Verdict> {
+  const { promise, resolve } = Promise.withResolvers<Verdict>()
+  const timer = setTimeout(() => resolve({ status: 'unknown', detail }), Math.min(limitMs, 2 ** 31 - 1))
+  try {
+    return await Promise.race([looking, promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 async function act(context: StepContext, step: Step, action: ExecAction, phase: Phase): Promise<void> {
   const patterns = (action.retry?.while ?? []).map((source) => new RegExp(source, 'i'))
   const accepted = (action.accept ?? []).map((source) => new RegExp(source, 'i'))
   for (;;) {
-    await context.lock.beforeWrite(step.id)
+    await orAborted(context.lock.beforeWrite(step.id), AbortSignal.any([phase.signal, context.kill]))
     stopIfInterrupted(context, step, phase.signal)
     const result = await context.exec({
       pipeline: action.pipeline,
@@ -136,21 +159,6 @@ function textOf(result: ExecResult): string {
   return `${result.stderr}\n${result.stdout.slice(-64 * 1024)}`
 }
 
-function toolError(step: Step, action: ExecAction, result: ExecResult, retried: boolean): ToolError {
-  const tools = action.pipeline.map(({ tool }) => tool).join(' | ')
-  const how =
-    result.ended === 'timeout'
-      ? `was ended after ${step.timeoutSec} s, its time limit`
-      : result.ended === 'killed'
-        ? 'was killed by somebody else'
-        : `failed with exit code ${result.exitCode}${retried ? `, again and again for ${step.timeoutSec} s` : ''}`
-  return new ToolError(`${step.title}: ${tools} ${how}`, {
-    command: result.line,
-    output: result.tail.join('\n'),
-    ...(step.runbook ? { runbook: step.runbook } : {}),
-  })
-}
-
 interface Waits {
   seconds: number
   for: Set<string>
@@ -179,11 +187,13 @@ async function waitForAll(
   }
   const verdicts = await Promise.all(
     checks.map(async (check) => {
-      const verdict = await context.gates.waitFor(check, {
+      const waiting = context.gates.waitFor(check, {
         deadline: phase.deadline,
         signal: phase.signal,
         onWaiting: (waitingFor) => tell(check, waitingFor),
       })
+      const limitMs = Math.max(phase.deadline - performance.now(), 0) + overrunMs
+      const verdict = await orGiveUp(waiting, limitMs, 'the gate did not answer in time')
       if (open.has(check)) tell(check, verdict.status === 'pass' ? [] : (verdict.waitingFor ?? []))
       return verdict
     }),
@@ -194,42 +204,19 @@ async function waitForAll(
   throw gateError(step, checks, verdicts, how)
 }
 
-/** Wrong files (2) come before an absent cluster (4), and that before a gate that simply does not hold (3). */
-function gateError(step: Step, checks: Check[], verdicts: Verdict[], how: string): OperatorError {
-  const open = verdicts.flatMap((verdict, index) =>
-    verdict.status === 'pass' ? [] : [{ verdict, check: checks[index]! }],
-  )
-  const lines = open.flatMap(({ check, verdict }) => [
-    `${describeCheck(check)}: ${verdict.detail}`,
-    ...(verdict.waitingFor ?? []).map((line) => `  ${line}`),
-  ])
-  const next = new Set(open.map(({ verdict }) => verdict.next).filter((line) => line !== undefined))
-  const detail = {
-    output: lines.join('\n'),
-    ...(next.size > 0 ? { next: [...next].join('\n') } : {}),
-    ...(step.runbook ? { runbook: step.runbook } : {}),
-  }
-  const late = open.every(({ verdict }) => !verdict.final) ? `; ${step.timeoutSec} s were not enough` : ''
-  const message = `${step.title}: ${open.map(({ check }) => describeCheck(check)).join(', ')} ${how}${late}`
-  const causes = open.map(({ verdict }) => verdict.cause)
-  const problems = open.flatMap(({ verdict }) => verdict.problems ?? [])
-  if (causes.includes('configuration')) return new ConfigError(message, problems, detail)
-  if (causes.every((cause) => cause === 'unreachable')) return new UnreachableError(message, detail)
-  return new GateError(message, detail)
-}
-
-/** `node-ready node=apps-cp1` */
-export function describeCheck(check: Check): string {
-  return [check.gate, ...Object.entries(check.params ?? {}).map(([name, value]) => `${name}=${value}`)].join(' ')
+/** Waiting for a lock while its API server is away must not keep Ctrl-C waiting. */
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const give = () => resolve()
+  signal.addEventListener('abort', give)
+  if (signal.aborted) give()
+  // Given up, it may still fail; nobody is interested any more.
+  work.catch(() => {})
+  await Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', give))
 }
 
 function stopIfInterrupted(context: StepContext, step: Step, signal: AbortSignal): void {
   if (signal.aborted || context.kill.aborted) throw new InterruptedError(`${step.title}: interrupted`)
-}
-
-function unexpected(step: Step, thrown: unknown): OperatorError {
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return new OperatorError(`${step.title}: ${message}`, 1, { cause: thrown })
 }
 
 function waited(waits: Waits): Partial<StepResult> {

@@ -127,6 +127,10 @@ export function createExec(settings: ExecSettings): Exec {
       let result: ChildResult = { exitCode: 0 }
       let output: Buffer = Buffer.alloc(0)
       for (const [index, command] of request.pipeline.entries()) {
+        if (request.signal?.aborted || request.kill?.aborted) {
+          result = { exitCode: null, ended: 'signal' }
+          break
+        }
         const one = await runOne(command, input, index === request.pipeline.length - 1)
         result = one
         output = one.output

@@ -1,5 +1,5 @@
 /** The one place that writes a Command as a line for a POSIX shell: plan, log, journal and errors all show this. */
-import type { Command } from '../types.ts'
+import type { Check, Command } from '../types.ts'
 
 /** `a | b`, with environment and quoting, to be pasted in the target's root. secretEnv shows as `NAME="$(op read REF)"`. */
 export function shellLine(pipeline: Command[]): string {
@@ -16,4 +16,15 @@ function commandLine(command: Command): string {
 export function quote(word: string): string {
   if (/^[\w@%+:,./-][\w@%+:,./=-]*$/.test(word)) return word
   return `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/** `node-ready node=apps-cp1`, for plans and errors alike. */
+export function describeCheck({ gate, params }: Check): string {
+  return [gate, ...Object.entries(params ?? {}).map(([name, value]) => `${name}=${shortList(value)}`)].join(' ')
+}
+
+/** A list of more than a dozen names is cut: the whole of it is in the plan's JSON, and what is missing in the verdict. */
+function shortList(text: string): string {
+  const names = text.split(',')
+  return names.length > 12 ? `${names.slice(0, 3).join(',')},… (${names.length})` : text
 }

@@ -9,8 +9,9 @@ const bootstrapRunbook = 'docs/runbooks/talos.md'
 /** What Flux's kinds mean by done: the controller has seen this generation, and says Ready for it. */
 const fluxReady: Condition[] = [
   { path: 'spec.suspend', notIn: ['true'] },
-  { observed: true },
+  // Before the generation, because its message says why.
   { condition: 'Ready', is: 'True' },
+  { observed: true },
 ]
 
 export const gates = {
@@ -73,10 +74,8 @@ export const gates = {
     runbook: bootstrapRunbook,
   },
   'machine-configured': {
-    // A control plane stays `booting` until etcd is bootstrapped, so `running` would be too much to ask here.
     title: 'machine $node has installed its config and came back with our certificates',
-    talos: { nodes: '$node', type: 'machinestatus', id: 'machine' },
-    expect: { atLeast: 1, every: [{ path: 'spec.stage', in: ['booting', 'running'] }] },
+    probe: 'machine-configured',
     params: ['node'],
     everySec: 1,
     runbook: bootstrapRunbook,

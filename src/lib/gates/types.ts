@@ -39,6 +39,7 @@ export type ProbeName =
   | 'etcd-bootstrapped'
   | 'etcd-quorum'
   | 'kubeconfig-merged'
+  | 'machine-configured'
   | 'no-confirm-left'
   | 'node-state'
   | 'op-signed-in'

@@ -1,5 +1,5 @@
 /** List, then watch, as client-go's reflector does: the caller always sees the whole current list. */
-import { createInterface } from 'node:readline'
+import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject, ObjectRef, Result } from '../types.ts'
 import type { Connection } from './connection.ts'
@@ -85,8 +85,7 @@ async function follow(
     return response.detail.startsWith('HTTP 410') ? { ok: false, why: 'bad-output', detail: response.detail } : response
   }
   try {
-    for await (const line of createInterface({ input: response.value, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (!line) continue
+    for await (const line of linesOf(response.value)) {
       const event = JSON.parse(line) as WatchEvent
       if (event.type === 'ERROR') return { ok: false, why: 'bad-output', detail: event.object.message ?? 'watch error' }
       state.version = event.object.metadata.resourceVersion ?? state.version
@@ -97,10 +96,26 @@ async function follow(
       changed()
     }
     return { ok: true, value: undefined }
-  } catch (error) {
-    return { ok: false, why: 'unreachable', detail: (error as Error).message }
+  } catch {
+    // Cut off in the middle: by a restart, or because the CRD of the kind was changed. If the server is really away, the
+    // next attempt can't connect and says so.
+    return { ok: true, value: undefined }
   } finally {
     response.value.destroy()
+  }
+}
+
+/**
+ * The non-empty lines of a response. Not node:readline, whose iterator waits for ever when its input is destroyed
+ * without having ended (seen with Node 24.21), which is how an interrupted watch ends.
+ */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = ''
+  response.setEncoding('utf8')
+  for await (const chunk of response) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines.filter(Boolean)
   }
 }
 

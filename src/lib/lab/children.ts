@@ -1,8 +1,10 @@
 /** The supervisor's children: each dies with it, is marked with the lab's id, and logs to its own file. */
 import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { signalGroup } from '../exec/process-info.ts'
+import { firstOnPath } from '../tools/resolve.ts'
 import { dyingWithParent, labMarker } from './processes.ts'
 import { logFile } from './record.ts'
 import type { ChildProcess } from './types.ts'
@@ -20,7 +22,7 @@ export interface Children {
  * @param env the environment that children start from; PATH, HOME and the like are enough
  */
 export function createChildren(lab: { id: string; dir: string }, env: NodeJS.ProcessEnv): Children {
-  const setpriv = executable('setpriv', env)
+  const setpriv = firstOnPath('setpriv', env)
   const alive = new Set<ChildProcess>()
 
   return {
@@ -43,7 +45,7 @@ export function createChildren(lab: { id: string; dir: string }, env: NodeJS.Pro
         pid: child.pid ?? -1,
         exited,
         kill(signal = 'SIGTERM') {
-          if (wrapped.pipe && child.pid) killGroup(child.pid, signal)
+          if (wrapped.pipe && child.pid) signalGroup(child.pid, signal)
           else child.kill(signal)
         },
       }
@@ -66,27 +68,6 @@ export function createChildren(lab: { id: string; dir: string }, env: NodeJS.Pro
 }
 
 const rank = (first: string[], name: string) => (first.includes(name) ? first.indexOf(name) : first.length)
-
-function killGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // Ended in between.
-  }
-}
-
-/** The first executable of that name on PATH. */
-export function executable(name: string, env: NodeJS.ProcessEnv): string | undefined {
-  for (const dir of (env.PATH ?? '').split(delimiter).filter(Boolean)) {
-    try {
-      accessSync(join(dir, name), constants.X_OK)
-      return join(dir, name)
-    } catch {
-      // Not here.
-    }
-  }
-  return undefined
-}
 
 export interface KeptRunning {
   /** The process of the moment; undefined while it is being restarted. */

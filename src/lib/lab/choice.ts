@@ -26,7 +26,10 @@ export async function oneLab(choice: LabChoice, env: NodeJS.ProcessEnv): Promise
   const [first] = records
   if (first && records.length === 1) return first
   const up = `k8sops lab up${choice.cluster ? ` --cluster ${choice.cluster}` : ''}${name === 'default' ? '' : ` --lab-name ${name}`}`
-  if (!first) throw new UsageError(`there is no lab ${name}${choice.cluster ? ` of cluster ${choice.cluster}` : ''}`, { next: up })
+  if (!first)
+    throw new UsageError(`there is no lab ${name}${choice.cluster ? ` of cluster ${choice.cluster}` : ''}`, {
+      next: up,
+    })
   throw new UsageError(`lab ${name} has several clusters`, {
     next: `--cluster, one of: ${records.map(({ cluster }) => cluster).join(', ')}`,
   })

@@ -1,6 +1,6 @@
 /** How commands talk to a running lab: HTTP and JSON on `<dir>/supervisor.sock`, which only its owner can open. */
 import { closeSync, openSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, request as httpRequest, type Server, type ServerResponse } from 'node:http'
+import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
 import { OperatorError, UnreachableError, UsageError } from '../errors.ts'
 import type { Json } from '../types.ts'
@@ -39,7 +39,10 @@ export function serveControl(dir: string, control: Control): Promise<Server> {
       (value) => reply(response, 200, value),
       (error: Error) => {
         const refused = error instanceof OperatorError
-        reply(response, refused ? 400 : 500, { message: error.message, next: refused ? (error.detail.next ?? null) : null })
+        reply(response, refused ? 400 : 500, {
+          message: error.message,
+          next: refused ? (error.detail.next ?? null) : null,
+        })
       },
     )
   })
@@ -109,7 +112,11 @@ export async function callSupervisor<T = Json>(
     call.end(body === undefined ? undefined : JSON.stringify(body))
     return promise.finally(done)
   }).catch((error: Error) => {
-    throw new UnreachableError('the lab does not answer', { output: error.message, next: 'k8sops lab status', cause: error })
+    throw new UnreachableError('the lab does not answer', {
+      output: error.message,
+      next: 'k8sops lab status',
+      cause: error,
+    })
   })
   const value: unknown = JSON.parse(await textOf(response))
   if (response.statusCode === 200) return value as T

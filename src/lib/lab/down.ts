@@ -2,9 +2,11 @@
 import { rm, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isAlive, killProcess } from '../exec/process-info.ts'
 import { callSupervisor } from './control-socket.ts'
-import { isRunning, killExactly, sweep } from './processes.ts'
-import type { LabRecord } from './record.ts'
+import { lockLab } from './lock.ts'
+import { sweep } from './processes.ts'
+import { type LabRecord, writeRecord } from './record.ts'
 
 export interface DownResult {
   /** It ran until now. */
@@ -17,23 +19,35 @@ const stopDeadlineMs = 3_000
 
 /**
  * @param keepState leaves the directory, so that `lab up` goes on from there
- * @throws Error when a process doesn't end even after SIGKILL
+ * @throws LockedError while a `lab up` is at work on it; Error when a process doesn't end even after SIGKILL
  */
 export async function labDown(record: LabRecord, keepState: boolean): Promise<DownResult> {
+  const unlock = await lockLab(record.dir)
+  try {
+    return await end(record, keepState)
+  } finally {
+    unlock()
+  }
+}
+
+async function end(record: LabRecord, keepState: boolean): Promise<DownResult> {
   const supervisor = record.supervisor
-  const wasRunning = supervisor !== undefined && isRunning(supervisor)
+  const wasRunning = supervisor !== undefined && isAlive(supervisor)
   if (wasRunning) {
     // The answer may be cut off by its end; that it ends is what counts.
     await callSupervisor(record.dir, 'POST', '/stop').catch(() => {})
     const deadline = Date.now() + stopDeadlineMs
-    while (isRunning(supervisor)) {
+    while (isAlive(supervisor)) {
       // We aren't its parent, so nothing tells us.
-      if (Date.now() > deadline) killExactly(supervisor)
+      if (Date.now() > deadline) killProcess(supervisor)
       await delay(10)
     }
   }
   const orphans = await sweep(record.id)
-  if (!keepState) {
+  if (keepState) {
+    const { supervisor: _, ...stopped } = record
+    await writeRecord(stopped)
+  } else {
     await rm(record.dir, { recursive: true, force: true })
     // The lab's name goes with its last cluster.
     await rmdir(dirname(record.dir)).catch(() => {})

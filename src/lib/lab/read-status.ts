@@ -1,7 +1,8 @@
 /** The state of a lab for an operator, whether it runs or not. */
+import { isAlive } from '../exec/process-info.ts'
 import type { Json } from '../types.ts'
 import { callSupervisor } from './control-socket.ts'
-import { isRunning, markedProcesses } from './processes.ts'
+import { markedProcesses } from './processes.ts'
 import { type LabRecord, logFile } from './record.ts'
 import type { LabStatus } from './status.ts'
 import { statusRows } from './status-rows.ts'
@@ -14,10 +15,11 @@ export interface ReadStatus {
 /** @returns state `running`, `stopped` (its state was kept) or `crashed` (its supervisor is gone without having been asked) */
 export async function readStatus(record: LabRecord): Promise<ReadStatus> {
   const { name, cluster, dir, supervisor } = record
-  if (supervisor && isRunning(supervisor)) return runningStatus(await callSupervisor(dir, 'GET', '/status'))
+  if (supervisor && isAlive(supervisor)) return runningStatus(await callSupervisor(dir, 'GET', '/status'))
   const state = supervisor ? 'crashed' : 'stopped'
   const orphans = markedProcesses(record.id).length
-  const why = state === 'crashed' ? `its supervisor is gone, see ${logFile(dir, 'supervisor')}` : `its state is in ${dir}`
+  const why =
+    state === 'crashed' ? `its supervisor is gone, see ${logFile(dir, 'supervisor')}` : `its state is in ${dir}`
   return {
     item: { name, cluster, state, dir, number: record.number, orphans },
     text: [
@@ -34,13 +36,16 @@ function runningStatus(answer: Json): ReadStatus {
   const width = (pick: (row: (typeof rows)[number]) => string) => Math.max(...rows.map((row) => pick(row).length))
   const [part, kind, state] = [width((row) => row.part), width((row) => row.kind), width((row) => row.state)]
   const faults = status.faults.map(
-    ({ name, node, params }) => `  fault ${name}${node ? ` on ${node}` : ''}${params ? ` ${JSON.stringify(params)}` : ''}`,
+    ({ name, node, params }) =>
+      `  fault ${name}${node ? ` on ${node}` : ''}${params ? ` ${JSON.stringify(params)}` : ''}`,
   )
   return {
     item: { ...(answer as { [key: string]: Json }), state: 'running', rows: rows.map((row) => ({ ...row })) },
     text: [
       `lab ${status.name} of cluster ${status.cluster}: running since ${status.startedAt.slice(0, 19).replace('T', ' ')} as 127.13.${status.number}.x, pace ${status.pace}`,
-      ...rows.map((row) => `  ${row.part.padEnd(part)}  ${row.kind.padEnd(kind)}  ${row.state.padEnd(state)}  ${row.detail}`),
+      ...rows.map(
+        (row) => `  ${row.part.padEnd(part)}  ${row.kind.padEnd(kind)}  ${row.state.padEnd(state)}  ${row.detail}`,
+      ),
       ...faults,
     ].join('\n'),
   }

@@ -34,14 +34,15 @@ function machineRows({ machines }: LabStatus): StatusRow[] {
       part: 'machines',
       kind: 'simulated',
       state: [...stages].map(([stage, count]) => `${count} ${stage}`).join(', '),
-      detail: 'Talos API over real TLS with real roles and config checks; hardware (made to fit talconfig), installation and boots are played',
+      detail:
+        'Talos API over real TLS with real roles and config checks; hardware (made to fit talconfig), installation and boots are played',
     },
   ]
 }
 
 interface ClusterStatus {
   api: { up: boolean; vipHolder: string | null }
-  etcd: { node: string; healthy: boolean }[]
+  etcd: { node: string; phase: string; healthy: boolean }[]
   processes: { name: string; pid: number | null; restarts: number }[]
   nodes: string[]
 }
@@ -50,27 +51,37 @@ function clusterRows(fields: Fields | undefined): StatusRow[] {
   if (!fields) return []
   const { api, etcd, processes, nodes } = fields as unknown as ClusterStatus
   const healthy = etcd.filter((member) => member.healthy).length
+  const bootstrapped = etcd.some(({ phase }) => phase !== 'waiting')
   const started = new Map(processes.map((process) => [process.name, process]))
   const real = (name: string, detail: string): StatusRow => {
     const process = started.get(name)
     const restarts = process && process.restarts > 0 ? `, ${process.restarts} restarts` : ''
-    return { part: name, kind: 'real', state: process ? `${process.pid ? 'running' : 'restarting'}${restarts}` : 'not started', detail }
+    return {
+      part: name,
+      kind: 'real',
+      state: process ? `${process.pid ? 'running' : 'restarting'}${restarts}` : 'not started',
+      detail,
+    }
   }
   return [
     {
       part: 'etcd',
       kind: 'real',
-      state: healthy === 0 ? 'not bootstrapped' : `${healthy} of ${etcd.length} members healthy`,
+      state: bootstrapped ? `${healthy} of ${etcd.length} members healthy` : 'not bootstrapped',
       detail: 'one member for each control plane, mTLS with the machine config’s CA, without fsync',
     },
-    real('kube-apiserver', `one for all control planes, flags as Talos renders them; ${api.vipHolder ? `VIP at ${api.vipHolder}` : 'VIP held by nobody'}`),
+    real(
+      'kube-apiserver',
+      `one for all control planes, flags as Talos renders them; ${api.vipHolder ? `VIP at ${api.vipHolder}` : 'VIP held by nobody'}`,
+    ),
     real('kube-controller-manager', 'notices lost nodes after 8 s instead of 50'),
     real('kube-scheduler', 'as in a cluster'),
     {
       part: 'nodes and pods',
       kind: 'simulated',
       state: `${nodes.length} kubelets`,
-      detail: 'kwok: no container runs, images are not pulled, no traffic flows; a node is Ready once a Cilium pod runs on it',
+      detail:
+        'kwok: no container runs, images are not pulled, no traffic flows; a node is Ready once a Cilium pod runs on it',
     },
   ]
 }
@@ -83,7 +94,12 @@ function chartRows(fields: Fields | undefined): StatusRow[] {
   }
   const missing = charts.missing.length > 0 ? `, ${charts.missing.length} without a record` : ''
   return [
-    { part: 'registries', kind: 'simulated', state: 'serving', detail: 'an HTTPS proxy in front of a registry of the lab’s own; nothing leaves this machine' },
+    {
+      part: 'registries',
+      kind: 'simulated',
+      state: 'serving',
+      detail: 'an HTTPS proxy in front of a registry of the lab’s own; nothing leaves this machine',
+    },
     {
       part: 'charts',
       kind: charts.placeholder > 0 ? 'placeholder' : 'real',
@@ -109,8 +125,23 @@ function ownWords(name: string, own: Fields): StatusRow[] {
 
 function secretRows({ standIns }: LabStatus): StatusRow[] {
   return [
-    { part: '1Password (op)', kind: 'simulated', state: 'signed in', detail: 'throw-away values, the same for a reference as long as the lab lives' },
-    { part: 'Talos secrets', kind: 'real', state: 'generated', detail: 'talhelper gensecret, for this lab only; not those of the cluster' },
-    { part: '*.sops.yaml', kind: 'placeholder', state: `${standIns} files`, detail: 'same objects and keys, made-up values, encrypted to a key of the lab' },
+    {
+      part: '1Password (op)',
+      kind: 'simulated',
+      state: 'signed in',
+      detail: 'throw-away values, the same for a reference as long as the lab lives',
+    },
+    {
+      part: 'Talos secrets',
+      kind: 'real',
+      state: 'generated',
+      detail: 'talhelper gensecret, for this lab only; not those of the cluster',
+    },
+    {
+      part: '*.sops.yaml',
+      kind: 'placeholder',
+      state: `${standIns} files`,
+      detail: 'same objects and keys, made-up values, encrypted to a key of the lab',
+    },
   ]
 }

@@ -2,9 +2,12 @@
  * The process that is a lab: it holds the simulated machines and servers and owns every child. `lab up` starts it in a
  * session of its own and leaves; it ends when it is told to, or is killed, and its children never outlive it.
  */
+import { mkdirSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
+import { join } from 'node:path'
 import { argv, env, exit, pid } from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
+import { startTimeOf } from '../exec/process-info.ts'
 import { createChildren } from './children.ts'
 import { adminKubeconfigFile } from './control-plane/configuration.ts'
 import { type Cluster, createCluster } from './control-plane/index.ts'
@@ -12,7 +15,7 @@ import { serveControl } from './control-socket.ts'
 import { checkFault, createFaultStore, faultCatalogue } from './faults.ts'
 import { claimNumber } from './numbers.ts'
 import { startParts } from './parts.ts'
-import { startTime, sweep } from './processes.ts'
+import { sweep } from './processes.ts'
 import { type LabRecord, readRecord, writeRecord } from './record.ts'
 import { statusOf } from './status.ts'
 import { talosPort } from './talos/transport.ts'
@@ -32,7 +35,7 @@ export async function supervise(dir: string, claim?: Server): Promise<void> {
   if (!held) throw new Error(`another lab has the number ${record.number}`)
   await sweep(record.id)
 
-  const children = createChildren(record, childEnvironment())
+  const children = createChildren(record, childEnvironment(dir))
   const faults = createFaultStore(dir, (node) => namesOf(record, node))
   const waiting: (() => void)[] = []
   let cluster: Cluster | undefined
@@ -67,7 +70,8 @@ export async function supervise(dir: string, claim?: Server): Promise<void> {
   const { parts, machines } = await startParts(lab, cluster)
   const catalogue = await faultCatalogue()
   await Promise.all(record.machines.map(({ address }) => answers(address, talosPort, bootDeadlineMs)))
-  const machineNamed = (node: string) => machines.find(({ machine }) => namesOf(record, node).includes(machine.spec.address))
+  const machineNamed = (node: string) =>
+    machines.find(({ machine }) => namesOf(record, node).includes(machine.spec.address))
 
   await serveControl(dir, {
     status: () => statusOf(record, parts, machines, faults.list()),
@@ -85,7 +89,7 @@ export async function supervise(dir: string, claim?: Server): Promise<void> {
       else await found.power.cut()
     },
   })
-  await writeRecord({ ...record, supervisor: { pid, startTime: startTime(pid) ?? '' } })
+  await writeRecord({ ...record, supervisor: { pid, startTime: startTimeOf(pid) ?? '' } })
   log('supervisor', `lab ${record.name} of cluster ${record.cluster} runs as number ${record.number}`)
 }
 
@@ -121,10 +125,15 @@ function log(part: string, message: string): void {
   process.stdout.write(`${new Date().toISOString()} ${part}: ${message}\n`)
 }
 
-/** Children need little, and nothing that says where the operator's own cluster is. */
-function childEnvironment(): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'USER']
-  return Object.fromEntries(kept.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+/** Children need little, write nothing outside the lab, and learn nothing of where the operator's own cluster is. */
+function childEnvironment(dir: string): NodeJS.ProcessEnv {
+  const kept = ['PATH', 'LANG', 'TZ', 'USER']
+  const own = Object.fromEntries(kept.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+  const home = join(dir, 'home')
+  const temporary = join(dir, 'tmp')
+  mkdirSync(home, { recursive: true })
+  mkdirSync(temporary, { recursive: true })
+  return { ...own, HOME: home, TMPDIR: temporary }
 }
 
 if (import.meta.main) {
@@ -154,4 +163,3 @@ if (import.meta.main) {
       if (process.connected) process.disconnect()
     }, fail)
 }
-

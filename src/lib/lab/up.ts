@@ -2,14 +2,16 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { clusterNamed, type Repository } from '../config/load.ts'
 import { labDirectory } from '../config/target.ts'
 import { InterruptedError, LockedError, OperatorError, ToolError, UsageError } from '../errors.ts'
+import { isAlive } from '../exec/process-info.ts'
+import { lockLab } from './lock.ts'
 import { materialise } from './materialise/materialise.ts'
 import { claimFreeNumber, claimNumber, highestNumber } from './numbers.ts'
-import { isRunning, sweep } from './processes.ts'
+import { sweep } from './processes.ts'
 import { type LabRecord, listRecords, logFile, readRecord } from './record.ts'
 import type { SupervisorMessage } from './supervisor.ts'
 
@@ -38,7 +40,7 @@ export interface UpResult {
 }
 
 const supervisorFile = join(import.meta.dirname, 'supervisor.ts')
-const readyDeadlineMs = 30_000
+const readyDeadlineMs = 60_000
 
 /**
  * Brings up one lab. Its machines are in maintenance mode afterwards, or where they were.
@@ -53,7 +55,7 @@ export async function labUp(options: UpOptions): Promise<UpResult> {
   }
   const cluster = clusterNamed(options.repository, options.cluster)
   const dir = labDirectory(env, name, cluster.name)
-  const unlock = await lock(dir)
+  const unlock = await lockLab(dir)
   try {
     const known = await readRecord(dir)
     const done = (record: LabRecord, outcome: UpResult['outcome']): UpResult => ({
@@ -61,7 +63,7 @@ export async function labUp(options: UpOptions): Promise<UpResult> {
       outcome,
       seconds: (performance.now() - started) / 1000,
     })
-    if (known?.supervisor && isRunning(known.supervisor)) return done(known, 'running')
+    if (known?.supervisor && isAlive(known.supervisor)) return done(known, 'running')
     if (known) {
       const orphans = await sweep(known.id)
       if (orphans.length > 0) note(`ended ${orphans.length} processes that a crash had left`)
@@ -81,20 +83,6 @@ export async function labUp(options: UpOptions): Promise<UpResult> {
   } finally {
     unlock()
   }
-}
-
-/** An abstract socket: no file, and gone with the process. Two runs of `lab up` must not write the same directory. */
-async function lock(dir: string): Promise<() => void> {
-  const server = createServer()
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', (error: NodeJS.ErrnoException) => {
-    const taken = error.code === 'EADDRINUSE'
-    reject(taken ? new LockedError(`another k8sops lab command works on ${dir}`, { next: 'wait for it to end' }) : error)
-  })
-  // Its name may have 107 bytes; the end of a path tells labs apart.
-  server.listen(`\0k8sops-lab:${dir.slice(-90)}`, resolve)
-  await promise
-  return () => server.close()
 }
 
 async function claimNumberFor({ env, number }: UpOptions): Promise<{ number: number; claim: Server }> {

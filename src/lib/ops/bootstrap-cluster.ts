@@ -78,16 +78,18 @@ function firstSecrets({ target, files }: BootstrapInput): Step {
   }
 }
 
-/**
- * Before anything that has objects of these kinds; taken over from whoever brought an older one. Applying them again
- * changes nothing, so only Flux, which owns them later, is a reason to skip: a half-applied set looks much like a whole one.
- */
+/** Before anything that has objects of these kinds; taken over from whoever brought an older one. */
 function crds({ cluster, target, files }: BootstrapInput): Step {
   const selection = { file: files.crdsHelmfile, environment: cluster.name, context: target.context }
+  const established = [
+    check('crd-groups-established', { groups: files.crdGroups.join(',') }),
+    ...(files.crds.length > 0 ? [check('crds-established', { names: files.crds.join(',') })] : []),
+  ]
   return {
     id: 'crds/apply',
     title: `Apply the CRDs of ${files.crdGroups.length} API groups`,
-    unless: [check('flux-instance-ready')],
+    // Groups alone can't tell a half-applied set from a whole one: without names only Flux, their later owner, is a reason to skip.
+    unless: files.crds.length > 0 ? established : [check('flux-instance-ready')],
     action: {
       kind: 'exec',
       pipeline: [
@@ -96,7 +98,7 @@ function crds({ cluster, target, files }: BootstrapInput): Step {
         applyStdinArgs(target.context, { forceConflicts: true }),
       ],
     },
-    verify: [check('crd-groups-established', { groups: files.crdGroups.join(',') })],
+    verify: established,
     interrupt: 'now',
     timeoutSec: 300,
     runbook: bootstrapRunbook,

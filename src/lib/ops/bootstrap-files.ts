@@ -10,6 +10,7 @@ import { parseManifest, splitDocuments } from '../repo/manifests.ts'
 import { type Release, releasesOf } from '../repo/releases.ts'
 import { renderCluster } from '../repo/render.ts'
 import type { KubeObject, Problem } from '../types.ts'
+import { crdsOf } from './chart-crds.ts'
 
 export interface BootstrapRelease {
   namespace: string
@@ -34,6 +35,8 @@ export interface BootstrapFiles {
   releases: BootstrapRelease[]
   /** API groups that the charts of the CRD helmfile bring. */
   crdGroups: string[]
+  /** Names of the CRDs that they bring, as far as their charts are known. */
+  crds: string[]
   secrets: FirstSecret[]
   /** `namespace/name` of the Kustomizations that Flux starts from. */
   fluxKustomizations: string[]
@@ -73,6 +76,12 @@ export async function readBootstrapFiles(root: string, cluster: string, kustomiz
   const releases = listedReleases(appsText).map(({ name }) =>
     bootstrapRelease(name, found, paths.appsHelmfile, problems),
   )
+  const crdReleases = listedReleases(crdsText)
+  for (const { name } of crdReleases) {
+    if (!found.some((release) => nameOf(release) === name)) {
+      problems.push({ file: paths.crdsHelmfile, line: 1, message: `Flux installs no release ${name}` })
+    }
+  }
   if (releases.length === 0) problems.push({ file: paths.appsHelmfile, line: 1, message: 'lists no release' })
   if (problems.length > 0) throw new ConfigError(`cluster ${cluster} can't be bootstrapped`, problems)
   const entry = rendered.filter(({ kustomization }) => kustomization.parent === undefined)
@@ -81,13 +90,22 @@ export async function readBootstrapFiles(root: string, cluster: string, kustomiz
   return {
     ...paths,
     releases,
-    crdGroups: [...new Set(listedReleases(crdsText).flatMap(({ rest }) => rest))],
+    crdGroups: [...new Set(crdReleases.flatMap(({ rest }) => rest))],
+    crds: await crdNames(
+      root,
+      found.filter((release) => crdReleases.some(({ name }) => name === nameOf(release))),
+    ),
     secrets,
     fluxKustomizations: [...entryNames, ...children.map(({ kustomization }) => nameOf(kustomization))],
     secretStores: rendered.flatMap(({ manifests }) =>
       manifests.filter(({ kind }) => kind === 'ClusterSecretStore').map((one) => one.object().metadata.name),
     ),
   }
+}
+
+async function crdNames(root: string, releases: Release[]): Promise<string[]> {
+  const names = await Promise.all(releases.map((release) => crdsOf(root, release)))
+  return [...new Set(names.flat())].sort()
 }
 
 const parentOf = ({ parent }: { parent: string | undefined }) => {

@@ -33,7 +33,7 @@ export function machineSteps(input: BootstrapInput): Step[] {
       runbook: bootstrapRunbook,
     },
     ...cluster.nodes.map((node) => applyConfig(input, node)),
-    bootstrapEtcd(
+    ...etcdSteps(
       cluster.nodes.filter((node) => node.controlPlane),
       target.talosconfig,
       params.nodeTimeoutSec,
@@ -82,27 +82,41 @@ function applyConfig({ cluster, params }: BootstrapInput, node: ClusterNode): St
   }
 }
 
-/** Always on the first control plane of talconfig.yaml, and only when no control plane has an etcd: never a second cluster. */
-function bootstrapEtcd(controlPlanes: ClusterNode[], talosconfig: string, timeoutSec: number): Step {
+/**
+ * Always on the first control plane of talconfig.yaml, and only when no control plane has an etcd: never a second cluster.
+ * That all of them have joined is a step of its own, because it has to hold as well when somebody else bootstrapped.
+ */
+function etcdSteps(controlPlanes: ClusterNode[], talosconfig: string, timeoutSec: number): Step[] {
   const [first] = controlPlanes
   if (!first) throw new ConfigError('talconfig.yaml has no control plane')
   const nodes = controlPlanes.map(({ address }) => address).join(',')
   const members = controlPlanes.map(({ hostname }) => hostname).join(',')
-  return {
-    id: 'etcd/bootstrap',
-    title: `Bootstrap etcd on ${first.hostname}`,
-    unless: [check('etcd-bootstrapped', { nodes })],
-    require: [check('etcd-absent', { nodes }), check('time-synced', { node: first.address })],
-    action: {
-      kind: 'exec',
-      pipeline: [bootstrapArgs(talosconfig, first.address)],
-      retry: { while: tooEarly, everySec: 2 },
-      // A call that was cut off has reached the machine: etcd is on its way, and the members below tell whose it is.
-      accept: ['code = AlreadyExists'],
+  return [
+    {
+      id: 'etcd/bootstrap',
+      title: `Bootstrap etcd on ${first.hostname}`,
+      unless: [check('etcd-bootstrapped', { nodes })],
+      require: [check('etcd-absent', { nodes }), check('time-synced', { node: first.address })],
+      action: {
+        kind: 'exec',
+        pipeline: [bootstrapArgs(talosconfig, first.address)],
+        retry: { while: tooEarly, everySec: 2 },
+        // A call that was cut off has reached the machine, and etcd is on its way; or the machine holds old data.
+        accept: ['code = AlreadyExists'],
+      },
+      verify: [check('etcd-bootstrapped', { nodes })],
+      interrupt: 'after',
+      timeoutSec,
+      runbook: bootstrapRunbook,
     },
-    verify: [check('etcd-quorum', { nodes, members })],
-    interrupt: 'after',
-    timeoutSec,
-    runbook: bootstrapRunbook,
-  }
+    {
+      id: 'etcd/quorum',
+      title: `Wait until all ${controlPlanes.length} control planes are members of one etcd`,
+      action: { kind: 'wait' },
+      verify: [check('etcd-quorum', { nodes, members })],
+      interrupt: 'now',
+      timeoutSec,
+      runbook: bootstrapRunbook,
+    },
+  ]
 }

@@ -33,6 +33,8 @@ export function planBootstrap(input: BootstrapInput, basis: Basis): Plan {
     },
     basis,
     scope: 'cluster',
+    // Of the whole, from nothing to everything Ready (NFR2, FR81).
+    ...(params.until === undefined && !params.skipFlux ? { targetSec: 1800 } : {}),
     steps,
   }
 }

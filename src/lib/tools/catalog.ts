@@ -62,12 +62,12 @@ export const catalog: Tool[] = [
     package: 'go.etcd.io/etcd/server/v3',
     selfCheck: { args: ['--version'], pattern: versionLine },
     neededFor: ['lab'],
-    coldSec: 50,
+    coldSec: 30,
   },
-  kubernetes('kube-apiserver', ['lab'], 150),
-  kubernetes('kube-controller-manager', ['lab'], 45),
+  kubernetes('kube-apiserver', ['lab'], 220),
+  kubernetes('kube-controller-manager', ['lab'], 55),
   kubernetes('kube-scheduler', ['lab'], 5),
-  kubernetes('kubectl', ['bootstrap', 'lab'], 15, {
+  kubernetes('kubectl', ['bootstrap', 'lab'], 25, {
     selfCheck: { args: ['version', '--client'], pattern: /Client Version: v(\S+)/ },
     mise: 'aqua:kubernetes/kubernetes/kubectl',
   }),
@@ -82,7 +82,7 @@ export const catalog: Tool[] = [
     },
     selfCheck: { args: ['version', '--client', '--short'], pattern: versionLine },
     neededFor: ['bootstrap', 'lab'],
-    coldSec: 120,
+    coldSec: 145,
     mise: 'aqua:siderolabs/talos',
   },
   {
@@ -93,7 +93,7 @@ export const catalog: Tool[] = [
     linkerValues: { 'github.com/budimanjojo/talhelper/v3/cmd.version': '{version}' },
     selfCheck: { args: ['--version'], pattern: versionLine },
     neededFor: ['bootstrap', 'lab'],
-    coldSec: 70,
+    coldSec: 85,
     mise: 'aqua:budimanjojo/talhelper',
   },
   {
@@ -104,7 +104,7 @@ export const catalog: Tool[] = [
     linkerValues: { 'sigs.k8s.io/kwok/pkg/consts.Version': '{tag}' },
     selfCheck: { args: ['--version'], pattern: versionLine },
     neededFor: ['lab'],
-    coldSec: 40,
+    coldSec: 12,
   },
   {
     name: 'sops',
@@ -114,7 +114,7 @@ export const catalog: Tool[] = [
     linkerValues: { 'github.com/getsops/sops/v3/version.Version': '{version}' },
     selfCheck: { args: ['--disable-version-check', '--version'], pattern: versionLine },
     neededFor: ['bootstrap', 'lab'],
-    coldSec: 20,
+    coldSec: 4,
     mise: 'aqua:getsops/sops',
   },
   ...['age', 'age-keygen'].map(
@@ -126,7 +126,7 @@ export const catalog: Tool[] = [
       linkerValues: { 'main.Version': '{tag}' },
       selfCheck: { args: ['--version'], pattern: versionLine },
       neededFor: ['bootstrap', 'lab'],
-      coldSec: 3,
+      coldSec: 1,
       mise: 'aqua:FiloSottile/age',
     }),
   ),
@@ -138,7 +138,7 @@ export const catalog: Tool[] = [
     linkerValues: { 'sigs.k8s.io/kustomize/api/provenance.version': '{tag}' },
     selfCheck: { args: ['version'], pattern: versionLine },
     neededFor: ['bootstrap', 'lab'],
-    coldSec: 5,
+    coldSec: 3,
     mise: 'aqua:kubernetes-sigs/kustomize',
   },
   {
@@ -149,7 +149,7 @@ export const catalog: Tool[] = [
     linkerValues: { 'helm.sh/helm/v4/internal/version.version': '{tag}' },
     selfCheck: { args: ['version', '--short'], pattern: versionLine },
     neededFor: ['bootstrap', 'lab'],
-    coldSec: 30,
+    coldSec: 22,
     mise: 'aqua:helm/helm',
   },
   {
@@ -158,7 +158,7 @@ export const catalog: Tool[] = [
     module: 'github.com/fluxcd/kustomize-controller',
     package: 'crds',
     neededFor: ['lab'],
-    coldSec: 3,
+    coldSec: 5,
   },
   {
     name: 'kustomize-controller',
@@ -167,7 +167,7 @@ export const catalog: Tool[] = [
     package: 'github.com/fluxcd/kustomize-controller',
     selfCheck: { args: ['--help'], pattern: /--watch-all-namespaces/ },
     neededFor: ['lab'],
-    coldSec: 60,
+    coldSec: 22,
   },
   {
     name: 'helm-controller',
@@ -176,7 +176,7 @@ export const catalog: Tool[] = [
     package: 'github.com/fluxcd/helm-controller',
     selfCheck: { args: ['--help'], pattern: /--watch-all-namespaces/ },
     neededFor: ['lab'],
-    coldSec: 30,
+    coldSec: 8,
   },
   {
     name: 'flux',
@@ -189,7 +189,7 @@ export const catalog: Tool[] = [
     // a binary can't `flux install` from embedded manifests, which k8sops never asks of it.
     missingEmbed: 'cmd/flux/manifests',
     neededFor: ['bootstrap', 'lab'],
-    coldSec: 40,
+    coldSec: 28,
     mise: 'aqua:fluxcd/flux2',
   },
   {
@@ -200,7 +200,7 @@ export const catalog: Tool[] = [
     linkerValues: { 'go.szostok.io/version.version': '{version}' },
     selfCheck: { args: ['--version'], pattern: versionLine },
     neededFor: ['bootstrap', 'lab'],
-    coldSec: 150,
+    coldSec: 210,
     mise: 'aqua:helmfile/helmfile',
   },
   {

@@ -1,5 +1,5 @@
 /** What --dry-run prints. A reviewer sees every change of behaviour as a difference of this text (test/golden). */
-import { shellLine } from '../exec/render.ts'
+import { describeCheck, shellLine } from '../exec/render.ts'
 import type { Check, Json, Plan, Step } from '../types.ts'
 import type { Colours } from './colours.ts'
 import { describeSeconds } from './seconds.ts'
@@ -53,7 +53,7 @@ function renderHeader(plan: Plan, around: PlanSurroundings, colours: Colours): s
 function renderStep(step: Step, number: string, colours: Colours): string[] {
   const policy = step.interrupt === 'after' ? 'Ctrl-C: finishes first' : 'Ctrl-C: ends it'
   const beside = step.group ? `  side by side: ${step.group}` : ''
-  const retry = step.action.kind === 'exec' ? step.action.retry : undefined
+  const { retry, accept } = step.action.kind === 'exec' ? step.action : {}
   const lines = [
     ...gates('unless', step.unless),
     ...gates('require', step.require),
@@ -62,6 +62,9 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
       ? [
           `again every ${describeSeconds(retry.everySec)} while it says ${retry.while.map((source) => `/${source}/`).join(' or ')}`,
         ]
+      : []),
+    ...(accept
+      ? [`done already if it says ${accept.map((source) => `/${source}/`).join(' or ')}: verify decides`]
       : []),
     ...gates(step.action.kind === 'wait' ? 'wait for' : 'verify', step.verify),
     colours.dim(
@@ -73,11 +76,7 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
 }
 
 function gates(label: string, checks: Check[] | undefined): string[] {
-  return (checks ?? []).map((check, index) => `${(index === 0 ? label : '').padEnd(8)} ${describe(check)}`)
-}
-
-function describe({ gate, params }: Check): string {
-  return [gate, ...Object.entries(params ?? {}).map(([name, value]) => `${name}=${value}`)].join(' ')
+  return (checks ?? []).map((check, index) => `${(index === 0 ? label : '').padEnd(8)} ${describeCheck(check)}`)
 }
 
 const field = (name: string, value: string) => `  ${name.padEnd(9)} ${value}`

@@ -28,8 +28,16 @@ export function renderResult(result: RunResult, colours: Colours, maxWidth?: num
     renderTable(['step', 'state', 'start', 'took', 'waited', 'note'], rows, maxWidth),
     '',
     colour(head),
+    ...targetLine(result),
     ...(result.resume ? [`go on with: ${colours.bold(result.resume)}`] : []),
   ].join('\n')
+}
+
+/** The run against the time that the requirements give it; only a whole run says something about that. */
+function targetLine({ outcome, seconds, targetSec }: RunResult): string[] {
+  if (targetSec === undefined || outcome !== 'succeeded') return []
+  const share = Math.round((100 * seconds) / targetSec)
+  return [`target ${describeSeconds(targetSec)}: ${seconds <= targetSec ? 'met' : 'missed'}, ${share} % of it used`]
 }
 
 /** What stopped a run, with command, output and what to do, as renderError shows an error. */
@@ -75,6 +83,7 @@ export function renderReport(result: RunResult): string {
     `# ${result.operation} of ${result.cluster}: ${result.outcome}`,
     '',
     `Run \`${result.runId}\` began ${result.startedAt}, took ${describeSeconds(result.seconds)} (${result.seconds} s): ${counts(result)}.`,
+    ...targetLine(result).flatMap((line) => ['', line]),
     '',
     '| step | state | start (UTC) | seconds | of them waited | what for, or why |',
     '| --- | --- | --- | --- | --- | --- |',

@@ -34,7 +34,13 @@ export function etcdProbes(talos: TalosPort): Record<EtcdProbe, Probe> {
       if (member) return { status: 'pass', detail: `${member.node} has an etcd` }
       const silent = answers.flatMap(({ members }) => (isSilent(members) ? [members] : []))
       if (silent.length > 0) return unreadable(...silent)
-      return { status: 'fail', detail: 'no control plane has an etcd' }
+      return {
+        status: 'fail',
+        detail: 'no control plane has an etcd',
+        waitingFor: ['an etcd on one of the control planes'],
+        // Said only when waiting for it was in vain: bootstrap has been called by then.
+        next: `if bootstrap said "etcd data directory is not empty", the machine holds etcd data of an older installation: wipe it with talosctl -n ADDRESS reset --system-labels-to-wipe EPHEMERAL --reboot --graceful=false, then go on`,
+      }
     },
 
     /** Exactly `members` (hostnames) are voting members, and each of `nodes` (addresses) says so. */

@@ -5,7 +5,7 @@ import { listOf } from '../fill.ts'
 import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
 
-type MachineProbe = 'node-state' | 'talos-config-current' | 'talos-config-valid'
+type MachineProbe = 'machine-configured' | 'node-state' | 'talos-config-current' | 'talos-config-valid'
 
 const meaning: Record<NodeState, string> = {
   down: 'does not answer on port 50000',
@@ -30,33 +30,48 @@ export function machineProbes(ports: GatePorts, talos: TalosPort): Record<Machin
   const hostnames = new Map(ports.cluster.nodes.map((node) => [node.address, node.hostname]))
   const titleOf = (node: string) => (hostnames.has(node) ? `${hostnames.get(node)} (${node})` : node)
 
+  /** Whether every one of `nodes` is in one of the states `in`. */
+  const nodeState: Probe = async (params, signal) => {
+    const wanted = listOf(params.in)
+    const found = await Promise.all(
+      listOf(params.nodes).map(async (node) => ({ node, state: await talos.state(node, signal) })),
+    )
+    const lines: string[] = []
+    const wrong: { node: string; state: NodeState }[] = []
+    for (const { node, state } of found) {
+      if (!state.ok) lines.push(`${titleOf(node)}: ${state.detail}`)
+      else if (!wanted.includes(state.value)) {
+        wrong.push({ node, state: state.value })
+        lines.push(`${titleOf(node)}: ${meaning[state.value]}`)
+      }
+    }
+    if (lines.length === 0) return { status: 'pass', detail: `${found.length} machines: ${wanted.join(' or ')}` }
+    const foreign = wrong.find(({ state }) => settled.includes(state))
+    const worst = foreign ?? wrong[0]
+    const next = worst && nextFor[worst.state]?.(worst.node)
+    return {
+      status: wrong.length > 0 ? 'fail' : 'unknown',
+      detail: lines.join('; '),
+      waitingFor: lines,
+      ...(next ? { next } : {}),
+      ...(foreign ? { final: true as const, cause: 'configuration' as const } : { cause: 'unreachable' as const }),
+    }
+  }
+
   return {
-    /** Every one of `nodes` is in one of the states `in`. */
-    async 'node-state'(params, signal) {
-      const wanted = listOf(params.in)
-      const found = await Promise.all(
-        listOf(params.nodes).map(async (node) => ({ node, state: await talos.state(node, signal) })),
-      )
-      const lines: string[] = []
-      const wrong: { node: string; state: NodeState }[] = []
-      for (const { node, state } of found) {
-        if (!state.ok) lines.push(`${titleOf(node)}: ${state.detail}`)
-        else if (!wanted.includes(state.value)) {
-          wrong.push({ node, state: state.value })
-          lines.push(`${titleOf(node)}: ${meaning[state.value]}`)
-        }
-      }
-      if (lines.length === 0) return { status: 'pass', detail: `${found.length} machines: ${wanted.join(' or ')}` }
-      const foreign = wrong.find(({ state }) => settled.includes(state))
-      const worst = foreign ?? wrong[0]
-      const next = worst && nextFor[worst.state]?.(worst.node)
-      return {
-        status: wrong.length > 0 ? 'fail' : 'unknown',
-        detail: lines.join('; '),
-        waitingFor: lines,
-        ...(next ? { next } : {}),
-        ...(foreign ? { final: true as const, cause: 'configuration' as const } : { cause: 'unreachable' as const }),
-      }
+    'node-state': nodeState,
+
+    /** Installing, a machine is away or still in maintenance mode; afterwards it boots with our certificates. */
+    async 'machine-configured'({ node = '' }, signal) {
+      const state = await nodeState({ nodes: node, in: 'ours' }, signal)
+      if (state.status !== 'pass') return state
+      const status = await talos.get(node, 'machinestatus', 'machine', signal)
+      if (!status.ok) return unreadable(status)
+      const stage = String(status.value[0]?.spec.stage ?? 'unknown')
+      // A control plane stays `booting` until etcd is bootstrapped, so `running` would be too much to ask here.
+      if (stage === 'booting' || stage === 'running') return { status: 'pass', detail: `${titleOf(node)} is ${stage}` }
+      const detail = `${titleOf(node)} is ${stage}`
+      return { status: 'fail', detail, waitingFor: [detail] }
     },
 
     async 'talos-config-current'(_params, signal) {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Json } from '../../types.ts'
 import { labDataDir } from './record.ts'
+import { derivedSchema } from './schemas.ts'
 
 type JsonObject = { [key: string]: Json }
 
@@ -58,24 +59,30 @@ function readGroup(group: string): Promise<CrdGroup | undefined> {
 /**
  * Stand-ins for the CRDs named, in the order given; a name without facts is left out.
  * @param names `<plural>.<group>`
+ * @param checked kinds whose objects are to be checked against a schema. The API server pays for every schema (with all
+ *   of those in lab/crds it took 900 MB instead of 450), so only the kinds that a repository uses get one.
  */
-export async function standInCrds(names: string[]): Promise<StandInCrd[]> {
-  const found = await Promise.all(names.map(standInCrd))
+export async function standInCrds(names: string[], checked: ReadonlySet<string>): Promise<StandInCrd[]> {
+  const found = await Promise.all(names.map((name) => standInCrd(name, checked)))
   return found.filter((crd) => crd !== undefined)
 }
 
 /** Every CRD of a group, for the groups that an operator registers itself. */
-export async function standInGroup(group: string): Promise<StandInCrd[]> {
+export async function standInGroup(group: string, checked: ReadonlySet<string>): Promise<StandInCrd[]> {
   const facts = await readGroup(group)
-  return standInCrds((facts?.kinds ?? []).map(({ plural }) => `${plural}.${group}`))
+  return standInCrds(
+    (facts?.kinds ?? []).map(({ plural }) => `${plural}.${group}`),
+    checked,
+  )
 }
 
-async function standInCrd(name: string): Promise<StandInCrd | undefined> {
+async function standInCrd(name: string, checked: ReadonlySet<string>): Promise<StandInCrd | undefined> {
   const dot = name.indexOf('.')
   const [plural, group] = [name.slice(0, dot), name.slice(dot + 1)]
   const kind = (await readGroup(group))?.kinds.find((candidate) => candidate.plural === plural)
   if (!kind) return undefined
-  const schemas = await Promise.all(kind.versions.map((version) => derivedSchema(group, plural, version.name)))
+  const versions = checked.has(kind.kind) ? kind.versions : []
+  const schemas = await Promise.all(versions.map((version) => derivedSchema(group, plural, version.name)))
   const fidelity: CrdFidelity = schemas.some(Boolean) ? 'derived' : 'permissive'
   const manifest: JsonObject = {
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -120,11 +127,6 @@ function crdVersion(version: CrdVersion, schema: JsonObject | undefined): JsonOb
     ...(Object.keys(subresources).length > 0 ? { subresources } : {}),
     ...(version.columns ? { additionalPrinterColumns: version.columns } : {}),
   }
-}
-
-/** lab/crds/schemas/<group>/<plural>-<version>.json, where there is one. */
-function derivedSchema(group: string, plural: string, version: string): Promise<JsonObject | undefined> {
-  return readJson<JsonObject>(join(labDataDir(), 'crds/schemas', group, `${plural}-${version}.json`))
 }
 
 async function readJson<T>(file: string): Promise<T | undefined> {

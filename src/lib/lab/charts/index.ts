@@ -7,7 +7,7 @@ import type { Json } from '../../types.ts'
 import { type CrdFidelity, standInCrds } from './crds.ts'
 import { chartMetadata, placeholderArchive } from './placeholder.ts'
 import { type ChartReference, readChartRecord } from './record.ts'
-import { type ChartSource, chartSources } from './sources.ts'
+import { type ChartSource, chartSources, kindsInUse } from './sources.ts'
 
 export interface ServedChart {
   source: ChartSource
@@ -110,7 +110,10 @@ async function buildChart(
   if (!record) return undefined
   const names = (record.crds ?? []).flatMap((each) => each.names)
   const missing = withheld === '' ? names.at(-1) : withheld
-  const crds = await standInCrds(names.filter((name) => name !== missing))
+  const crds = await standInCrds(
+    names.filter((name) => name !== missing),
+    await kindsInUse(root),
+  )
   const archive = placeholderArchive(record, new Map(crds.map(({ name, manifest }) => [name, manifest])))
   return {
     source,

@@ -125,23 +125,6 @@ export async function readChartRecord(chart: ChartReference, root?: string): Pro
   return undefined
 }
 
-/** Dotted paths of what `values` sets although the chart has no such key: what Helm would ignore without a word. */
-export function unknownValueKeys(record: ChartRecord, values: unknown): string[] {
-  const unknown: string[] = []
-  const visit = (node: KeyTree, value: unknown, path: string) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return
-    for (const [key, child] of Object.entries(value)) {
-      const at = path ? `${path}.${key}` : key
-      const known = node.children.get(key)
-      if (node.open || (path === '' && key === 'global' && !known)) continue
-      if (!known) unknown.push(at)
-      else visit(known, child, at)
-    }
-  }
-  visit(keyTree(record.values), values, '')
-  return unknown
-}
-
 export interface KeyTree {
   /** Takes any key. */
   open: boolean

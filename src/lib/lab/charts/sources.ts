@@ -56,6 +56,15 @@ export async function chartSources(root: string): Promise<ChartSource[]> {
   return sources
 }
 
+/** The kinds of the objects that the repository holds. */
+export async function kindsInUse(root: string): Promise<Set<string>> {
+  const kinds = new Set<string>()
+  for (const { text } of await readFiles(root)) {
+    for (const [, kind = ''] of text.matchAll(/^kind: (\w+)/gm)) kinds.add(kind)
+  }
+  return kinds
+}
+
 /** Docker Hub answers under another name than the one that images carry. */
 export function dialledHost(host: string): string {
   return host === 'docker.io' ? 'registry-1.docker.io' : host
@@ -64,18 +73,26 @@ export function dialledHost(host: string): string {
 async function readManifests(root: string): Promise<{ manifest: Manifest; file: string }[]> {
   const { parseAllDocuments } = await import('yaml')
   const manifests: { manifest: Manifest; file: string }[] = []
-  for (const directory of ['kubernetes', 'bootstrap']) {
-    const files = await readdir(join(root, directory), { recursive: true }).catch(() => [])
-    for (const file of files.filter((name) => name.endsWith('.yaml')).sort()) {
-      const text = await readFile(join(root, directory, file), 'utf8').catch(() => '')
-      // Most files name no chart; parsing them all would take a second on a large repository.
-      if (!/^kind: (OCIRepository|HelmRepository|HelmRelease)\b/m.test(text)) continue
-      for (const document of parseAllDocuments(text)) {
-        if (document.errors.length > 0) continue
-        const manifest = document.toJS() as Manifest | null
-        if (manifest) manifests.push({ manifest, file: join(directory, file) })
-      }
+  for (const { file, text } of await readFiles(root)) {
+    // Most files name no chart; parsing them all would take a second on a large repository.
+    if (!/^kind: (OCIRepository|HelmRepository|HelmRelease)\b/m.test(text)) continue
+    for (const document of parseAllDocuments(text)) {
+      if (document.errors.length > 0) continue
+      const manifest = document.toJS() as Manifest | null
+      if (manifest) manifests.push({ manifest, file })
     }
   }
   return manifests
+}
+
+async function readFiles(root: string): Promise<{ file: string; text: string }[]> {
+  const found: { file: string; text: string }[] = []
+  for (const directory of ['kubernetes', 'bootstrap']) {
+    const files = await readdir(join(root, directory), { recursive: true }).catch(() => [])
+    for (const file of files.filter((name) => name.endsWith('.yaml')).sort()) {
+      const path = join(directory, file)
+      found.push({ file: path, text: await readFile(join(root, path), 'utf8').catch(() => '') })
+    }
+  }
+  return found
 }

@@ -13,17 +13,18 @@ interface ClusterFields {
 export function bootstrapManifests(config: MachineConfig): Manifest[] {
   const fields = (config.document.cluster ?? {}) as ClusterFields
   return [
-    binding('system-bootstrap-node-bootstrapper', 'system:node-bootstrapper', ['system:bootstrappers:nodes', 'system:nodes']),
+    binding('system-bootstrap-node-bootstrapper', 'system:node-bootstrapper', [
+      'system:bootstrappers:nodes',
+      'system:nodes',
+    ]),
     binding(
       'system-bootstrap-approve-node-client-csr',
       'system:certificates.k8s.io:certificatesigningrequests:nodeclient',
       ['system:bootstrappers:nodes'],
     ),
-    binding(
-      'system-bootstrap-node-renewal',
-      'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
-      ['system:nodes'],
-    ),
+    binding('system-bootstrap-node-renewal', 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', [
+      'system:nodes',
+    ]),
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRole',
@@ -37,8 +38,12 @@ export function bootstrapManifests(config: MachineConfig): Manifest[] {
       metadata: { name: 'kubeconfig-in-cluster', namespace: 'kube-system' },
       data: { kubeconfig: inClusterKubeconfig(config.endpoint) },
     },
-    ...(fields.coreDNS?.disabled ? [] : coreDns(config, fields.coreDNS?.image ?? 'registry.k8s.io/coredns/coredns:v1.13.2')),
-    ...(fields.proxy?.disabled ? [] : kubeProxy(fields.proxy?.image ?? `registry.k8s.io/kube-proxy:${config.kubernetesVersion}`)),
+    ...(fields.coreDNS?.disabled
+      ? []
+      : coreDns(config, fields.coreDNS?.image ?? 'registry.k8s.io/coredns/coredns:v1.13.2')),
+    ...(fields.proxy?.disabled
+      ? []
+      : kubeProxy(fields.proxy?.image ?? `registry.k8s.io/kube-proxy:${config.kubernetesVersion}`)),
   ]
 }
 
@@ -74,7 +79,12 @@ function coreDns(config: MachineConfig, image: string): Manifest[] {
   const dns = (protocol: string, name: string) => ({ name, port: 53, protocol })
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: kubeSystem('coredns') },
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: kubeSystem('coredns'), data: { Corefile: '.:53 {\n    errors\n}\n' } },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: kubeSystem('coredns'),
+      data: { Corefile: '.:53 {\n    errors\n}\n' },
+    },
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',

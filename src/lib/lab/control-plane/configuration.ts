@@ -42,7 +42,8 @@ export async function writeControlPlaneFiles(spec: LabSpec, config: MachineConfi
   const dir = controlPlaneDir(spec.dir)
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const put = (name: string, text: string) => writeFile(join(dir, name), text, { mode: 0o600 })
-  const putPair = (name: string, pair: KeyPair) => Promise.all([put(`${name}.crt`, pair.crt), put(`${name}.key`, pair.key)])
+  const putPair = (name: string, pair: KeyPair) =>
+    Promise.all([put(`${name}.crt`, pair.crt), put(`${name}.key`, pair.key)])
 
   const kubernetes = pairOf(config.ca.kubernetes, 'cluster.ca', config)
   const aggregator = pairOf(config.ca.aggregator, 'cluster.aggregatorCA', config)
@@ -61,7 +62,10 @@ export async function writeControlPlaneFiles(spec: LabSpec, config: MachineConfi
     put('aggregator-ca.crt', aggregator.crt),
     put('etcd-ca.crt', etcd.crt),
     put('service-account.key', serviceAccount),
-    put('service-account.pub', createPublicKey(createPrivateKey(serviceAccount)).export({ type: 'spki', format: 'pem' }).toString()),
+    put(
+      'service-account.pub',
+      createPublicKey(createPrivateKey(serviceAccount)).export({ type: 'spki', format: 'pem' }).toString(),
+    ),
     issueCertificate(kubernetes, apiServerLeaf(spec, config)).then((pair) => putPair('apiserver', pair)),
     issueCertificate(aggregator, client('CN=front-proxy-client')).then((pair) => putPair('front-proxy-client', pair)),
     issueCertificate(etcd, client('CN=kube-apiserver')).then((pair) => putPair('etcd-client', pair)),
@@ -146,7 +150,12 @@ function schedulerConfiguration(spec: LabSpec, config: MachineConfig): object {
 const kwokConfiguration = {
   apiVersion: 'config.kwok.x-k8s.io/v1alpha1',
   kind: 'KwokConfiguration',
-  options: { podPlayStageParallelism: 16, nodePlayStageParallelism: 6, nodeLeaseParallelism: 6, podsOnNodeSyncParallelism: 6 },
+  options: {
+    podPlayStageParallelism: 16,
+    nodePlayStageParallelism: 6,
+    nodeLeaseParallelism: 6,
+    podsOnNodeSyncParallelism: 6,
+  },
 }
 
 function pairOf(ca: { crt: string; key?: string } | undefined, name: string, config: MachineConfig): KeyPair {

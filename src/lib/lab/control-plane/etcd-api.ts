@@ -35,11 +35,14 @@ export function etcdClient(member: EtcdMember): EtcdClient {
       (await call<{ members?: ListedMember[] }>('/v3/cluster/member/list', { linearizable: true })).members ?? [],
     remove: (id) => call('/v3/cluster/member/remove', { ID: id }),
     addLearner: async (peerUrl) =>
-      (await call<{ member: ListedMember }>('/v3/cluster/member/add', { peerURLs: [peerUrl], isLearner: true })).member.ID,
+      (await call<{ member: ListedMember }>('/v3/cluster/member/add', { peerURLs: [peerUrl], isLearner: true })).member
+        .ID,
     promote: (id) => call('/v3/cluster/member/promote', { ID: id }),
     async healthy() {
       try {
-        return (JSON.parse(await send(agent, `${member.clientUrl}/health`, 'GET')) as { health: string }).health === 'true'
+        return (
+          (JSON.parse(await send(agent, `${member.clientUrl}/health`, 'GET')) as { health: string }).health === 'true'
+        )
       } catch {
         return false
       }

@@ -44,11 +44,16 @@ const joinDeadlineMs = 120_000
 const retryMs = 200
 const joinAgainMs = 500
 
-/** @param changed called whenever a member starts, gets healthy or stops */
-export function createEtcd(lab: Lab, changed: () => void): Etcd {
+/**
+ * @param isUp whether a machine runs now; it may have gone away while its certificates were being made
+ * @param changed called whenever a member starts, gets healthy or stops
+ */
+export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, changed: () => void): Etcd {
   const { spec } = lab
   const members = new Map<string, Member>()
   const joining = new Set<string>()
+  /** Between the decision and the process: two decisions must not start two processes on one data directory. */
+  const starting = new Set<string>()
   // Talos' own members join one at a time too: etcd takes one learner at once.
   let queue: Promise<void> = Promise.resolve()
   let refusal = ''
@@ -59,6 +64,7 @@ export function createEtcd(lab: Lab, changed: () => void): Etcd {
     return { client, peer: client + 1 }
   }
   const peerUrl = (machine: Machine) => `https://${spec.base}:${ports(machine).peer}`
+  const initialCluster = (machine: Machine) => `${configOf(machine).hostname}=${peerUrl(machine)}`
   const hasData = (machine: Machine) => existsSync(join(dataDir(machine), 'member'))
   const running = () => [...members.values()].sort((a, b) => Number(b.healthy) - Number(a.healthy))
 
@@ -90,15 +96,29 @@ export function createEtcd(lab: Lab, changed: () => void): Etcd {
       `--peer-key-file=${pki}/server.key`,
       '--log-level=warn',
     ]
+    if (!isUp(machine)) throw new Error(`${config.hostname} went away`)
     const name = `etcd-${config.hostname}`
     const process = keepRunning(
       () => lab.spawn(name, toolPath(lab, 'etcd'), args),
-      ({ code, signal }, restartMs) => lab.log(name, `ended (${signal ?? `exit ${code}`}), starts again in ${restartMs} ms`),
+      ({ code, signal }, restartMs) =>
+        lab.log(name, `ended (${signal ?? `exit ${code}`}), starts again in ${restartMs} ms`),
     )
     const member: Member = { machine, process, client: etcdClient(access), access, healthy: false }
     members.set(machine.spec.address, member)
     changed()
     return member
+  }
+
+  /** Runs `begin` unless this machine's member is there or on its way. */
+  const once = async (machine: Machine, begin: () => Promise<unknown>) => {
+    const { address } = machine.spec
+    if (members.has(address) || starting.has(address)) return
+    starting.add(address)
+    try {
+      await begin()
+    } finally {
+      starting.delete(address)
+    }
   }
 
   const stop = async (machine: Machine) => {
@@ -139,14 +159,15 @@ export function createEtcd(lab: Lab, changed: () => void): Etcd {
 
   const joinWhenPossible = async (machine: Machine) => {
     const { address } = machine.spec
-    const other = running().find((member) => member.machine.spec.address !== address)
-    if (!other || members.has(address) || joining.has(address)) return
+    const other = running().find((member) => member.healthy && member.machine.spec.address !== address)
+    if (!other || members.has(address) || joining.has(address) || starting.has(address)) return
     joining.add(address)
     queue = queue
       .then(() => join_(machine, other))
       .catch(async (error: Error) => {
         // For five seconds after a member came etcd takes no other ("unhealthy cluster"); Talos asks again, too.
-        if (error.message !== refusal) lab.log('etcd', `${machine.config?.hostname} could not join yet: ${error.message}`)
+        if (error.message !== refusal)
+          lab.log('etcd', `${machine.config?.hostname} could not join yet: ${error.message}`)
         refusal = error.message
         await delay(joinAgainMs)
       })
@@ -179,16 +200,15 @@ export function createEtcd(lab: Lab, changed: () => void): Etcd {
 
   return {
     hasData,
-    async bootstrap(machine) {
-      const initial = `${configOf(machine).hostname}=${peerUrl(machine)}`
-      await mkdir(dataDir(machine), { recursive: true, mode: 0o700 })
-      await run(machine, { initial, state: 'new' })
-    },
+    bootstrap: (machine) =>
+      once(machine, async () => {
+        await mkdir(dataDir(machine), { recursive: true, mode: 0o700 })
+        await run(machine, { initial: initialCluster(machine), state: 'new' })
+      }),
     async start(machine) {
-      if (members.has(machine.spec.address)) return
-      // With data on disk etcd ignores what it is told about the initial cluster.
-      if (hasData(machine)) await run(machine, { initial: `${configOf(machine).hostname}=${peerUrl(machine)}`, state: 'existing' })
-      else await joinWhenPossible(machine)
+      if (!hasData(machine)) return joinWhenPossible(machine)
+      // A former member: with data on disk etcd ignores what it is told about the initial cluster.
+      await once(machine, () => run(machine, { initial: initialCluster(machine), state: 'existing' }))
     },
     stop,
     async wipe(machine) {
@@ -198,7 +218,8 @@ export function createEtcd(lab: Lab, changed: () => void): Etcd {
     member: (machine) => members.get(machine.spec.address)?.access,
     state(machine) {
       const member = members.get(machine.spec.address)
-      if (joining.has(machine.spec.address)) return { phase: 'joining', healthy: false, message: 'Joining the etcd cluster' }
+      if (joining.has(machine.spec.address))
+        return { phase: 'joining', healthy: false, message: 'Joining the etcd cluster' }
       if (!member) {
         return hasData(machine)
           ? { phase: 'stopped', healthy: false, message: 'Stopped' }
@@ -228,7 +249,12 @@ async function issueAccess(config: MachineConfig, dir: string, base: string, cli
   const authority = { crt: ca.crt, key: ca.key }
   // etcd compares a peer's source address with its certificate, and on loopback that is 127.0.0.1.
   const names = { ips: [base, '127.0.0.1'], dnsNames: [config.hostname, 'localhost'] }
-  const server = await issueCertificate(authority, { subject: `CN=${config.hostname}`, usage: 'peer', days: 365, ...names })
+  const server = await issueCertificate(authority, {
+    subject: `CN=${config.hostname}`,
+    usage: 'peer',
+    days: 365,
+    ...names,
+  })
   const client = await issueCertificate(authority, { subject: 'CN=talos', usage: 'client', days: 365 })
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await Promise.all([

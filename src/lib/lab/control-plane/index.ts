@@ -36,7 +36,11 @@ export function createCluster(lab: Lab): Cluster {
   let otherOperatorActs = false
 
   const kubelets = createKubelets(lab)
-  const etcd = createEtcd(lab, () => void advance())
+  const etcd = createEtcd(
+    lab,
+    ({ spec: { address } }) => up.has(address),
+    () => void advance(),
+  )
   const frontDoor = createFrontDoor(lab, () => ({
     ready: apiUp,
     // The VIP is held through etcd, so a control plane without a running member can't have it.
@@ -128,7 +132,8 @@ export function createCluster(lab: Lab): Cluster {
   }
 
   const unsubscribe = lab.faults.onChange(() => {
-    for (const machine of up.values()) kubelets.reachable(machine, !lab.faults.active('node-unreachable', machine.spec.address))
+    for (const machine of up.values())
+      kubelets.reachable(machine, !lab.faults.active('node-unreachable', machine.spec.address))
     void advance()
   })
 
@@ -182,7 +187,10 @@ export function createCluster(lab: Lab): Cluster {
       const config = configOf(machine)
       const { crt, key } = config.ca.kubernetes
       if (!key) return undefined
-      const admin = await issueCertificate({ crt, key }, { subject: 'O=system:masters, CN=admin', usage: 'client', days: 365 })
+      const admin = await issueCertificate(
+        { crt, key },
+        { subject: 'O=system:masters, CN=admin', usage: 'client', days: 365 },
+      )
       return kubeconfigFor(config.clusterName, 'admin', config.endpoint, crt, admin)
     },
     status: () => statusOf(),

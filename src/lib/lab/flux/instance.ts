@@ -12,6 +12,11 @@ import type { FluxInstanceSpec } from './distribution.ts'
 const fieldManager = 'flux-operator'
 /** flux-operator's own default, `fluxcd.controlplane.io/reconcileTimeout`. */
 const healthTimeoutMs = 5 * 60_000
+/** Of the distribution's CRDs; `flux check` finds them by the second. */
+const crdLabels = `  labels:
+    app.kubernetes.io/managed-by: flux-operator
+    app.kubernetes.io/part-of: flux
+`
 
 interface Applied {
   fingerprint: string
@@ -86,7 +91,8 @@ export function createInstanceReconciler(lab: Lab, view: ClusterView, tools: () 
       wanted.push(crd)
       if (established.has(crd) && view.crds().some(({ metadata }) => metadata.name === crd)) continue
       const ref = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', name: crd }
-      await view.writer().applyText(ref, await readFile(join(directory, file), 'utf8'), fieldManager)
+      const text = await readFile(join(directory, file), 'utf8')
+      await view.writer().applyText(ref, text.replace(/^metadata:\n/m, `$&${crdLabels}`), fieldManager)
       established.add(crd)
     }
     await untilEstablished(wanted)

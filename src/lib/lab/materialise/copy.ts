@@ -95,7 +95,10 @@ const isText = (path: string) => /\.(ya?ml|tpl|gotmpl|json)$/.test(path) && !pat
  * and not with a prefix length: `10.25.13.11/24` is configuration of a link, which nobody dials.
  */
 export function mapAddresses(text: string, mapping: ReadonlyMap<string, string>): string {
-  return text.replace(/(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d|\/\d)/g, (address) => mapping.get(address) ?? address)
+  return text.replace(
+    /(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d|\/\d)/g,
+    (address) => mapping.get(address) ?? address,
+  )
 }
 
 /** Takes `# CONFIRM: ...` comments away and keeps the number of lines, so that messages about lines stay true. */

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { ToolError } from '../../errors.ts'
 import { layout } from '../../repo/layout.ts'
+import { firstOnPath } from '../../tools/resolve.ts'
+import { dyingWithParent } from '../processes.ts'
 import { standIn } from './stand-ins.ts'
 
 const run = promisify(execFile)
@@ -44,7 +46,10 @@ export async function replaceRecipients(root: string, recipient: string): Promis
 
 /** A new cluster's secrets as `talhelper gensecret` prints them; they stay in memory until sops has encrypted them. */
 export async function generateTalosSecrets(talhelper: string): Promise<string> {
-  const { stdout } = await run(talhelper, ['gensecret'], { maxBuffer: 1024 * 1024 })
+  // It works for a second or two: a killed `lab up` must not leave it behind.
+  const { file, args, pipe } = dyingWithParent(firstOnPath('setpriv'), talhelper, ['gensecret'])
+  const command: [string, string[]] = pipe ? [talhelper, ['gensecret']] : [file, args]
+  const { stdout } = await run(...command, { maxBuffer: 1024 * 1024 })
   return stdout
 }
 
@@ -60,7 +65,9 @@ export async function encryptFiles(options: {
 }): Promise<string[]> {
   const { root, cluster, seed, sops } = options
   const own = layout.talsecret(cluster)
-  const others = options.paths.filter((path) => path.endsWith('.sops.yaml') && path !== layout.sopsConfig && path !== own)
+  const others = options.paths.filter(
+    (path) => path.endsWith('.sops.yaml') && path !== layout.sopsConfig && path !== own,
+  )
   const encrypt = async (path: string, plain: string) => {
     await mkdir(dirname(join(root, path)), { recursive: true })
     await writeFile(join(root, path), await encrypted(sops, root, path, plain))

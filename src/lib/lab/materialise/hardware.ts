@@ -31,10 +31,13 @@ function disksOf(node: TalconfigNode): Disk[] {
     serial: text('serial') || serial('S'),
     transport: nvme ? 'nvme' : 'sata',
   }
+  const [small = '', large = ''] = [0, 1, 2]
+    .map((index) => `/dev/nvme${index}n1`)
+    .filter((path) => path !== system.path)
   return [
     system,
-    { path: '/dev/nvme0n1', size: 960 * gigabyte, model: 'LAB NVMe 960', serial: serial('A'), transport: 'nvme' },
-    { path: '/dev/nvme1n1', size: 3840 * gigabyte, model: 'LAB NVMe 3840', serial: serial('B'), transport: 'nvme' },
+    { path: small, size: 960 * gigabyte, model: 'LAB NVMe 960', serial: serial('A'), transport: 'nvme' },
+    { path: large, size: 3840 * gigabyte, model: 'LAB NVMe 3840', serial: serial('B'), transport: 'nvme' },
   ]
 }
 

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { addresses } from '../../config/interfaces.ts'
 import { readRepositoryFiles } from '../../config/files.ts'
-import { type Repository } from '../../config/load.ts'
+import { addresses } from '../../config/interfaces.ts'
+import type { Repository } from '../../config/load.ts'
 import { ConfigError } from '../../errors.ts'
 import { layout } from '../../repo/layout.ts'
 import type { Cluster } from '../../types.ts'
@@ -14,7 +14,7 @@ import { confirmFiles, copyWorkingTree, mapAddresses, rewriteFiles, talosFiles, 
 import { encryptFiles, generateTalosSecrets, makeAgeKey, replaceRecipients } from './encryption.ts'
 import { binDir, labEnvironment } from './environment.ts'
 import { hardwareOf } from './hardware.ts'
-import { opScript, opSettingsFile, type OpSettings } from './op.ts'
+import { type OpSettings, opScript, opSettingsFile } from './op.ts'
 import { commitAll, headOf } from './repository.ts'
 
 /** Windows of "stable for" shrink along with boots: half a minute becomes three seconds at pace 1. */
@@ -57,7 +57,14 @@ export async function materialise(options: MaterialiseOptions): Promise<LabRecor
   const { recipient, identity } = await key
   await replaceRecipients(root, recipient)
   const seed = randomBytes(32).toString('hex')
-  const encrypted = await encryptFiles({ root, paths, cluster: cluster.name, talosSecrets: await talosSecrets, seed, sops: tool(tools, 'sops') })
+  const encrypted = await encryptFiles({
+    root,
+    paths,
+    cluster: cluster.name,
+    talosSecrets: await talosSecrets,
+    seed,
+    sops: tool(tools, 'sops'),
+  })
   await installTools(dir, tools, { seed, ageKeyReference: repository.ageKey, ageIdentity: identity })
 
   const branches = [...new Set(['main', 'release', ...repository.clusters.map(({ follows }) => follows)])]
@@ -83,10 +90,14 @@ function addressMapping(
   number: number,
   talconfig: Awaited<ReturnType<typeof talconfigOf>>,
 ): Map<string, string> {
-  const dialled = [...talconfig.nodes.flatMap(addresses), cluster.vip].filter((address) => /^\d+(\.\d+){3}$/.test(address))
+  const dialled = [...talconfig.nodes.flatMap(addresses), cluster.vip].filter((address) =>
+    /^\d+(\.\d+){3}$/.test(address),
+  )
   const mapping = new Map(dialled.map((address) => [address, mappedAddress(address, number)]))
   const clash = [...mapping].find(([, mapped]) => mapped === baseAddress(number))
-  const twice = [...mapping].find(([real, mapped], index, all) => all.findIndex(([, other]) => other === mapped) !== index && real)
+  const twice = [...mapping].find(
+    ([real, mapped], index, all) => all.findIndex(([, other]) => other === mapped) !== index && real,
+  )
   if (clash || twice) {
     throw new ConfigError(`addresses of cluster ${cluster.name} can't be mapped to loopback`, [
       {

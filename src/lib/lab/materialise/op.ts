@@ -45,7 +45,9 @@ export function opValue(reference: string, settings: OpSettings): string {
 /** An Ed25519 key whose seed is the digest: the fixed head of RFC 8410's PKCS#8 form, then the seed. */
 function privateKey(seed: Buffer): string {
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' }).toString()
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString()
 }
 
 /** `{{ op://vault/item/field }}` may hold spaces in its names, a bare `op://vault/item/field` may not. */
@@ -53,10 +55,10 @@ const enclosed = /\{\{\s*(op:\/\/[^}]+?)\s*\}\}/g
 const bare = /op:\/\/[\w.-]+(?:\/[\w.-]+){2,3}/g
 
 /** What `op inject` makes of a template. */
-export function injected(template: string, valueOf: (reference: string) => string): string {
+export function injected(template: string, fill: (reference: string) => string): string {
   const parts = template.split(enclosed)
   // split() puts the captured references at the odd places.
-  return parts.map((part, index) => (index % 2 === 1 ? valueOf(part) : part.replace(bare, valueOf))).join('')
+  return parts.map((part, index) => (index % 2 === 1 ? fill(part) : part.replace(bare, fill))).join('')
 }
 
 const account = {
@@ -108,11 +110,19 @@ function main(): number {
   }
   switch (words[0]) {
     case 'whoami':
-      stdout.write(json ? `${JSON.stringify(account)}\n` : `URL:        ${account.url}\nEmail:      ${account.email}\nUser ID:    ${account.user_uuid}\n`)
+      stdout.write(
+        json
+          ? `${JSON.stringify(account)}\n`
+          : `URL:        ${account.url}\nEmail:      ${account.email}\nUser ID:    ${account.user_uuid}\n`,
+      )
       return 0
     case 'account':
       if (words[1] !== 'list' && words[1] !== 'ls') return fail(`unknown command "${words[1] ?? ''}" for "op account"`)
-      stdout.write(json ? `${JSON.stringify([account])}\n` : `URL\tEMAIL\tUSER ID\n${account.url}\t${account.email}\t${account.user_uuid}\n`)
+      stdout.write(
+        json
+          ? `${JSON.stringify([account])}\n`
+          : `URL\tEMAIL\tUSER ID\n${account.url}\t${account.email}\t${account.user_uuid}\n`,
+      )
       return 0
     case 'read': {
       const reference = words[1] ?? ''
@@ -124,11 +134,16 @@ function main(): number {
     case 'inject': {
       const input = option('-i', '--in-file')
       const template = readFileSync(input && input !== '-' ? input : 0, 'utf8')
-      write(injected(template, (reference) => read('inject', reference)), option('-o', '--out-file'))
+      write(
+        injected(template, (reference) => read('inject', reference)),
+        option('-o', '--out-file'),
+      )
       return 0
     }
     default:
-      return fail(`unknown command "${words[0] ?? ''}" for "op" (the lab's stand-in knows whoami, account list, read and inject)`)
+      return fail(
+        `unknown command "${words[0] ?? ''}" for "op" (the lab's stand-in knows whoami, account list, read and inject)`,
+      )
   }
 }
 
@@ -142,5 +157,4 @@ function fail(message: string): number {
   return 1
 }
 
-// biome-ignore lint/correctness/noProcessGlobal: a program of its own, not part of the CLI
 if (import.meta.main) exit(main())

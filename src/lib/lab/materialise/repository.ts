@@ -24,7 +24,8 @@ const gitEnv = {
  */
 export async function commitAll(root: string, branches: string[], message: string): Promise<string> {
   const env = { ...process.env, ...gitEnv }
-  const git = async (...args: string[]) => (await run('git', args, { cwd: root, env, maxBuffer: 64 * 1024 * 1024 })).stdout.trim()
+  const git = async (...args: string[]) =>
+    (await run('git', args, { cwd: root, env, maxBuffer: 64 * 1024 * 1024 })).stdout.trim()
   const [first = 'main', ...others] = branches
   await git('init', '--quiet', '--initial-branch', first)
   // Later commits of the operator, made by hand in the lab, need an identity too.

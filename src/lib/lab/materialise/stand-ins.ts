@@ -3,7 +3,7 @@
  * real ones and must not have it.
  */
 import { createHmac } from 'node:crypto'
-import { isMap, isScalar, isSeq, type Node, parseAllDocuments, type Pair, stringify } from 'yaml'
+import { isMap, isScalar, isSeq, type Node, type Pair, parseAllDocuments, stringify } from 'yaml'
 
 /**
  * @param text a file that sops wrote (YAML, any number of documents), or a plain one

@@ -60,7 +60,8 @@ export async function startCsrApprover(lab: Lab): Promise<Part> {
         running: operator.running(),
         requests: requests.length,
         signed: requests.filter(({ status }) => isCertificate(status?.certificate)).length,
-        simulated: 'approves what a kubelet asks for its own name and address; signing is the real controller manager’s',
+        simulated:
+          'approves what a kubelet asks for its own name and address; signing is the real controller manager’s',
       }
     },
     async stop() {

@@ -102,7 +102,9 @@ export function createKubelets(lab: Lab): Kubelets {
     const config = configOf(kubelet.machine)
     if (config.role === 'controlplane') {
       const nodes = await writes.reads.list({ apiVersion: 'v1', kind: 'Node' })
-      const uid = nodes.ok ? nodes.value.find(({ metadata }) => metadata.name === config.hostname)?.metadata.uid : undefined
+      const uid = nodes.ok
+        ? nodes.value.find(({ metadata }) => metadata.name === config.hostname)?.metadata.uid
+        : undefined
       if (!uid) throw new Error('the node is not listed')
       for (const pod of staticPods(kubelet.machine, config, uid)) await writes.create(pod)
     }
@@ -141,7 +143,14 @@ export function createKubelets(lab: Lab): Kubelets {
       kubelets.get(address)?.ended.abort()
       const former = kubelets.get(address)
       const cutOff = lab.faults.active('node-unreachable', address) !== undefined
-      const kubelet: Kubelet = { machine, registered: false, cni: former?.cni ?? false, cutOff, fresh: false, ended: new AbortController() }
+      const kubelet: Kubelet = {
+        machine,
+        registered: false,
+        cni: former?.cni ?? false,
+        cutOff,
+        fresh: false,
+        ended: new AbortController(),
+      }
       kubelets.set(address, kubelet)
       if (lab.apiUp && !cutOff) void register(kubelet)
     },

@@ -81,7 +81,9 @@ function nodeTaints(config: MachineConfig): Taint[] {
   })
   const cluster = (config.document.cluster ?? {}) as { allowSchedulingOnControlPlanes?: boolean }
   const dedicated = config.role === 'controlplane' && cluster.allowSchedulingOnControlPlanes !== true
-  return dedicated ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }, ...configured] : configured
+  return dedicated
+    ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }, ...configured]
+    : configured
 }
 
 interface MachineFields {

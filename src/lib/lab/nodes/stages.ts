@@ -21,12 +21,14 @@ interface StageDelay {
  */
 export async function loadStages(files: string[], pace: number): Promise<Manifest[]> {
   const texts = await Promise.all(files.map((file) => readFile(join(stagesDir, file), 'utf8')))
-  return texts
-    .flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Manifest | null))
-    .filter((object) => object !== null)
-    // One document with a list lets Stages share a template by a YAML anchor.
-    .flatMap((object) => (object.kind === 'List' ? (object.items as Manifest[]) : [object]))
-    .map((object) => paced(object, pace))
+  return (
+    texts
+      .flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Manifest | null))
+      .filter((object) => object !== null)
+      // One document with a list lets Stages share a template by a YAML anchor.
+      .flatMap((object) => (object.kind === 'List' ? (object.items as Manifest[]) : [object]))
+      .map((object) => paced(object, pace))
+  )
 }
 
 function paced(object: Manifest, pace: number): Manifest {

@@ -2,8 +2,9 @@
  * The mirror pods of Talos' static pods, one set for each control plane (controllers/k8s/control_plane_static_pod.go,
  * v1.12.0). They are entries only: one API server, one controller manager and one scheduler serve all of them.
  */
-import type { Manifest } from '../kube/writer.ts'
+
 import { clusterDocument } from '../control-plane/configuration.ts'
+import type { Manifest } from '../kube/writer.ts'
 import type { Machine, MachineConfig } from '../types.ts'
 
 const components = [
@@ -45,9 +46,7 @@ export function staticPods(machine: Machine, config: MachineConfig, nodeUid: str
         hostNetwork: true,
         priorityClassName: 'system-cluster-critical',
         tolerations: [{ operator: 'Exists', effect: 'NoExecute' }],
-        containers: [
-          { name: id, image, command: [`/usr/local/bin/${id}`], resources: { requests: { cpu, memory } } },
-        ],
+        containers: [{ name: id, image, command: [`/usr/local/bin/${id}`], resources: { requests: { cpu, memory } } }],
       },
     }
   })

@@ -1,6 +1,7 @@
 /** Cilium's operator: registers the CRDs that are not in the chart, keeps a CiliumNode per agent and counts pools. */
 import type { KubeObject } from '../../types.ts'
 import { standInGroup } from '../charts/crds.ts'
+import { kindsInUse } from '../charts/sources.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { matches } from '../kube/cluster-view.ts'
 import type { Condition } from '../kube/conditions.ts'
@@ -15,6 +16,8 @@ const retryMs = 1_000
 export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
   const registered = new Set<string>()
   const nodes = new Set<string>()
+  /** Peer configs, by uid. */
+  const judged = new Set<string>()
   let again: NodeJS.Timeout | undefined
   let known: KubeObject[] = []
   const facts: BgpFacts = {
@@ -23,10 +26,11 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
     peerConfigs: () => operator.objects('CiliumBGPPeerConfig'),
   }
   const judgePeer = async (config: KubeObject) => {
-    const unseen = config.status?.conditions === undefined
+    const uid = config.metadata.uid ?? ''
     const againMs = await judgePeerConfig(view, config)
-    // A cluster config may have been waiting for it.
-    if (unseen) operator.again()
+    // A cluster config may have been judged without it, also when all of them are listed anew after a restart of the lab.
+    if (!judged.has(uid)) operator.again()
+    judged.add(uid)
     return againMs
   }
 
@@ -58,7 +62,7 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
     })
   }
   const register = async () => {
-    const crds = await standInGroup(group)
+    const crds = await standInGroup(group, await kindsInUse(lab.spec.root))
     const withheld = lab.faults.active('crd-missing')?.params?.crd
     for (const { name, manifest } of crds) {
       if (name === withheld || registered.has(name)) continue

@@ -82,7 +82,8 @@ export function startExternalSecrets(lab: Lab, view: ClusterView): Operator {
       return 1_000
     }
     await report(view, store, [ready('True', 'Valid', 'store validated')], { capabilities: 'ReadOnly' })
-    operator.again()
+    // Only on the change: reconciling everything includes this store, which would never come to rest.
+    if (!isTrue(store, 'Ready')) operator.again()
     return undefined
   }
 

@@ -58,7 +58,7 @@ export async function startSources(lab: Lab): Promise<Part> {
       active,
       matters: specChange,
       firstRetryMs: 750,
-      longestRetryMs: 30_000,
+      longestRetryMs: 10_000,
       onError: (object, error) => lab.log('sources', `${kind} ${keyOf(object)}: ${error.message}`),
     })
     reconcilers.push(reconciler)

@@ -28,7 +28,9 @@ export interface Lifecycle {
 const shortestRebootMs = 1_500
 
 /** Seconds at pace 1; a boot takes about four of them. */
-const seconds = { firmware: 1, initialize: 0.6, maintenanceLinger: 0.3, fatalErrorPause: 10 }
+const seconds = { firmware: 1, initialize: 0.6, fatalErrorPause: 10 }
+
+const maintenanceLingerMs = 300
 
 export function createLifecycle(machine: SimulatedMachine, medium: TalosSystem): Lifecycle {
   const { record } = machine
@@ -78,6 +80,8 @@ export function createLifecycle(machine: SimulatedMachine, medium: TalosSystem):
     delete record.pending
     Object.assign(record, { powered: true, bootId: randomUUID(), bootedAt: new Date().toISOString() })
     record.running = record.disk?.boot ?? medium
+    // What was told on the way down belongs to the boot before: talosctl replays this boot's events only.
+    machine.events.close()
     machine.setStage('booting')
     const initialize = (wait: AbortSignal) => machine.pause(seconds.initialize * factor(), wait)
     await machine.sequencer.run('initialize', [{ phase: 'config', task: 'loadConfig', run: initialize }])
@@ -102,8 +106,9 @@ export function createLifecycle(machine: SimulatedMachine, medium: TalosSystem):
     await machine.endpoint.offer('maintenance')
     machine.setStage('maintenance')
     const source = await configured.promise
-    // The maintenance service answers a little longer than it takes to accept a config (turing-rk1#39).
-    await machine.pause(seconds.maintenanceLinger, signal)
+    // The maintenance service answers a little longer than it takes to accept a config (turing-rk1#39); not scaled, since
+    // the answer to the very call that brought the config has to get out.
+    await delay(maintenanceLingerMs, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) return
     await machine.endpoint.offer('closed')
     machine.setConfig(source, record.disk !== undefined)

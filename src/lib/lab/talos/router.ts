@@ -112,12 +112,18 @@ async function answerStream(
   call: ServerWritableStream<unknown, object>,
 ): Promise<void> {
   const { route, roles, signal } = open(machine, method, call)
-  const send = (message: object) =>
-    new Promise<void>((resolve) => {
-      if (signal.aborted || call.write(message)) return resolve()
+  let drained: Promise<void> | undefined
+  const send = (message: object): Promise<void> => {
+    if (signal.aborted || call.write(message)) return Promise.resolve()
+    // One wait for all: an event stream doesn't wait for one message before it sends the next.
+    drained ??= new Promise<void>((resolve) => {
       call.once('drain', resolve)
       signal.addEventListener('abort', () => resolve(), { once: true })
+    }).finally(() => {
+      drained = undefined
     })
+    return drained
+  }
   const handle = async (to: SimulatedMachine, metadata: object) => {
     authorize(to, method.path, roles)
     await untilGone(to, (gone) =>

@@ -1,0 +1,211 @@
+/** Takes out of an end state what no two undisturbed runs have in common, and only that. Each rule says why. */
+import { gunzipSync } from 'node:zlib'
+import type { LabRecord } from '../../src/lib/lab/record.ts'
+import type { Json, KubeObject } from '../../src/lib/types.ts'
+
+export interface Normaliser {
+  object(object: KubeObject): { subject: string; content: Json }
+  /** Objects that share a subject (the pods of one ReplicaSet, a node's certificate requests) as one value. */
+  together(kind: string, same: Json[]): Json
+  text(text: string): string
+  file(path: string, text: string): { subject: string; content: Json }
+}
+
+type JsonObject = { [key: string]: Json }
+
+/** @param commit of the lab's copy of the repository, which every lab makes for itself */
+export function createNormaliser(record: LabRecord, commit: string): Normaliser {
+  const own = [
+    [`127.13.${record.number}.`, '127.13.N.'],
+    [record.dir, '<lab>'],
+    [commit, '<commit>'],
+  ]
+  const text = (value: string) =>
+    patterns.reduce(
+      (all, [pattern, instead]) => all.replace(pattern, instead),
+      own.reduce((all, [from = '', to = '']) => all.replaceAll(from, to), value),
+    )
+  const deep = (value: Json): Json => {
+    if (typeof value === 'string') return text(value)
+    if (Array.isArray(value)) return value.map(deep)
+    if (!isObject(value)) return value
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [text(key), deep(inner)]))
+  }
+  return {
+    text,
+    object(object) {
+      const raw = structuredClone(object) as unknown as JsonObject
+      const subject = `${object.apiVersion} ${object.kind} ${stableName(object)}`
+      for (const rule of [...(byKind[object.kind] ?? []), metadata, status]) rule(raw)
+      return { subject: text(subject), content: deep(raw) }
+    },
+    together(kind, same) {
+      const texts = same.map((one) => JSON.stringify(one)).sort()
+      // How often a kubelet had to ask is chance.
+      const kept = kind === 'CertificateSigningRequest' ? [...new Set(texts)] : texts
+      const values = kept.map((one) => JSON.parse(one) as Json)
+      return values.length === 1 ? (values[0] ?? null) : values
+    },
+    file(path, content) {
+      if (!path.startsWith('.k8sops/locks/')) return { subject: text(path), content: text(content) }
+      // The number in a lock's name counts the runs that held it; what counts is that nobody holds it any more.
+      const { operation, released } = JSON.parse(content) as JsonObject
+      return { subject: path.replace(/\.\d+\.lock$/, '.N.lock'), content: { operation, released } as Json }
+    },
+  }
+}
+
+/** Values that are made up anew for each lab or each object, whatever they stand in. */
+const patterns: [RegExp, string][] = [
+  [/-----BEGIN ([A-Z0-9 ]+)-----[^-]+-----END \1-----/g, '<$1>'],
+  // base64 of PEM
+  [/\bLS0tLS1CRUdJTi[A-Za-z0-9+/]+=*/g, '<pem>'],
+  // Talos' join tokens, age keys, 32 random bytes in base64
+  [/\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g, '<token>'],
+  [/\b(age1|AGE-SECRET-KEY-1)[A-Za-z0-9]{40,}/g, '<$1>'],
+  [/(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{43}=/g, '<secret>'],
+  [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>'],
+  [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],
+  // Artifacts are packed from a copy whose commit is another one each time.
+  [/\bsha256:[0-9a-f]{64}/g, '<digest>'],
+  // The token volume that admission adds to a pod.
+  [/\bkube-api-access-[a-z0-9]{5}\b/g, 'kube-api-access-*'],
+]
+
+/** Namespace and name, without what is random or counted in it. */
+function stableName(object: KubeObject): string {
+  const { name, namespace, generateName } = object.metadata as KubeObject['metadata'] & { generateName?: string }
+  const spec = (object.spec ?? {}) as JsonObject
+  if (object.kind === 'CertificateSigningRequest') return `of ${spec.username} for ${spec.signerName}`
+  if (object.kind === 'IPAddress') {
+    const parent = (spec.parentRef ?? {}) as JsonObject
+    return `of ${parent.resource} ${parent.namespace}/${parent.name}`
+  }
+  return `${namespace ? `${namespace}/` : ''}${generateName ? `${generateName}*` : name}`
+}
+
+type Rule = (object: JsonObject) => void
+
+function metadata(object: JsonObject): void {
+  const meta = at(object, 'metadata')
+  // When and how often something was written is not what it is.
+  drop(meta, 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'name')
+  const managers = list(meta.managedFields).map(({ manager, operation, subresource = '' }) =>
+    `${manager} ${operation} ${subresource}`.trim(),
+  )
+  meta.managedFields = [...new Set(managers)].sort()
+}
+
+function status(object: JsonObject): void {
+  drop(object.status, 'observedGeneration', 'lastAttemptedGeneration', 'lastAttemptedReleaseActionDuration')
+  deepObjects(object.status, (inner) => {
+    if (!Array.isArray(inner.conditions)) return
+    // Messages tell durations and counts; type, status and reason tell what holds.
+    const conditions = list(inner.conditions).map(({ type, status, reason = '' }) => `${type}=${status} ${reason}`)
+    inner.conditions = conditions.sort()
+  })
+}
+
+/** Who got which free address, port or range first is chance; what was asked for (.1 and .10 by Kubernetes' rule) is not. */
+function service(object: JsonObject): void {
+  const spec = at(object, 'spec')
+  if (!/\.0\.10?$/.test(String(spec.clusterIP))) {
+    if (spec.clusterIP !== 'None') drop(spec, 'clusterIP', 'clusterIPs')
+  }
+  for (const port of list(spec.ports)) drop(port, 'nodePort')
+  drop(spec, 'healthCheckNodePort')
+}
+
+function pod(object: JsonObject): void {
+  const owner = list(at(object, 'metadata').ownerReferences)[0]?.kind
+  // Which node it is on follows from its owner for a DaemonSet and a static pod; else the scheduler was free to choose.
+  if (owner === 'ReplicaSet') drop(object.spec, 'nodeName')
+  drop(object.status, 'podIP', 'podIPs', 'hostIP', 'hostIPs', 'startTime')
+  for (const container of list(at(object, 'status').containerStatuses)) {
+    // A container that lost its API server for a while was started again.
+    drop(container, 'containerID', 'restartCount', 'lastState')
+  }
+  drop(at(object, 'metadata').annotations, 'kubernetes.io/config.hash')
+}
+
+/** How many there are and whether they are ready; addresses and names follow from the pods. */
+function endpointSlice(object: JsonObject): void {
+  object.endpoints = list(object.endpoints).map(({ conditions = null }) => conditions)
+}
+
+function endpoints(object: JsonObject): void {
+  for (const subset of list(object.subsets)) {
+    for (const key of ['addresses', 'notReadyAddresses']) if (subset[key]) subset[key] = list(subset[key]).length
+  }
+}
+
+function node(object: JsonObject): void {
+  drop(object.spec, 'podCIDR', 'podCIDRs')
+  drop(at(object, 'metadata').annotations, 'lab.k8sops/gen', 'lab.k8sops/boot-id')
+  drop(at(object, 'status').nodeInfo, 'bootID', 'machineID', 'systemUUID')
+}
+
+/** helm's record of a release: content instead of the compressed bytes, which hold times. */
+function secret(object: JsonObject): void {
+  const data = at(object, 'data')
+  const decoded = (value: Json | undefined) => Buffer.from(String(value), 'base64')
+  if (object.type !== 'helm.sh/release.v1') {
+    for (const key of Object.keys(data)) data[key] = decoded(data[key]).toString('utf8')
+    return
+  }
+  const record = JSON.parse(
+    gunzipSync(Buffer.from(decoded(data.release).toString('latin1'), 'base64')).toString('utf8'),
+  ) as JsonObject
+  const chart = at(at(record, 'chart'), 'metadata')
+  object.data = {
+    release: {
+      name: record.name ?? null,
+      version: record.version ?? null,
+      status: at(record, 'info').status ?? null,
+      chart: `${chart.name} ${chart.version}`,
+      config: record.config ?? null,
+      manifest: record.manifest ?? null,
+    },
+  }
+  drop(at(object, 'metadata').labels, 'modifiedAt', 'createdAt')
+}
+
+const byKind: Record<string, Rule[]> = {
+  CertificateSigningRequest: [(object) => drop(object.spec, 'extra', 'request', 'uid')],
+  CiliumNode: [(object) => drop(at(object, 'spec').ipam, 'podCIDRs')],
+  // `since`: the day of the first start.
+  ConfigMap: [
+    (object) => stableName(object as unknown as KubeObject).endsWith('token-tracking') && drop(object, 'data'),
+  ],
+  Endpoints: [endpoints],
+  EndpointSlice: [endpointSlice],
+  GitRepository: [(object) => drop(at(object, 'status').artifact, 'size')],
+  HelmRelease: [(object) => each(at(object, 'status').history, (entry) => drop(entry, 'configDigest'))],
+  // A count of reconciliations and how long each took.
+  Kustomization: [(object) => drop(object.status, 'history')],
+  Node: [node],
+  Pod: [pod],
+  Secret: [secret],
+  Service: [service],
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The object under a key; a fresh one, attached to nothing, where there is none. */
+const at = (object: JsonObject, key: string): JsonObject => (isObject(object[key]) ? object[key] : {})
+
+const list = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
+
+const each = (value: Json | undefined, rule: Rule): void => list(value).forEach(rule)
+
+function drop(object: Json | undefined, ...keys: string[]): void {
+  if (isObject(object)) for (const key of keys) delete object[key]
+}
+
+function deepObjects(value: Json | undefined, visit: Rule): void {
+  if (Array.isArray(value)) for (const inner of value) deepObjects(inner, visit)
+  if (!isObject(value)) return
+  visit(value)
+  for (const inner of Object.values(value)) deepObjects(inner, visit)
+}

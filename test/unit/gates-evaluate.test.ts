@@ -1,0 +1,210 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createGatePort, type GateSources } from '../../src/lib/gates/evaluate.ts'
+import type { Gate } from '../../src/lib/gates/types.ts'
+import type { KubeObject, KubePort, Result, Verdict } from '../../src/lib/types.ts'
+import { sourcesOf } from './gates-world.ts'
+
+const signal = () => new AbortController().signal
+const soon = (ms: number) => performance.now() + ms
+
+const definitions: Record<string, Gate> = {
+  'things-there': {
+    title: 'things are there',
+    object: { apiVersion: 'v1', kind: 'Thing' },
+    expect: { atLeast: 1, every: [{ condition: 'Ready', is: 'True' }] },
+    params: [],
+    runbook: 'r',
+  },
+  'things-stable': {
+    title: 'things stay there',
+    object: { apiVersion: 'v1', kind: 'Thing' },
+    expect: { atLeast: 1, every: [] },
+    params: [],
+    stableSec: 1,
+    runbook: 'r',
+  },
+  polled: { title: 'polled', probe: 'op-signed-in', params: [], everySec: 0.01, runbook: 'r' },
+}
+
+const thing = (status: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Thing',
+  metadata: { name: 'one' },
+  status: { conditions: [{ type: 'Ready', status, message: `it is ${status}` }] },
+})
+
+/** A KubePort whose watch plays a script of lists, one each `stepMs`. */
+function scripted(lists: Result<KubeObject[]>[], stepMs: number, seen: { ended: boolean }): KubePort {
+  return {
+    list: async () => lists[0] as Result<KubeObject[]>,
+    raw: async () => ({ ok: false, why: 'failed', detail: 'not here' }),
+    async watch(_ref, watchSignal, onChange) {
+      for (const list of lists) {
+        onChange(list)
+        await delay(stepMs, undefined, { signal: watchSignal }).catch(() => {})
+      }
+      await new Promise((resolve) => {
+        if (watchSignal.aborted) resolve(undefined)
+        watchSignal.addEventListener('abort', resolve)
+      })
+      seen.ended = true
+    },
+  }
+}
+
+const ok = (...objects: KubeObject[]): Result<KubeObject[]> => ({ ok: true, value: objects })
+
+function portOf(kube: KubePort, probe?: GateSources['probes']['op-signed-in'], timeScale = 1) {
+  const sources = sourcesOf({ reason: '' })
+  const probes = probe ? { ...sources.probes, 'op-signed-in': probe } : sources.probes
+  return createGatePort({ ...sources, kube, probes, timeScale }, definitions)
+}
+
+describe('waitFor', () => {
+  it('passes at the moment of the change, tells what it waits for, and ends its watch', async () => {
+    const seen = { ended: false }
+    const port = portOf(scripted([ok(), ok(thing('False')), ok(thing('True'))], 20, seen))
+    const lines: string[][] = []
+    const started = performance.now()
+    const verdict = await port.waitFor(
+      { gate: 'things-there' },
+      { deadline: soon(5000), signal: signal(), onWaiting: (waiting) => lines.push(waiting) },
+    )
+    expect(verdict.status).toBe('pass')
+    expect(performance.now() - started).toBeLessThan(1000)
+    expect(lines).toEqual([['Thing: 0 there, at least 1 expected'], ['Thing one: it is False']])
+    await delay(10)
+    expect(seen.ended).toBe(true)
+  })
+
+  it('gives the last verdict at the deadline', async () => {
+    const port = portOf(scripted([ok(thing('False'))], 5, { ended: false }))
+    const verdict = await port.waitFor(
+      { gate: 'things-there' },
+      { deadline: soon(50), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict).toMatchObject({ status: 'fail', detail: 'Thing one: it is False' })
+  })
+
+  it('never passes on what it could not read', async () => {
+    const port = portOf(scripted([{ ok: false, why: 'unreachable', detail: 'no route' }], 5, { ended: false }))
+    const verdict = await port.waitFor(
+      { gate: 'things-there' },
+      { deadline: soon(50), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict).toMatchObject({ status: 'unknown', detail: 'no route', cause: 'unreachable' })
+  })
+
+  it('starts the stable window anew after a break', async () => {
+    const lists = [ok(thing('True')), ok(), ok(thing('True'))]
+    const port = portOf(scripted(lists, 60, { ended: false }), undefined, 0.1)
+    const started = performance.now()
+    const verdict = await port.waitFor(
+      { gate: 'things-stable' },
+      { deadline: soon(5000), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict.status).toBe('pass')
+    // Broken after 60 ms, there again after 120 ms, stable 100 ms later.
+    expect(performance.now() - started).toBeGreaterThanOrEqual(210)
+  })
+
+  it('does not pass when the deadline comes before the window is over', async () => {
+    const port = portOf(scripted([ok(thing('True'))], 5, { ended: false }))
+    const verdict = await port.waitFor(
+      { gate: 'things-stable' },
+      { deadline: soon(50), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict).toMatchObject({ status: 'fail', detail: expect.stringContaining('not long enough') })
+  })
+
+  it('asks a probe again until it passes', async () => {
+    let calls = 0
+    const probe = async (): Promise<Verdict> =>
+      ++calls < 3 ? { status: 'fail', detail: `try ${calls}` } : { status: 'pass', detail: 'in' }
+    const port = portOf(scripted([], 1, { ended: false }), probe)
+    const verdict = await port.waitFor(
+      { gate: 'polled' },
+      { deadline: soon(2000), signal: signal(), onWaiting: () => {} },
+    )
+    expect([verdict.detail, calls]).toEqual(['in', 3])
+  })
+
+  it('does not wait for what waiting cannot change', async () => {
+    const probe = async (): Promise<Verdict> => ({ status: 'fail', detail: 'foreign', final: true })
+    const port = portOf(scripted([], 1, { ended: false }), probe)
+    const started = performance.now()
+    const verdict = await port.waitFor(
+      { gate: 'polled' },
+      { deadline: soon(5000), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict.detail).toBe('foreign')
+    expect(performance.now() - started).toBeLessThan(500)
+  })
+
+  it('ends at once when it is interrupted', async () => {
+    const stop = new AbortController()
+    const port = portOf(scripted([ok(thing('False'))], 5, { ended: false }))
+    setTimeout(() => stop.abort(), 20)
+    const started = performance.now()
+    const verdict = await port.waitFor(
+      { gate: 'things-there' },
+      { deadline: soon(60_000), signal: stop.signal, onWaiting: () => {} },
+    )
+    expect(verdict.status).toBe('fail')
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+
+  it('reports a probe that throws as the bug that it is', async () => {
+    const probe = async (): Promise<Verdict> => {
+      throw new TypeError('bug')
+    }
+    const port = portOf(scripted([], 1, { ended: false }), probe)
+    await expect(
+      port.waitFor({ gate: 'polled' }, { deadline: soon(500), signal: signal(), onWaiting: () => {} }),
+    ).rejects.toThrow('bug')
+  })
+})
+
+describe('checks', () => {
+  const port = createGatePort(sourcesOf({ reason: '' }))
+  it.each([
+    [{ gate: 'no-such-gate' }, 'there is no gate "no-such-gate"'],
+    [{ gate: 'nodes-ready' }, 'gate nodes-ready needs the parameter names'],
+    [{ gate: 'nodes-ready', params: { names: 'a', nmae: 'b' } }, 'gate nodes-ready knows no parameter nmae'],
+  ])('%o is refused', async (check, message) => {
+    await expect(port.evaluate(check, signal())).rejects.toThrow(message)
+  })
+
+  it('an interrupted look is unknown', async () => {
+    expect(await port.evaluate({ gate: 'op-signed-in' }, AbortSignal.abort())).toMatchObject({ status: 'unknown' })
+  })
+})
+
+it('tells why a workload is not there from its pods', async () => {
+  const deployment: KubeObject = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'app', namespace: 'x', generation: 1 },
+    spec: { replicas: 1, selector: { matchLabels: { app: 'app' } } },
+    status: { observedGeneration: 1, conditions: [{ type: 'Available', status: 'False', message: 'not yet' }] },
+  }
+  const pod: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'app-1', namespace: 'x', labels: { app: 'app' } },
+    status: {
+      containerStatuses: [
+        { name: 'app', ready: false, state: { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } } },
+      ],
+    },
+  }
+  const sources = sourcesOf({ reason: '', kube: { 'apps/v1/Deployment': [deployment], 'v1/Pod': [pod] } })
+  const port = createGatePort(sources)
+  const lines: string[] = []
+  await port.waitFor(
+    { gate: 'deployment-available', params: { namespace: 'x', name: 'app' } },
+    { deadline: soon(200), signal: signal(), onWaiting: (waiting) => lines.push(...waiting) },
+  )
+  expect(lines).toContain('Pod x/app-1: app: ImagePullBackOff: no such image')
+})
