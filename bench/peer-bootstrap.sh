@@ -77,7 +77,7 @@ op inject -i "bootstrap/$cluster/secrets.yaml.tpl" | kubectl apply --server-side
 phase "CRDs"
 helmfile --quiet -f bootstrap/helmfile.d/00-crds.yaml.gotmpl -e "$cluster" template --include-crds |
   awk '/^---/ { if (crd) printf "---\n%s", text; text = ""; crd = 0; next }
-       /^kind: CustomResourceDefinition/ { crd = 1 }
+       /^ *"?kind"?: *"?CustomResourceDefinition/ { crd = 1 }
        { text = text $0 "\n" }
        END { if (crd) printf "---\n%s", text }' |
   kubectl apply --server-side --force-conflicts -f - >/dev/null

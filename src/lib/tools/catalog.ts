@@ -24,7 +24,7 @@ export interface Tool {
   /** Shows that a binary runs; the pattern's first group, if it has one, is the version without `v`. */
   selfCheck?: { args: string[]; pattern: RegExp }
   neededFor: Need[]
-  /** A cold build on 2 cores after the tools before it in this list: feeds the estimate of the time left. */
+  /** About how long it takes on 2 idle cores after the tools before it in this list; only feeds the time left. */
   coldSec: number
   /** For a tool that needs a newer Go than the machine's; `go` fetches it as a Go module. */
   goToolchain?: string

@@ -184,6 +184,16 @@ export function createLifecycle(machine: SimulatedMachine, medium: TalosSystem):
     if (!signal.aborted) machine.restart('reboot')
   }
 
+  function finishUpgrade(image: string): void {
+    const { disk, running } = record
+    if (!disk || disk.boot.image === image) return
+    try {
+      record.disk = { device: disk.device, boot: machine.fleet.images.pull(image), fallback: running }
+    } catch (error) {
+      machine.kernelLog.write(`upgrade failed: ${error}`)
+    }
+  }
+
   /** Finishes what the supervisor's end cut off, as far as it concerns the disk. */
   async function beginning(): Promise<Beginning> {
     const { pending } = record
@@ -195,13 +205,7 @@ export function createLifecycle(machine: SimulatedMachine, medium: TalosSystem):
       case 'shutdown':
         return 'off'
       case 'upgrade':
-        if (record.disk && record.disk.boot.image !== pending.image) {
-          record.disk = {
-            device: record.disk.device,
-            boot: machine.fleet.images.pull(pending.image),
-            fallback: record.running,
-          }
-        }
+        finishUpgrade(pending.image)
         return 'boot-upgraded'
       case 'reset': {
         const labels = [...(pending.wipeState ? ['STATE'] : []), ...(pending.wipeEphemeral ? ['EPHEMERAL'] : [])]
