@@ -146,7 +146,7 @@ async function helm(name: string, url: string, version: string, values: object =
   return run(tools.helm ?? '', [...args, '--wait', '--timeout', '60s'], { env: environment() })
 }
 
-const flux = (...args: string[]) => run(tools.flux ?? '', [...args, '--timeout=40s'], { env: environment() })
+const flux = (...args: string[]) => run(tools.flux ?? '', ['--timeout=40s', ...args], { env: environment() })
 
 /** The Ready condition as `status: message`. */
 async function readiness(kind: string, name: string, namespace = 'flux-system'): Promise<string> {

@@ -66,26 +66,29 @@ export async function startSources(lab: Lab): Promise<Part> {
   }
   const reconcileSource = async (object: KubeObject, fetch: (object: KubeObject) => Promise<SourceStatus>) => {
     if (object.spec?.suspend === true) return undefined
+    let progress: Promise<void> | undefined
     const slow = setTimeout(() => {
-      view
+      progress = view
         .writer()
         .patchStatus(object, progressingStatus(object))
         .catch(() => {})
     }, showProgressMs)
     const fetched = await fetch(object).catch((error: Error) => error)
     clearTimeout(slow)
+    // Still on its way, it would overtake the outcome and stay.
+    await progress
+    const report = async (status: SourceStatus) => {
+      if (progress === undefined && statusHolds(object, status)) return
+      await view.writer().patchStatus(object, status)
+    }
     if (fetched instanceof Error) {
       if (!(fetched instanceof SourceError)) throw fetched
-      await report(object, failedStatus(object, fetched))
+      await report(failedStatus(object, fetched))
       if (fetched.stalled) return undefined
       throw fetched
     }
-    await report(object, fetched)
+    await report(fetched)
     return parseDuration(object.spec?.interval)
-  }
-  const report = async (object: KubeObject, status: SourceStatus) => {
-    if (statusHolds(object, status)) return
-    await view.writer().patchStatus(object, status)
   }
 
   const [gitRepositories, endGit] = play('GitRepository', git)
