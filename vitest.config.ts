@@ -8,9 +8,9 @@ const ring = (name: string, testTimeout: number, extra: Record<string, unknown> 
 export default defineConfig({
   test: {
     projects: [
-      ring('unit', 10_000),
-      ring('golden', 20_000),
-      ring('tools', 60_000),
+      ring('unit', 30_000),
+      ring('golden', 60_000),
+      ring('tools', 120_000),
       ring('repo', 120_000),
       // Labs are heavy (about 1 GB and one core while they start): one file at a time.
       ring('lab', 600_000, { fileParallelism: false }),

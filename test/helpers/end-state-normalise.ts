@@ -125,7 +125,8 @@ function pod(object: JsonObject): void {
     // A container that lost its API server for a while was started again.
     drop(container, 'containerID', 'restartCount', 'lastState')
   }
-  drop(at(object, 'metadata').annotations, 'kubernetes.io/config.hash')
+  // Hashes of a machine config that has the lab's addresses in it.
+  drop(at(object, 'metadata').annotations, 'kubernetes.io/config.hash', 'kubernetes.io/config.mirror')
 }
 
 /** How many there are and whether they are ready; addresses and names follow from the pods. */
@@ -142,7 +143,10 @@ function endpoints(object: JsonObject): void {
 function node(object: JsonObject): void {
   drop(object.spec, 'podCIDR', 'podCIDRs')
   drop(at(object, 'metadata').annotations, 'lab.k8sops/gen', 'lab.k8sops/boot-id')
-  drop(at(object, 'status').nodeInfo, 'bootID', 'machineID', 'systemUUID')
+  const status = at(object, 'status')
+  drop(status.nodeInfo, 'bootID', 'machineID', 'systemUUID')
+  // The lab's own mark of the report that it made last.
+  status.conditions = list(status.conditions).filter(({ type }) => type !== 'LabReport')
 }
 
 /** helm's record of a release: content instead of the compressed bytes, which hold times. */
@@ -150,7 +154,11 @@ function secret(object: JsonObject): void {
   const data = at(object, 'data')
   const decoded = (value: Json | undefined) => Buffer.from(String(value), 'base64')
   if (object.type !== 'helm.sh/release.v1') {
-    for (const key of Object.keys(data)) data[key] = decoded(data[key]).toString('utf8')
+    for (const key of Object.keys(data)) {
+      const value = decoded(data[key]).toString('utf8')
+      // What the lab's op makes up for each lab: 24 random bytes.
+      data[key] = /^[\w-]{32}$/.test(value) ? '<made up>' : value
+    }
     return
   }
   const record = JSON.parse(

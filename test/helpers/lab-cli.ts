@@ -79,7 +79,7 @@ export function startCli(args: string[], { env = process.env, preload, cwd = rep
     for (const tell of waiting) tell(undefined)
     const result = parse<RunResult>(stdout)
     const last = stderr.trimEnd().split('\n').at(-1) ?? ''
-    const error = parse<{ error?: CliEnded['error'] } & CliEnded['error']>(last)
+    const error = parse<NonNullable<CliEnded['error']>>(last)
     resolve({
       code,
       signal,

@@ -93,8 +93,9 @@ test('killed in the middle of a step: its child is gone, and so is what that had
     ),
   ])
   const { child, ended } = start(world)
-  while (!existsSync(join(world.target.stateDir, 'runs'))) await sleep(20)
-  const [run] = listRuns(world.target.stateDir, processes)
+  // The run's directory is there a moment before the plan in it.
+  let [run] = listRuns(world.target.stateDir, processes)
+  for (; !run; [run] = listRuns(world.target.stateDir, processes)) await sleep(20)
   while (processes.ofRun(run!.id).length < 3) await sleep(20)
   child.kill('SIGKILL')
   await ended

@@ -27,8 +27,8 @@ export function gateError(step: Step, checks: Check[], verdicts: Verdict[], how:
     verdict.status === 'pass' ? [] : [{ verdict, check: checks[index]! }],
   )
   const lines = open.flatMap(({ check, verdict }) => [
-    `${describeCheck(check)}: ${verdict.detail}`,
-    ...(verdict.waitingFor ?? []).map((line) => `  ${line}`),
+    `${describeCheck(check)} ${how}:`,
+    ...(verdict.waitingFor ?? [verdict.detail]).map((line) => `  ${line}`),
   ])
   const next = new Set(open.map(({ verdict }) => verdict.next).filter((line) => line !== undefined))
   const detail = {
@@ -37,7 +37,8 @@ export function gateError(step: Step, checks: Check[], verdicts: Verdict[], how:
     ...(step.runbook ? { runbook: step.runbook } : {}),
   }
   const late = open.every(({ verdict }) => !verdict.final) ? `; ${step.timeoutSec} s were not enough` : ''
-  const message = `${step.title}: ${open.map(({ check }) => describeCheck(check)).join(', ')} ${how}${late}`
+  const reasons = open.map(({ verdict }) => verdict.detail).join('; ')
+  const message = `${step.title}: ${reasons.length > 200 ? `${reasons.slice(0, 199)}…` : reasons}${late}`
   const causes = open.map(({ verdict }) => verdict.cause)
   const problems = open.flatMap(({ verdict }) => verdict.problems ?? [])
   if (causes.includes('configuration')) return new ConfigError(message, problems, detail)

@@ -73,7 +73,12 @@ function applyConfig({ cluster, params }: BootstrapInput, node: ClusterNode): St
     title: `Configure ${node.hostname} (${node.controlPlane ? 'control plane' : 'worker'})`,
     // A machine that answers with our certificates is configured; a new config for it is `k8sops talos apply`'s business.
     unless: [check('node-state', { nodes: node.address, in: 'ours' })],
-    action: { kind: 'exec', pipeline: [applyConfigInsecureArgs(node.address, configFile(cluster.name, node))] },
+    action: {
+      kind: 'exec',
+      pipeline: [applyConfigInsecureArgs(node.address, configFile(cluster.name, node))],
+      // The maintenance service ends once it has the config, now and then before its answer is out.
+      accept: ['error reading from server: EOF'],
+    },
     verify: [check('machine-configured', { node: node.address })],
     interrupt: 'after',
     timeoutSec: params.nodeTimeoutSec,

@@ -105,6 +105,12 @@ export function createCluster(lab: Lab): Cluster {
     if (machines.length === 0 && controlPlane.running && !starting) await controlPlane.stop()
   }
 
+  /** `etcd-already-bootstrapped` with `by=old-data`: the directory of an earlier installation, with no etcd running in it. */
+  const holdsOldData = ({ spec: { address } }: Machine): boolean => {
+    const fault = lab.faults.active('etcd-already-bootstrapped', address)
+    return fault?.params?.by === 'old-data' && (fault.node !== undefined || address === spec.machines[0]?.address)
+  }
+
   /** `etcd-already-bootstrapped`: another operator was faster, on a machine that we would not have taken. */
   const playOtherOperator = async () => {
     const fault = lab.faults.active('etcd-already-bootstrapped')
@@ -170,7 +176,7 @@ export function createCluster(lab: Lab): Cluster {
       await etcd.wipe(machine)
       await advance()
     },
-    hasEtcdData: etcd.hasData,
+    hasEtcdData: (machine) => etcd.hasData(machine) || holdsOldData(machine),
     async bootstrapEtcd(machine) {
       await etcd.bootstrap(machine)
       await advance()

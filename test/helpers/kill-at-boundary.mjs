@@ -1,0 +1,61 @@
+/**
+ * `node --import kill-at-boundary.mjs PROGRAM`: the process group of PROGRAM dies by SIGKILL as soon as a journal entry is
+ * on the disk that is to be a boundary: `{only?: string[], used: string[]}` in the file K8SOPS_TEST_BOUNDARIES says which
+ * (all, or those in `only`), and each one is used once. K8SOPS_TEST_BOUNDARY_SEED decides how that death looks: the entry
+ * is whole, torn in half, or has never been written.
+ * The program knows nothing of this: node:fs is patched under it.
+ */
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+
+const file = process.env.K8SOPS_TEST_BOUNDARIES
+const seed = process.env.K8SOPS_TEST_BOUNDARY_SEED ?? ''
+const { appendFileSync, fsyncSync, readFileSync, readlinkSync, renameSync, writeFileSync } = fs
+
+/** What makes two entries the same boundary: `process-started crds/apply helmfile`, `lock lease held`. */
+export function boundaryOf(entry) {
+  const { type, step, argv, lock, state } = entry
+  return [type, step, argv && argv[0].split('/').at(-1), lock, state].filter(Boolean).join(' ')
+}
+
+const isJournal = (target) =>
+  typeof target === 'number' && readlinkSync(`/proc/self/fd/${target}`).endsWith('/journal.ndjson')
+
+function isBoundary(name) {
+  const { only, used } = JSON.parse(readFileSync(file, 'utf8'))
+  if (used.includes(name) || (only && !only.includes(name))) return false
+  writeFileSync(`${file}.new`, JSON.stringify({ only, used: [...used, name] }))
+  renameSync(`${file}.new`, file)
+  return true
+}
+
+function die() {
+  process.kill(0, 'SIGKILL')
+  // SIGKILL to oneself is delivered before the call returns; this line only makes that plain.
+  for (;;);
+}
+
+if (file) {
+  let condemned = false
+  fs.appendFileSync = (target, data, ...rest) => {
+    const text = String(data)
+    if (!isJournal(target) || text === '\n') return appendFileSync(target, data, ...rest)
+    const name = boundaryOf(JSON.parse(text))
+    condemned = isBoundary(name)
+    const how = condemned ? createHash('sha256').update(`${seed} ${name}`).digest()[0] % 4 : 0
+    if (how === 1) die()
+    if (how === 2) {
+      appendFileSync(target, text.slice(0, Math.floor(text.length / 2)))
+      fsyncSync(target)
+      die()
+    }
+    return appendFileSync(target, data, ...rest)
+  }
+  fs.fsyncSync = (target) => {
+    const result = fsyncSync(target)
+    if (condemned && isJournal(target)) die()
+    return result
+  }
+  syncBuiltinESMExports()
+}

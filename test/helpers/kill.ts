@@ -1,0 +1,116 @@
+/**
+ * Interrupts runs in every way that there is and goes on with them from another process, as an operator would. What is
+ * random comes from a seed.
+ */
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { JournalEntry } from '../../src/lib/engine/journal.ts'
+import { isResumable } from '../../src/lib/engine/runs.ts'
+import { processes } from '../../src/lib/exec/process-info.ts'
+import { eventually } from './lab.ts'
+import { type CliEnded, type LabCli, patience, told } from './lab-cli.ts'
+
+/** K8SOPS_TEST_SEED repeats a run; the default is another one each day. */
+export const seed = process.env.K8SOPS_TEST_SEED ?? new Date().toISOString().slice(0, 10)
+export const full = process.env.K8SOPS_TEST_FULL === '1'
+
+/** Numbers from 0 to 1, the same for the same seed and purpose. */
+export function randomOf(purpose: string): () => number {
+  let count = 0
+  return () => {
+    const bytes = createHash('sha256').update(`${seed} ${purpose} ${count++}`).digest()
+    return bytes.readUInt32BE() / 2 ** 32
+  }
+}
+
+const preload = join(import.meta.dirname, 'kill-at-boundary.mjs')
+
+/** What makes two journal entries the same boundary; kill-at-boundary.mjs says the same. */
+export function boundaryOf(entry: JournalEntry): string {
+  const { type, step, argv, lock, state } = entry as Partial<Record<string, string>> & { argv?: string[] }
+  return [type, step, argv?.[0]?.split('/').at(-1), lock, state].filter(Boolean).join(' ')
+}
+
+export interface Boundaries {
+  env: NodeJS.ProcessEnv
+  used: () => string[]
+  remove: () => void
+}
+
+/** @param only without it every boundary is one at which the process dies, once */
+export function boundaries(only?: string[]): Boundaries {
+  const dir = mkdtempSync(join(tmpdir(), 'k8sops-kill-'))
+  const file = join(dir, 'boundaries.json')
+  writeFileSync(file, JSON.stringify({ only, used: [] }))
+  return {
+    env: { K8SOPS_TEST_BOUNDARIES: file, K8SOPS_TEST_BOUNDARY_SEED: seed },
+    used: () => (JSON.parse(readFileSync(file, 'utf8')) as { used: string[] }).used,
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  }
+}
+
+/** What an operator types after a run that did not come to its end: resume if there is something to resume. */
+export function nextCommand(lab: LabCli, bootstrap: string[]): string[] {
+  const [newest] = lab.runs()
+  return newest && isResumable(newest) ? ['run', 'resume'] : bootstrap
+}
+
+/**
+ * Runs `bootstrap` (or goes on with it) and dies at each boundary, again and again from a new process, until one comes
+ * to its end.
+ * @returns how the last process ended, and how often one was killed
+ */
+export async function killAtBoundaries(
+  lab: LabCli,
+  bootstrap: string[],
+  { env }: Boundaries,
+  most = 400,
+): Promise<{ last: CliEnded; kills: number }> {
+  for (let kills = 0; ; kills += 1) {
+    const ended = await lab.run(nextCommand(lab, bootstrap), { env, preload })
+    if (ended.signal !== 'SIGKILL') return { last: ended, kills }
+    if (kills >= most) throw new Error(`killed ${kills} times and no end:\n${told(ended)}`)
+    await nothingLeft(lab)
+  }
+}
+
+/**
+ * Kills the whole process group at random instants, each at most `longestSec` after its start.
+ * @returns how the last process ended (undefined when it was killed as well), and how often one was killed
+ */
+export async function killAtInstants(
+  lab: LabCli,
+  bootstrap: string[],
+  { count, longestSec, random }: { count: number; longestSec: number; random: () => number },
+): Promise<{ last: CliEnded | undefined; kills: number }> {
+  for (let kills = 0; kills < count; kills += 1) {
+    const run = lab.start(nextCommand(lab, bootstrap))
+    const tooLate = new AbortController()
+    const instant = delay(random() * longestSec * 1000, undefined, { signal: tooLate.signal }).catch(() => {})
+    await Promise.race([instant, run.ended])
+    tooLate.abort()
+    run.signal('SIGKILL')
+    const ended = await run.ended
+    if (ended.signal !== 'SIGKILL') return { last: ended, kills }
+    await nothingLeft(lab)
+  }
+  return { last: undefined, kills: count }
+}
+
+/** After SIGKILL nothing of a run may go on writing: children die with it, and the guard takes care of the rest. */
+export async function nothingLeft(lab: LabCli): Promise<void> {
+  const ids = lab.runs().map(({ id }) => id)
+  const left = async () => ids.flatMap((id) => processes.ofRun(id))
+  await eventually(left, (alive) => alive.length === 0, 2 * patience())
+}
+
+/** Sends SIGINT to the process alone, as a terminal does to a job's leader, when a step is under way. */
+export async function interruptAt(lab: LabCli, args: string[], step: string, signal: NodeJS.Signals = 'SIGINT') {
+  const run = lab.start(args)
+  await run.event((event) => event.type === 'step-started' && event.step === step)
+  run.signal(signal)
+  return run.ended
+}
