@@ -16,7 +16,7 @@ const { appendFileSync, fsyncSync, readFileSync, readlinkSync, renameSync, write
 /** What makes two entries the same boundary: `process-started crds/apply helmfile`, `lock lease held`. */
 export function boundaryOf(entry) {
   const { type, step, argv, lock, state } = entry
-  return [type, step, argv && argv[0].split('/').at(-1), lock, state].filter(Boolean).join(' ')
+  return [type, step, argv?.[0].split('/').at(-1), lock, state].filter(Boolean).join(' ')
 }
 
 const isJournal = (target) =>

@@ -11,7 +11,7 @@ import type { JournalEntry } from '../../src/lib/engine/journal.ts'
 import { isResumable } from '../../src/lib/engine/runs.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { eventually } from './lab.ts'
-import { type CliEnded, type LabCli, patience, told } from './lab-cli.ts'
+import { type CliEnded, type CliProcess, type LabCli, patience, told } from './lab-cli.ts'
 
 /** K8SOPS_TEST_SEED repeats a run; the default is another one each day. */
 export const seed = process.env.K8SOPS_TEST_SEED ?? new Date().toISOString().slice(0, 10)
@@ -107,10 +107,52 @@ export async function nothingLeft(lab: LabCli): Promise<void> {
   await eventually(left, (alive) => alive.length === 0, 2 * patience())
 }
 
-/** Sends SIGINT to the process alone, as a terminal does to a job's leader, when a step is under way. */
-export async function interruptAt(lab: LabCli, args: string[], step: string, signal: NodeJS.Signals = 'SIGINT') {
+/** When to strike: settles at that moment of a run, rejects when the run ends without it. */
+export type Moment = (run: CliProcess, lab: LabCli) => Promise<unknown>
+
+/** The step has begun; it still looks whether there is anything to do. */
+export const begun =
+  (step: string): Moment =>
+  (run) =>
+    run.event((event) => event.type === 'step-started' && event.step === step)
+
+/** A process of the step is at work, as the journal says. */
+export const atWork =
+  (step: string): Moment =>
+  async (run, lab) => {
+    const since = new Date().toISOString()
+    const ended = run.ended.then(({ stderr }) => stderr)
+    const isAtWork = (entry: JournalEntry) =>
+      entry.type === 'process-started' && entry.step === step && entry.at > since
+    while (!lab.runs()[0]?.journal.some(isAtWork)) {
+      const text = await Promise.race([delay(50), ended])
+      if (text !== undefined) throw new Error(`${step} never started a process:\n${text.slice(-2000)}`)
+    }
+  }
+
+/** Ctrl-C: SIGINT to the process alone. */
+export async function interruptAt(lab: LabCli, args: string[], moment: Moment): Promise<CliEnded> {
   const run = lab.start(args)
-  await run.event((event) => event.type === 'step-started' && event.step === step)
-  run.signal(signal)
+  await moment(run, lab)
+  run.signal('SIGINT', { group: false })
   return run.ended
+}
+
+/** SIGKILL to the whole process group. */
+export async function killAt(lab: LabCli, args: string[], moment: Moment): Promise<CliEnded> {
+  const run = lab.start(args)
+  await moment(run, lab)
+  run.signal('SIGKILL')
+  const ended = await run.ended
+  await nothingLeft(lab)
+  return ended
+}
+
+/** So many of them, in their own order. */
+export function sample<T>(all: T[], count: number, random: () => number): T[] {
+  const ranked = all.map((item, index) => ({ item, index, rank: random() })).sort((a, b) => a.rank - b.rank)
+  return ranked
+    .slice(0, count)
+    .sort((a, b) => a.index - b.index)
+    .map(({ item }) => item)
 }

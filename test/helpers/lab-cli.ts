@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { listRuns, type StoredRun } from '../../src/lib/engine/runs.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { callSupervisor } from '../../src/lib/lab/control-socket.ts'
+import { labDown } from '../../src/lib/lab/down.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
 import type { ActiveFault } from '../../src/lib/lab/types.ts'
 import type { RunEvent, RunResult } from '../../src/lib/types.ts'
@@ -125,6 +126,7 @@ export interface LabCli {
   runs: () => StoredRun[]
   addFault: (fault: ActiveFault) => Promise<void>
   clearFaults: () => Promise<void>
+  down: () => Promise<void>
 }
 
 export function labCli(record: LabRecord, env: NodeJS.ProcessEnv): LabCli {
@@ -138,6 +140,7 @@ export function labCli(record: LabRecord, env: NodeJS.ProcessEnv): LabCli {
     runs: () => listRuns(join(record.root, '.k8sops'), processes),
     addFault: (fault) => callSupervisor(record.dir, 'POST', '/faults', fault),
     clearFaults: async () => void (await callSupervisor<number>(record.dir, 'DELETE', '/faults')),
+    down: async () => void (await labDown(record, false)),
   }
 }
 

@@ -33,25 +33,8 @@ describe('files', () => {
   holds('are all used by some cluster', files.noOrphans)
 })
 
-/** To be written with the issue that operates them; a component that is not listed here has one. */
-const withoutRunbook = [
-  'cert-manager',
-  'cilium',
-  'cilium-networking',
-  'coredns',
-  'envoy-gateway',
-  'external-secrets',
-  'flux-instance',
-  'flux-operator',
-  'kubelet-csr-approver',
-  'onepassword-connect',
-  'onepassword-store',
-  'prometheus-operator-crds',
-  'snapshot-controller',
-  'spegel',
-]
 describe('runbooks', () => {
-  holds(`are there for every component but ${withoutRunbook.length}`, files.runbooks(withoutRunbook))
+  holds('are there for every component', files.runbooks([]))
 })
 
 describe('secrets', () => {

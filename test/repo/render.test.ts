@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ConfigError, UsageError } from '../../src/lib/errors.ts'
 import { locate } from '../../src/lib/repo/locate.ts'
 import { releases } from '../../src/lib/repo/releases.ts'
@@ -100,9 +100,16 @@ describe('a cluster is rendered as Flux would', () => {
 
   test('nothing is written to the working tree, and nothing is left in the temporary directory', async () => {
     const before = readdirSync(root, { recursive: true }).toSorted()
-    await render()
+    // One of its own: other runs on this machine build in the shared one at the same time.
+    const temporary = mkdtempSync(join(tmpdir(), 'k8sops-render-test-'))
+    vi.stubEnv('TMPDIR', temporary)
+    try {
+      await render()
+    } finally {
+      vi.unstubAllEnvs()
+    }
     expect(readdirSync(root, { recursive: true }).toSorted()).toEqual(before)
-    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('k8sops-build-'))).toEqual([])
+    expect(readdirSync(temporary)).toEqual([])
   })
 })
 

@@ -41,7 +41,7 @@ describe('steps in order', () => {
     const result = await run(makePlan([makeFile('a', { timeoutSec: 2 }, 'true'), makeFile('b')]))
     expect(states(result)).toEqual({ a: 'failed', b: 'not-started' })
     expect(result).toMatchObject({ outcome: 'stopped', exitCode: 6 })
-    expect(result.error?.message).toContain('file name=a is not true afterwards')
+    expect(result.error?.message).toContain('a: a is not there')
     expect(result.resume).toBe(`k8sops run resume ${result.runId}`)
   })
 

@@ -26,10 +26,14 @@ export function gateError(step: Step, checks: Check[], verdicts: Verdict[], how:
   const open = verdicts.flatMap((verdict, index) =>
     verdict.status === 'pass' ? [] : [{ verdict, check: checks[index]! }],
   )
-  const lines = open.flatMap(({ check, verdict }) => [
-    `${describeCheck(check)} ${how}:`,
-    ...(verdict.waitingFor ?? [verdict.detail]).map((line) => `  ${line}`),
-  ])
+  const lines = open.flatMap(({ check, verdict }) => {
+    const waitingFor = verdict.waitingFor ?? []
+    // One line of it is what the detail says already.
+    return [
+      `${describeCheck(check)}: ${verdict.detail}`,
+      ...(waitingFor.length > 1 ? waitingFor.map((line) => `  ${line}`) : []),
+    ]
+  })
   const next = new Set(open.map(({ verdict }) => verdict.next).filter((line) => line !== undefined))
   const detail = {
     output: lines.join('\n'),
@@ -38,7 +42,7 @@ export function gateError(step: Step, checks: Check[], verdicts: Verdict[], how:
   }
   const late = open.every(({ verdict }) => !verdict.final) ? `; ${step.timeoutSec} s were not enough` : ''
   const reasons = open.map(({ verdict }) => verdict.detail).join('; ')
-  const message = `${step.title}: ${reasons.length > 200 ? `${reasons.slice(0, 199)}…` : reasons}${late}`
+  const message = `${step.title}: ${how}${reasons.length > 200 ? `${reasons.slice(0, 199)}…` : reasons}${late}`
   const causes = open.map(({ verdict }) => verdict.cause)
   const problems = open.flatMap(({ verdict }) => verdict.problems ?? [])
   if (causes.includes('configuration')) return new ConfigError(message, problems, detail)

@@ -156,7 +156,7 @@ function summarise(errors: OperatorError[], timeUpSec: number | undefined): Oper
   const first = errors.find((error) => !(error instanceof InterruptedError)) ?? errors[0]
   if (first instanceof InterruptedError && timeUpSec !== undefined)
     return new OperatorError(`the run's time limit of ${timeUpSec} s is over`, exitCodes.gate, {
-      output: first.message,
+      output: [first.message, first.detail.output].filter(Boolean).join('\n'),
     })
   if (!first || errors.length === 1) return first
   const rest = errors.filter((error) => error !== first)

@@ -80,11 +80,11 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   stopIfInterrupted(context, step, idle.signal)
   if (skip !== undefined) return skip
 
-  await waitForAll(context, step, step.require ?? [], idle, waits, 'is not ready to start')
+  await waitForAll(context, step, step.require ?? [], idle, waits, 'not started, ')
   // From here on an `after` step is past the point where it can be left half done.
   const busy: Phase = { signal: step.interrupt === 'now' ? idle.signal : context.kill, deadline }
   if (step.action.kind === 'exec') await act(context, step, step.action, busy)
-  await waitForAll(context, step, step.verify, busy, waits, 'is not true afterwards')
+  await waitForAll(context, step, step.verify, busy, waits, '')
   return undefined
 }
 
@@ -200,7 +200,9 @@ async function waitForAll(
   )
   waits.seconds += (performance.now() - begun) / 1000
   if (verdicts.every(({ status }) => status === 'pass')) return
-  stopIfInterrupted(context, step, phase.signal)
+  if (phase.signal.aborted || context.kill.aborted) {
+    throw new InterruptedError(`${step.title}: interrupted`, { output: [...open.values()].flat().join('\n') })
+  }
   throw gateError(step, checks, verdicts, how)
 }
 

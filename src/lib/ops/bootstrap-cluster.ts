@@ -6,7 +6,7 @@ import { applyStdinArgs } from '../tools/kubectl.args.ts'
 import { injectArgs } from '../tools/op.args.ts'
 import { kubeconfigArgs } from '../tools/talosctl.args.ts'
 import type { Step } from '../types.ts'
-import { type BootstrapInput, bootstrapRunbook, check } from './bootstrap-input.ts'
+import { type BootstrapInput, bootstrapRunbook, check, whileApiIsAway } from './bootstrap-input.ts'
 
 export function clusterSteps(input: BootstrapInput): Step[] {
   const { cluster, params } = input
@@ -62,7 +62,7 @@ export function mergeKubeconfig({ cluster, target }: Pick<BootstrapInput, 'clust
 }
 
 /** What External Secrets and Flux need before they can fetch anything themselves. Piped, never on disk. */
-function firstSecrets({ target, files }: BootstrapInput): Step {
+function firstSecrets({ cluster, target, files }: BootstrapInput): Step {
   const present = files.secrets.map(({ namespace, name, keys }) =>
     check('secret-present', { namespace, name, keys: keys.join(',') }),
   )
@@ -70,7 +70,11 @@ function firstSecrets({ target, files }: BootstrapInput): Step {
     id: 'secrets/apply',
     title: 'Bring the first secrets from 1Password',
     unless: present,
-    action: { kind: 'exec', pipeline: [injectArgs(files.secretsTemplate), applyStdinArgs(target.context)] },
+    action: {
+      kind: 'exec',
+      pipeline: [injectArgs(files.secretsTemplate), applyStdinArgs(target.context)],
+      retry: whileApiIsAway(cluster.endpoint),
+    },
     verify: present,
     interrupt: 'now',
     timeoutSec: 120,
@@ -97,6 +101,7 @@ function crds({ cluster, target, files }: BootstrapInput): Step {
         selectKindArgs('CustomResourceDefinition'),
         applyStdinArgs(target.context, { forceConflicts: true }),
       ],
+      retry: whileApiIsAway(cluster.endpoint),
     },
     verify: established,
     interrupt: 'now',

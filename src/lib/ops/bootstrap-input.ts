@@ -27,5 +27,24 @@ export function check(gate: string, params?: Record<string, string>): Check {
   return params ? { gate, params } : { gate }
 }
 
+/**
+ * What kubectl 1.35, helm 4.2 and helmfile 1.8 say when the API server restarts under them. What they were asked to do is
+ * safe to ask again. A registry that is away says much the same, but not about this port: that stops the run at once.
+ */
+export function whileApiIsAway(endpoint: string): { while: string[]; everySec: number } {
+  const port = new URL(endpoint).port || '443'
+  return {
+    while: [
+      `:${port}\\b.*(connection refused|connection reset|EOF|i/o timeout|TLS handshake timeout|no route to host)`,
+      'The connection to the server .* was refused',
+      'Kubernetes cluster unreachable',
+      'the server is currently unable to handle the request',
+      'http2: client connection lost',
+      'etcdserver: (leader changed|request timed out)',
+    ],
+    everySec: 2,
+  }
+}
+
 /** Binaries that the steps call; `op` and `git` have no pin. */
 export const bootstrapTools = ['op', 'git', 'talhelper', 'talosctl', 'sops', 'kubectl', 'kustomize', 'helm', 'helmfile']

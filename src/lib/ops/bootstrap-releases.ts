@@ -3,7 +3,7 @@ import { syncReleaseArgs } from '../tools/helmfile.args.ts'
 import { deletePendingReleasesArgs } from '../tools/kubectl.args.ts'
 import type { Step } from '../types.ts'
 import { type BootstrapRelease, fluxNamespace } from './bootstrap-files.ts'
-import { type BootstrapInput, bootstrapRunbook, check } from './bootstrap-input.ts'
+import { type BootstrapInput, bootstrapRunbook, check, whileApiIsAway } from './bootstrap-input.ts'
 
 /** Everything that Flux manages may take as long as the target for a whole cluster (NFR2: 30 minutes). */
 const reconcileTimeoutSec = 1800
@@ -35,7 +35,7 @@ export function releaseSteps(input: BootstrapInput): Step[] {
 }
 
 /** One step per namespace: an interrupted helm leaves its release `pending`, and helm then refuses every further change. */
-function settle({ target }: BootstrapInput, releases: BootstrapRelease[]): Step[] {
+function settle({ cluster, target }: BootstrapInput, releases: BootstrapRelease[]): Step[] {
   const namespaces = [...new Set(releases.map(({ namespace }) => namespace))]
   return namespaces.map((namespace) => {
     const names = releases.filter((release) => release.namespace === namespace).map(({ name }) => name)
@@ -44,7 +44,11 @@ function settle({ target }: BootstrapInput, releases: BootstrapRelease[]): Step[
       id: `${namespace}/settle`,
       title: `Forget installs in ${namespace} that were cut off`,
       unless: settled,
-      action: { kind: 'exec', pipeline: [deletePendingReleasesArgs(target.context, namespace, names)] },
+      action: {
+        kind: 'exec',
+        pipeline: [deletePendingReleasesArgs(target.context, namespace, names)],
+        retry: whileApiIsAway(cluster.endpoint),
+      },
       verify: settled,
       interrupt: 'now',
       timeoutSec: 60,
@@ -61,7 +65,11 @@ function sync({ cluster, target, files }: BootstrapInput, release: BootstrapRele
     id: `${name}/sync`,
     title: `Install ${name} ${version}`,
     unless: inPlace,
-    action: { kind: 'exec', pipeline: [syncReleaseArgs(selection, { name, namespace })] },
+    action: {
+      kind: 'exec',
+      pipeline: [syncReleaseArgs(selection, { name, namespace })],
+      retry: whileApiIsAway(cluster.endpoint),
+    },
     verify: inPlace,
     // helm records `pending` until it is through; ending it in the middle is what `settle` repairs.
     interrupt: 'after',
