@@ -4,7 +4,8 @@ import type { LabRecord } from '../../src/lib/lab/record.ts'
 import type { Json, KubeObject } from '../../src/lib/types.ts'
 
 export interface Normaliser {
-  object(object: KubeObject): { subject: string; content: Json }
+  /** Undefined for what is only left of the way there. */
+  object(object: KubeObject): { subject: string; content: Json } | undefined
   /** Objects that share a subject (the pods of one ReplicaSet, a node's certificate requests) as one value. */
   together(kind: string, same: Json[]): Json
   text(text: string): string
@@ -34,6 +35,7 @@ export function createNormaliser(record: LabRecord, commit: string): Normaliser 
   return {
     text,
     object(object) {
+      if (isSuperseded(object)) return undefined
       const raw = structuredClone(object) as unknown as JsonObject
       const subject = `${object.apiVersion} ${object.kind} ${stableName(object)}`
       for (const rule of [...(byKind[object.kind] ?? []), metadata, status]) rule(raw)
@@ -81,8 +83,16 @@ function stableName(object: KubeObject): string {
     const parent = (spec.parentRef ?? {}) as JsonObject
     return `of ${parent.resource} ${parent.namespace}/${parent.name}`
   }
-  return `${namespace ? `${namespace}/` : ''}${generateName ? `${generateName}*` : name}`
+  const own = isHelmRecord(object) ? name.replace(/\.v\d+$/, '.vN') : name
+  return `${namespace ? `${namespace}/` : ''}${generateName ? `${generateName}*` : own}`
 }
+
+/**
+ * How many revisions a release has is the way there: Flux takes a release over from helmfile by an upgrade, and one whose
+ * helmfile was killed by an install. A record that is pending or failed is no such thing and stays.
+ */
+const isHelmRecord = (object: KubeObject) => (object as { type?: string }).type === 'helm.sh/release.v1'
+const isSuperseded = (object: KubeObject) => isHelmRecord(object) && object.metadata.labels?.status === 'superseded'
 
 type Rule = (object: JsonObject) => void
 
@@ -127,6 +137,8 @@ function pod(object: JsonObject): void {
   }
   // Hashes of a machine config that has the lab's addresses in it.
   drop(at(object, 'metadata').annotations, 'kubernetes.io/config.hash', 'kubernetes.io/config.mirror')
+  // Who reported last: the kubelet, or the node controller while the node was new.
+  drop(at(object, 'metadata'), 'managedFields')
 }
 
 /** How many there are and whether they are ready; addresses and names follow from the pods. */
@@ -149,6 +161,16 @@ function node(object: JsonObject): void {
   status.conditions = list(status.conditions).filter(({ type }) => type !== 'LabReport')
 }
 
+/** What is installed counts, not whether by an install or an upgrade, nor at which try. */
+function helmRelease(object: JsonObject): void {
+  const status = at(object, 'status')
+  drop(status, 'lastAttemptedReleaseAction', 'failures', 'installFailures', 'upgradeFailures')
+  status.history = list(status.history).slice(0, 1)
+  for (const release of list(status.history)) drop(release, 'action', 'version', 'configDigest')
+  for (const condition of list(status.conditions))
+    condition.reason = String(condition.reason).replace(/^(Install|Upgrade)Succeeded$/, 'Succeeded')
+}
+
 /** helm's record of a release: content instead of the compressed bytes, which hold times. */
 function secret(object: JsonObject): void {
   const data = at(object, 'data')
@@ -168,14 +190,15 @@ function secret(object: JsonObject): void {
   object.data = {
     release: {
       name: record.name ?? null,
-      version: record.version ?? null,
       status: at(record, 'info').status ?? null,
-      chart: `${chart.name} ${chart.version}`,
+      // Flux adds the artifact's digest to the version.
+      chart: `${chart.name} ${String(chart.version).replace(/\+[0-9a-f]{12}$/, '')}`,
       config: record.config ?? null,
       manifest: record.manifest ?? null,
     },
   }
-  drop(at(object, 'metadata').labels, 'modifiedAt', 'createdAt')
+  drop(at(object, 'metadata').labels, 'modifiedAt', 'createdAt', 'version')
+  drop(at(object, 'metadata'), 'managedFields')
 }
 
 const byKind: Record<string, Rule[]> = {
@@ -188,7 +211,7 @@ const byKind: Record<string, Rule[]> = {
   Endpoints: [endpoints],
   EndpointSlice: [endpointSlice],
   GitRepository: [(object) => drop(at(object, 'status').artifact, 'size')],
-  HelmRelease: [(object) => each(at(object, 'status').history, (entry) => drop(entry, 'configDigest'))],
+  HelmRelease: [helmRelease],
   // A count of reconciliations and how long each took.
   Kustomization: [(object) => drop(object.status, 'history')],
   Node: [node],
@@ -204,8 +227,6 @@ const isObject = (value: Json | undefined): value is JsonObject =>
 const at = (object: JsonObject, key: string): JsonObject => (isObject(object[key]) ? object[key] : {})
 
 const list = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
-
-const each = (value: Json | undefined, rule: Rule): void => list(value).forEach(rule)
 
 function drop(object: Json | undefined, ...keys: string[]): void {
   if (isObject(object)) for (const key of keys) delete object[key]

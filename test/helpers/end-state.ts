@@ -52,7 +52,9 @@ async function objects(record: LabRecord, normaliser: Normaliser): Promise<Entry
     for (const { name, kind } of listed) {
       const { items } = await get<{ items: KubeObject[] }>(kube, `${path}/${name}`)
       for (const item of items) {
-        const { subject, content } = normaliser.object({ ...item, apiVersion: version, kind })
+        const normalised = normaliser.object({ ...item, apiVersion: version, kind })
+        if (!normalised) continue
+        const { subject, content } = normalised
         found.set(subject, { kind, same: [...(found.get(subject)?.same ?? []), content] })
       }
     }

@@ -4,10 +4,7 @@
  * go on, and once it is repaired that command does go on.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isResumable } from '../../src/lib/engine/runs.ts'
-import { differences, type EndState, readEndState } from '../helpers/end-state.ts'
-import { full } from '../helpers/kill.ts'
-import { eventually, kubectl, labHome, labStatus, talosctl } from '../helpers/lab.ts'
+import { eventually, labHome, talosctl } from '../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../helpers/lab-cli.ts'
 
 const home = labHome()

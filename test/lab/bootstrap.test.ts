@@ -132,7 +132,7 @@ describe('undisturbed', () => {
   test('a difference would be seen: in an object, a machine config, a file, a set of pods', async () => {
     await kubectl(lab.record, 'create', 'configmap', 'stray', '--from-literal=a=b')
     await kubectl(lab.record, 'label', 'node', 'apps-w1', 'stray=yes')
-    await kubectl(lab.record, '-n', 'kube-system', 'delete', 'secret', 'sh.helm.release.v1.coredns.v1')
+    await kubectl(lab.record, '-n', 'external-secrets', 'delete', 'secret', 'onepassword-connect-token')
     const machine = lab.record.machines.at(-1)!.address
     const patch = '{"machine":{"sysctls":{"vm.stray":"1"}}}'
     const patched = await talosctl(lab.record, machine, 'patch', 'mc', '--mode', 'no-reboot', '-p', patch)
@@ -145,7 +145,7 @@ describe('undisturbed', () => {
       'machine apps-w3',
       'object v1 ConfigMap default/stray',
       'object v1 Node apps-w1',
-      'object v1 Secret kube-system/sh.helm.release.v1.coredns.v1',
+      'object v1 Secret external-secrets/onepassword-connect-token',
     ])
   })
 })

@@ -58,14 +58,8 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
     ...gates('unless', step.unless),
     ...gates('require', step.require),
     ...(step.action.kind === 'exec' ? [colours.cyan(`$ ${shellLine(step.action.pipeline)}`)] : []),
-    ...(retry
-      ? [
-          `again every ${describeSeconds(retry.everySec)} while it says ${retry.while.map((source) => `/${source}/`).join(' or ')}`,
-        ]
-      : []),
-    ...(accept
-      ? [`done already if it says ${accept.map((source) => `/${source}/`).join(' or ')}: verify decides`]
-      : []),
+    ...(retry ? [`again every ${describeSeconds(retry.everySec)} while it says ${someOf(retry.while)}`] : []),
+    ...(accept ? [`done already if it says ${someOf(accept)}: verify decides`] : []),
     ...gates(step.action.kind === 'wait' ? 'wait for' : 'verify', step.verify),
     colours.dim(
       `${policy}  at most ${describeSeconds(step.timeoutSec)}${beside}${step.runbook ? `  ${step.runbook}` : ''}`,
@@ -77,6 +71,12 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
 
 function gates(label: string, checks: Check[] | undefined): string[] {
   return (checks ?? []).map((check, index) => `${(index === 0 ? label : '').padEnd(8)} ${describeCheck(check)}`)
+}
+
+/** Patterns of tool output; of many only the first two, the plan's JSON has all. */
+function someOf(patterns: string[]): string {
+  const shown = patterns.slice(0, 2).map((source) => `/${source}/`)
+  return [...shown, ...(patterns.length > 2 ? [`${patterns.length - 2} more like these`] : [])].join(' or ')
 }
 
 const field = (name: string, value: string) => `  ${name.padEnd(9)} ${value}`
