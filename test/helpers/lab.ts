@@ -131,6 +131,17 @@ export async function bootstrapByHand(record: LabRecord): Promise<void> {
     (names) => names.length === record.machines.length,
     30,
   )
+  // The controller manager's first work, which comes a moment after the API server is ready.
+  await eventually(
+    () => kubectl(record, 'get', 'serviceaccount', 'default', '-n', 'default'),
+    ({ code }) => code === 0,
+    60,
+  )
+  await eventually(
+    () => kubectl(record, 'get', 'nodes', '-o', 'jsonpath={.items[*].spec.podCIDR}'),
+    ({ stdout }) => stdout.split(' ').filter(Boolean).length === record.machines.length,
+    60,
+  )
 }
 
 /** Dialled addresses of the control planes: talconfig names them first. */
