@@ -75,7 +75,7 @@ function toolStates(names: string[], env: NodeJS.ProcessEnv): ToolState[] {
   // Only for the message: asking a stranger on PATH for its version starts it.
   const strangers = [...found.values()].includes(undefined) ? toolVersions({ env }) : []
   return names.map((name) => {
-    if (!pinned.has(name)) return { name, pinned: 'any', path: firstOnPath(name, env) }
+    if (!pinned.has(name)) return { name, path: firstOnPath(name, env) }
     const other = strangers.find((tool) => tool.name === name)?.onPath
     const path = found.get(name)?.path
     return { name, pinned: pinnedVersion(toolNamed(name)), path, ...(other === undefined ? {} : { onPath: other }) }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { CommandContext } from '../lib/cli/define.ts'
 import { defineCommand } from '../lib/cli/define.ts'
 import { parseDurationSec } from '../lib/cli/duration.ts'
@@ -45,12 +47,11 @@ export const bootstrap = defineCommand({
     const { options, env } = context
     const [cluster, target, exec] = await Promise.all([context.cluster(), context.target(), context.exec()])
     const preview = options.dryRun === true || options.planOut !== undefined
-    const [basis, files, repository] = await Promise.all([
+    const [{ basis, requireSource }, files, repository] = await Promise.all([
       observeBasis(exec, cluster, target, {
         ref: text(options.ref),
         worktree: options.worktree === true,
         reason: text(options.reason),
-        preview,
         tools: pinnedVersions('bootstrap'),
       }),
       readBootstrapFiles(target.root, cluster.name, kustomizeBuild(env)),
@@ -64,9 +65,14 @@ export const bootstrap = defineCommand({
     }
     const verdicts = await observePreflight(await context.gates(), context.signal)
     const refusal = errorOf(`cluster ${cluster.name} can't be bootstrapped yet`, verdicts, 'docs/runbooks/talos.md')
-    if (refusal && !preview) throw refusal
-    // A preview dials no machine: it is the same with and without a network.
-    const machines = preview ? 'unknown' : await observeMachines(await context.talos(), cluster, context.signal)
+    if (!preview) {
+      // What is wrong with this machine or the files comes before files that are not committed.
+      if (refusal) throw refusal
+      requireSource()
+    }
+    // Before there are configs a preview dials no machine: addresses of a cluster that was never made may be anybody's.
+    const blind = preview && !existsSync(join(target.root, target.talosconfig))
+    const machines = blind ? 'unknown' : await observeMachines(await context.talos(), cluster, context.signal)
     const observed = { ...basis.observed, preflight: preflightFacts(verdicts), machines }
     const { ageKey } = repository
     return planBootstrap({ cluster, target, ageKey, files, params }, { ...basis, observed })

@@ -104,7 +104,7 @@ export async function killAtInstants(
 export async function nothingLeft(lab: LabCli): Promise<void> {
   const ids = lab.runs().map(({ id }) => id)
   const left = async () => ids.flatMap((id) => processes.ofRun(id))
-  await eventually(left, (alive) => alive.length === 0, 2 * patience())
+  await eventually(left, (alive) => alive.length === 0, 2 * patience)
 }
 
 /** When to strike: settles at that moment of a run, rejects when the run ends without it. */

@@ -42,12 +42,10 @@ export interface CliOptions {
 }
 
 /**
- * Waits that have to be over in a test are given this many times as long: 1 on a quiet machine, more where others
- * compute as well (developers' machines; CI's neighbours). Never part of what is asserted about the product's own limits.
+ * Limits of a test are this many times as long: 1 on a quiet machine, more where others compute as well. The same
+ * for the whole test, so that what is given to a command and what is expected of it fit together.
  */
-export function patience(): number {
-  return Math.min(Math.max(1, (loadavg()[0] ?? 0) / availableParallelism()), 10)
-}
+export const patience = Math.min(Math.max(1, (loadavg()[0] ?? 0) / availableParallelism() / 2), 6)
 
 /** Starts `k8sops ARGS -o json`; progress comes as NDJSON on stderr, the result as JSON on stdout. */
 export function startCli(args: string[], { env = process.env, preload, cwd = repositoryRoot }: CliOptions): CliProcess {

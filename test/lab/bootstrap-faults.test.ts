@@ -3,7 +3,7 @@
  * maintenance mode to Ready: each fault is named, ends the run in bounded time with the right exit code and a command to
  * go on, and once it is repaired that command does go on.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually, labHome, talosctl } from '../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../helpers/lab-cli.ts'
 
@@ -13,20 +13,21 @@ const host = (name: string) => `infra-${name}`
 const addressOf = (name: string) =>
   Object.entries(lab.record.hostnames).find(([, hostname]) => hostname === host(name))?.[0] ?? ''
 /** Seconds as an option; more of them where the machine is busy with something else. */
-const seconds = (quiet: number) => `${Math.ceil(quiet * patience())}s`
+const seconds = (quiet: number) => `${Math.ceil(quiet * patience)}s`
 
 beforeAll(async () => {
   lab = labCli((await home.up('infra', { name: 'faults' })).record, home.env)
 })
+afterEach(() => lab.clearFaults())
 afterAll(() => home.close())
 
-/** The run stopped after it had changed something, says how to go on, and was over in time. */
-function expectStopped(ended: CliEnded, step: string, withinSec: number): string {
-  expect(ended, told(ended)).toMatchObject({ code: 6, result: { changed: true, exitCode: 6 } })
+/** The run stopped at the step, says why and how to go on, and was over in time. 6: after it had changed something. */
+function expectStopped(ended: CliEnded, step: string, withinSec: number, code = 6): string {
+  expect(ended, told(ended)).toMatchObject({ code, result: { changed: code === 6, exitCode: code } })
   expect(statesOf(ended.result)[step], told(ended)).toMatch(/failed|interrupted/)
   const { resume, runId, error } = ended.result!
   expect(resume).toBe(`k8sops run resume ${runId} --cluster infra --lab --lab-name faults`)
-  expect(ended.seconds).toBeLessThan(withinSec * patience())
+  expect(ended.seconds).toBeLessThan(withinSec * patience)
   return [error?.message, error?.next].join('\n')
 }
 
@@ -54,10 +55,10 @@ test('foreign-pki: stops before it touches any machine', async () => {
 })
 
 test('node-unreachable: the machine that does not answer is named when the time for machines is over', async () => {
-  await lab.addFault({ name: 'node-unreachable', node: host('w1') })
+  await lab.addFault({ name: 'node-unreachable', node: host('w1'), params: { mode: 'refused' } })
   const limit = seconds(5)
   const ended = await lab.run(['bootstrap', '--until', 'machines/answer', '--node-timeout', limit])
-  const message = expectStopped(ended, 'machines/answer', 25)
+  const message = expectStopped(ended, 'machines/answer', 25, 4)
   expect(message).toContain(`${host('w1')} (${addressOf('w1')})`)
   expect(message).toContain(`${limit.replace('s', ' s')} were not enough`)
   await lab.clearFaults()
@@ -83,13 +84,12 @@ test('etcd-already-bootstrapped (old data): stops, says what to wipe, and no etc
   expect(message).toContain('reset --system-labels-to-wipe EPHEMERAL')
   for (const name of ['cp1', 'cp2', 'cp3'])
     expect((await talosctl(lab.record, addressOf(name), 'etcd', 'members')).code, name).not.toBe(0)
-  await lab.clearFaults()
 })
 
 test('etcd-already-bootstrapped (another operator): theirs is taken, never a second one made', async () => {
   await lab.addFault({ name: 'etcd-already-bootstrapped' })
   const hasMembers = async () => (await talosctl(lab.record, addressOf('cp2'), 'etcd', 'members')).code === 0
-  await eventually(hasMembers, Boolean, 20 * patience())
+  await eventually(hasMembers, Boolean, 20 * patience)
   const ended = await lab.run(['bootstrap', '--until', 'etcd'])
   expect(ended, told(ended)).toMatchObject({ code: 0 })
   expect(statesOf(ended.result)).toMatchObject({ 'etcd/bootstrap': 'skipped', 'etcd/quorum': 'done' })
@@ -103,7 +103,6 @@ test('etcd-already-bootstrapped (another operator): theirs is taken, never a sec
   expect(lists[0]).toHaveLength(3)
   expect(lists[1]).toEqual(lists[0])
   expect(lists[2]).toEqual(lists[0])
-  await lab.clearFaults()
 })
 
 test('api-flaps: steps wait and go on; a run that stops can be resumed', async () => {
@@ -111,14 +110,12 @@ test('api-flaps: steps wait and go on; a run that stops can be resumed', async (
   let ended = await lab.run(['bootstrap', '--until', 'secrets/apply'])
   for (let tries = 0; ended.code === 6 && tries < 5; tries += 1) ended = await lab.run(['run', 'resume'])
   expect(ended, told(ended)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
-  await lab.clearFaults()
 })
 
 test('registry-down: the host that charts come from is named', async () => {
   await lab.addFault({ name: 'registry-down' })
   const ended = await lab.run(['bootstrap', '--until', 'crds/apply'])
   expect(expectStopped(ended, 'crds/apply', 30)).toMatch(/ghcr\.io|quay\.io|docker\.io|charts\./)
-  await lab.clearFaults()
 })
 
 test('registry-down, hanging: the step is ended by its own deadline', async () => {
@@ -126,7 +123,6 @@ test('registry-down, hanging: the step is ended by its own deadline', async () =
   const limit = seconds(12)
   const ended = await lab.run(['run', 'resume', '--timeout', limit])
   expect(expectStopped(ended, 'crds/apply', 35)).toContain(limit.replace('s', ' s'))
-  await lab.clearFaults()
 })
 
 test('crd-missing: the CRD that does not come is named', async () => {

@@ -69,7 +69,7 @@ describe('undisturbed', () => {
     const waits = result.steps.find(({ id }) => id === 'flux/reconciled')
     expect(waits?.waitedSec).toBeGreaterThan(0)
     expect(waits?.waitedFor?.join('\n')).toMatch(/Kustomization flux-system\//)
-    expect(result.seconds).toBeLessThan(180 * patience())
+    expect(result.seconds).toBeLessThan(180 * patience)
   })
 
   test('the report says the same as JSON and as Markdown', () => {
@@ -111,7 +111,7 @@ describe('undisturbed', () => {
   test('run again it changes nothing, and is quick', async () => {
     const again = await lab.run(['bootstrap'])
     expect(again, told(again)).toMatchObject({ code: 0, result: { outcome: 'succeeded', changed: false } })
-    expect(again.seconds).toBeLessThan(10 * patience())
+    expect(again.seconds).toBeLessThan(10 * patience)
     // No process at all was started for a step.
     expect(lab.runs()[0]?.journal.filter(({ type }) => type === 'process-started')).toEqual([])
     expect(differences(expected, await readEndState(lab.record))).toEqual([])
@@ -202,7 +202,7 @@ describe(`interrupted and resumed (seed ${seed})`, () => {
     expect(second.last, told(second.last)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
     expect(Object.keys(statesOf(second.last.result)).filter((id) => /flux/.test(id))).toEqual([])
 
-    const longestSec = 20 * patience()
+    const longestSec = 20 * patience
     await killAtInstants(lab, ['bootstrap'], { count: 2, longestSec, random })
     const last = await killAtBoundaries(
       lab,

@@ -26,7 +26,7 @@ export interface World {
   >
   problems?: Problem[]
   confirm?: Problem[]
-  tools?: Record<string, { pinned: string; path?: string; onPath?: string }>
+  tools?: Record<string, { pinned?: string; path?: string; onPath?: string }>
   signedIn?: string | Failure
   secrets?: TalosSecrets | { why: DecryptFailure; detail: string }
   staleConfigs?: string[] | Failure
@@ -110,7 +110,7 @@ export function portsOf(world: World): GatePorts {
     },
     cluster: cluster(world.confirm),
     problems: async () => world.problems ?? [],
-    tools: (names) => names.map((name) => ({ name, pinned: '?', path: undefined, ...world.tools?.[name] })),
+    tools: (names) => names.map((name) => ({ name, path: undefined, ...world.tools?.[name] })),
     signedIn: async () => answer(world.signedIn ?? unreachable('account is not signed in')),
     async talosSecrets() {
       const secrets = world.secrets ?? { why: 'missing-file' as const, detail: 'the file does not exist' }

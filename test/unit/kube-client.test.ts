@@ -114,6 +114,18 @@ describe('list', () => {
     })
   })
 
+  it('leaves out the schemas of CRDs, and asks for few of them at a time', async () => {
+    const crd = {
+      metadata: { name: 'a' },
+      spec: { group: 'g', versions: [{ name: 'v1', schema: { openAPIV3Schema: {} } }] },
+    }
+    answer = (_request, response) => json(response, { metadata: { resourceVersion: '1' }, items: [crd] })
+    const listed = await kube.list({ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' })
+    expect(JSON.stringify(listed)).toContain('"name":"v1"')
+    expect(JSON.stringify(listed)).not.toContain('openAPIV3Schema')
+    expect(requests.at(-1)).toContain('limit=20')
+  })
+
   it('sends the token', async () => {
     let authorization: string | undefined
     answer = (request, response) => {

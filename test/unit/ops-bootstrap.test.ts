@@ -5,7 +5,7 @@ import { fillGate } from '../../src/lib/gates/fill.ts'
 import type { Gate } from '../../src/lib/gates/types.ts'
 import { planBootstrap } from '../../src/lib/ops/bootstrap.ts'
 import { listedReleases, secretsOf } from '../../src/lib/ops/bootstrap-files.ts'
-import type { BootstrapInput } from '../../src/lib/ops/bootstrap-input.ts'
+import { type BootstrapInput, whileApiIsAway } from '../../src/lib/ops/bootstrap-input.ts'
 import { holds } from '../../src/lib/ops/chart-crds.ts'
 import type { Check, Step } from '../../src/lib/types.ts'
 import { cluster } from './gates-world.ts'
@@ -180,6 +180,26 @@ describe('the plan of a bootstrap', () => {
       ),
     )
   })
+})
+
+it.each([
+  // kubectl 1.35 and helm 4.2 against an API server that went away, as the lab's fault api-flaps showed them.
+  [
+    'failed to download openapi: Get "https://10.25.13.10:6443/openapi/v2?timeout=32s": dial tcp 10.25.13.10:6443: connect: connection refused',
+    true,
+  ],
+  ['Error: Kubernetes cluster unreachable: Get "https://10.25.13.10:6443/version": EOF', true],
+  ['The connection to the server 10.25.13.10:6443 was refused - did you specify the right host or port?', true],
+  // A registry that is away must stop the run at once, not be asked for ten minutes.
+  [
+    'Get "https://quay.io/v2/jetstack/charts/cert-manager/manifests/v1.20.2": dial tcp 1.2.3.4:443: connect: connection refused',
+    false,
+  ],
+  ['Get "https://quay.io/v2/": proxyconnect tcp: dial tcp 127.0.0.1:3128: connect: connection refused', false],
+  ['Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress', false],
+])('%j is worth another try: %s', (text, again) => {
+  const { while: patterns } = whileApiIsAway('https://10.25.13.10:6443')
+  expect(patterns.some((source) => new RegExp(source, 'i').test(text))).toBe(again)
 })
 
 it.each([

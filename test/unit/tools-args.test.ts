@@ -53,7 +53,7 @@ it('builds the argv of every tool', () => {
     talosctl validate -m metal --strict -c talos/apps/clusterconfig/apps-apps-cp1.yaml
     talhelper gensecret
     SOPS_AGE_KEY="$(op read op://k8s-ops/sops-age/private-key)" talhelper genconfig --offline-mode -c talos/apps/talconfig.yaml -s talos/apps/talsecret.sops.yaml -o talos/apps/clusterconfig
-    sops encrypt --filename-override talos/apps/talsecret.sops.yaml --input-type yaml --output-type yaml /dev/stdin
+    sops encrypt --filename-override talos/apps/talsecret.sops.yaml --input-type yaml --output-type yaml
     op whoami --format json
     op read op://k8s-ops/sops-age/private-key
     op inject -i bootstrap/apps/secrets.yaml.tpl

@@ -10,7 +10,7 @@ export const sopsStore = defineCommand({
   scope: 'none',
   args: { file: 'where to keep it; must not exist yet' },
   examples: [
-    'talhelper gensecret | sops encrypt --filename-override talos/apps/talsecret.sops.yaml --input-type yaml --output-type yaml /dev/stdin | k8sops sops store talos/apps/talsecret.sops.yaml',
+    'talhelper gensecret | sops encrypt --filename-override talos/apps/talsecret.sops.yaml --input-type yaml --output-type yaml | k8sops sops store talos/apps/talsecret.sops.yaml',
   ],
   async run({ args, cwd, note }) {
     const file = resolve(cwd, args.file ?? '')

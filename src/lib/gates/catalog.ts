@@ -100,6 +100,7 @@ export const gates = {
     expect: { atLeast: 1, every: [{ path: 'spec.synced', in: ['true'] }] },
     params: ['node'],
     everySec: 2,
+    next: 'see talosctl -n $node get timestatus and the time servers in talos/patches; a certificate from the future is refused',
     runbook: bootstrapRunbook,
   },
 
@@ -163,6 +164,7 @@ export const gates = {
     expect: { atLeast: 1, named: '$names', every: [{ condition: 'Ready', is: 'True' }] },
     params: ['names'],
     stableSec: 5,
+    next: 'kubectl describe node NAME; without a CNI no node gets Ready: kubectl -n kube-system get pods -l k8s-app=cilium',
     runbook: bootstrapRunbook,
   },
 
@@ -179,6 +181,7 @@ export const gates = {
     object: { apiVersion: 'v1', kind: 'Secret', namespace: '$namespace', name: '$name' },
     expect: { atLeast: 1, every: [{ path: 'data', has: '$keys' }] },
     params: ['namespace', 'name', 'keys'],
+    next: 'compare the item and field in 1Password with docs/prerequisites.md',
     runbook: 'docs/prerequisites.md',
   },
   'crds-established': {
@@ -186,6 +189,7 @@ export const gates = {
     object: { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' },
     expect: { atLeast: 1, named: '$names', every: [{ condition: 'Established', is: 'True' }] },
     params: ['names'],
+    next: 'compare the chart with its facts in lab/charts: kubectl get crds',
     runbook: bootstrapRunbook,
   },
   'crd-groups-established': {
@@ -246,6 +250,7 @@ export const gates = {
     object: { apiVersion: 'external-secrets.io/v1', kind: 'ClusterSecretStore', name: '$name' },
     expect: { atLeast: 1, every: [{ condition: 'Ready', is: 'True' }] },
     params: ['name'],
+    next: 'kubectl describe clustersecretstore $name; kubectl -n external-secrets logs deploy/onepassword-connect',
     runbook: 'docs/runbooks/external-secrets.md',
   },
   'flux-instance-ready': {
@@ -260,6 +265,7 @@ export const gates = {
     object: { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' },
     expect: { atLeast: 1, including: '$names', every: fluxReady },
     params: ['names'],
+    next: 'flux get kustomizations -A --status-selector ready=false',
     runbook: 'docs/runbooks/flux.md',
   },
   'helmreleases-ready': {
@@ -267,6 +273,7 @@ export const gates = {
     object: { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease' },
     expect: { atLeast: 1, including: '$names', every: fluxReady },
     params: ['names'],
+    next: 'flux get helmreleases -A --status-selector ready=false',
     runbook: 'docs/runbooks/flux.md',
   },
 } as const satisfies Record<string, Gate>

@@ -46,7 +46,7 @@ export function createGatePort(sources: GateSources, definitions: Record<string,
       return untilPassed(
         (signal, emit) =>
           'object' in gate
-            ? watchGate(gate.object, gate.expect, sources.kube, signal, emit)
+            ? watchGate(gate, gate.object, gate.expect, sources.kube, signal, emit)
             : pollGate(() => look(gate, check, sources, signal), gate.everySec ?? everySec, signal, emit),
         (gate.stableSec ?? 0) * sources.timeScale * 1000,
         options,
@@ -60,10 +60,14 @@ const interrupted: Verdict = { status: 'unknown', detail: 'interrupted' }
 async function look(gate: Gate, check: Check, sources: GateSources, signal: AbortSignal): Promise<Verdict> {
   if ('object' in gate) {
     const read = await sources.kube.list(gate.object, signal)
-    return judgeObjects(gate.object.kind, read, gate.expect)
+    return advised(gate, judgeObjects(gate.object.kind, read, gate.expect))
   }
-  if ('talos' in gate) return lookAtMachines(gate.talos, gate.expect, sources.talos, signal)
-  return sources.probes[gate.probe](check.params ?? {}, signal)
+  if ('talos' in gate) return advised(gate, await lookAtMachines(gate.talos, gate.expect, sources.talos, signal))
+  return advised(gate, await sources.probes[gate.probe](check.params ?? {}, signal))
+}
+
+function advised(gate: Gate, verdict: Verdict): Verdict {
+  return verdict.status === 'fail' && gate.next && !verdict.next ? { ...verdict, next: gate.next } : verdict
 }
 
 function judgeObjects(kind: string, read: Result<KubeObject[]>, expect: Expectation): Verdict {
@@ -102,6 +106,7 @@ async function pollGate(
 }
 
 async function watchGate(
+  gate: Gate,
   ref: Parameters<KubePort['watch']>[0],
   expect: Expectation,
   kube: KubePort,
@@ -120,7 +125,7 @@ async function watchGate(
   const timer = setInterval(() => void explain(), reasonsEveryMs)
   try {
     await kube.watch(ref, signal, (read) => {
-      const verdict = judgeObjects(ref.kind, read, expect)
+      const verdict = advised(gate, judgeObjects(ref.kind, read, expect))
       const first = current === undefined
       current = { verdict, objects: read.ok ? read.value : [] }
       emit(verdict)

@@ -4,7 +4,8 @@ import type { Cluster, Problem, Result, Target } from '../types.ts'
 /** A tool of the pinned chain, on this machine. */
 export interface ToolState {
   name: string
-  pinned: string
+  /** Undefined for a tool that isn't of the chain (`op`, `git`): any version will do. */
+  pinned?: string
   /** Undefined when this machine has no binary of the pinned version. */
   path: string | undefined
   /** The version of another binary of that name on PATH. */

@@ -66,6 +66,8 @@ export type Gate = Look & {
   params: string[]
   /** It must hold this long without a break (scaled by the target's clock). */
   stableSec?: number
+  /** What an operator can do when it does not hold, with `$slots`; a probe that knows better says so itself. */
+  next?: string
   /** Between two looks, for what can't be watched. */
   everySec?: number
   runbook: string

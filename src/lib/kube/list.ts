@@ -5,6 +5,8 @@ import type { Discovery } from './discovery.ts'
 
 /** Objects of one page; a cluster has more Secrets than fit comfortably into one answer. */
 const pageSize = 500
+/** A CRD with its schemas is up to a megabyte: a page of few keeps this program small. */
+const crdPageSize = 20
 
 /** A page of objects and where the list stands. */
 export interface Listing {
@@ -24,17 +26,27 @@ export async function listObjects(
   const objects: KubeObject[] = []
   for (let next: string | undefined = ''; ; ) {
     const query = selection(ref)
-    query.set('limit', String(pageSize))
+    query.set('limit', String(ref.kind === crdKind ? crdPageSize : pageSize))
     if (next) query.set('continue', next)
     const page = await connection.text(`${path.value}?${query}`, signal ? { signal } : {})
     if (!page.ok) return page
     const list = parseList(page.value)
     if (!list.ok) return list
     // Items of a list carry neither kind nor apiVersion.
-    for (const item of list.value.items) objects.push({ ...item, apiVersion: ref.apiVersion, kind: ref.kind })
+    for (const item of list.value.items) objects.push(asObject(item, ref))
     next = list.value.metadata.continue
     if (!next) return { ok: true, value: { objects, resourceVersion: list.value.metadata.resourceVersion } }
   }
+}
+
+const crdKind = 'CustomResourceDefinition'
+
+/** An item of a list or watch as an object of `ref`'s kind; a CRD without its schemas, which nobody here looks at. */
+export function asObject(item: KubeObject, ref: ObjectRef): KubeObject {
+  const { apiVersion, kind } = ref
+  if (kind !== crdKind || !Array.isArray(item.spec?.versions)) return { ...item, apiVersion, kind }
+  const versions = item.spec.versions.map((version: { schema?: unknown }) => ({ ...version, schema: undefined }))
+  return { ...item, apiVersion, kind, spec: { ...item.spec, versions } }
 }
 
 /** The query of a list or watch that returns just what `ref` names. */

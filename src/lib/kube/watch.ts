@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject, ObjectRef, Result } from '../types.ts'
 import type { Connection } from './connection.ts'
 import type { Discovery } from './discovery.ts'
-import { listObjects, selection } from './list.ts'
+import { asObject, listObjects, selection } from './list.ts'
 
 /** The server ends a watch after this long; a bookmark comes about once a minute, so a silent socket is a dead one. */
 const watchSec = 300
@@ -90,7 +90,7 @@ async function follow(
       if (event.type === 'ERROR') return { ok: false, why: 'bad-output', detail: event.object.message ?? 'watch error' }
       state.version = event.object.metadata.resourceVersion ?? state.version
       if (event.type === 'BOOKMARK') continue
-      const object = { ...event.object, apiVersion: ref.apiVersion, kind: ref.kind }
+      const object = asObject(event.object, ref)
       if (event.type === 'DELETED') state.objects.delete(keyOf(object))
       else state.objects.set(keyOf(object), object)
       changed()

@@ -19,22 +19,27 @@ export interface SourceOptions {
   ref?: string | undefined
   worktree: boolean
   reason?: string | undefined
-  /** A preview reports a difference; a run refuses on it. */
-  preview: boolean
   /** Pinned versions by name, of the tools that the plan may call. */
   tools: Record<string, string>
 }
 
-/**
- * Commit, digest, and whether the files in use are those that the cluster follows.
- * @throws GateError (exit 3) with the list of files when they are not, unless it is a preview; UsageError for a bad --ref
- */
+/** A plan's basis, and the comparison of the working tree with the commit that the cluster follows. */
+export interface ObservedBasis {
+  basis: Basis
+  /**
+   * Refuses to run on files that the cluster doesn't follow; a preview only reports the difference.
+   * @throws GateError (exit 3) with the list of files
+   */
+  requireSource: () => void
+}
+
+/** @throws UsageError for a --ref that is no commit and for --worktree without a reason */
 export async function observeBasis(
   exec: Exec,
   cluster: Cluster,
   target: Target,
   options: SourceOptions,
-): Promise<Basis> {
+): Promise<ObservedBasis> {
   const git = gitIn(exec)
   const [digested, source] = await Promise.all([
     computeBasis(git, { root: target.root, paths: clusterPaths(cluster.name), tools: options.tools }),
@@ -45,7 +50,6 @@ export async function observeBasis(
       worktree: options.worktree ? { reason: options.reason ?? '' } : undefined,
     }),
   ])
-  if (!options.preview) requireSource(source)
   const observed: Record<string, Json> = { source: sourceFact(source) }
-  return { ...digested, observed }
+  return { basis: { ...digested, observed }, requireSource: () => requireSource(source) }
 }

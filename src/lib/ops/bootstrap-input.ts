@@ -35,9 +35,9 @@ export function whileApiIsAway(endpoint: string): { while: string[]; everySec: n
   const port = new URL(endpoint).port || '443'
   return {
     while: [
-      `:${port}\\b.*(connection refused|connection reset|EOF|i/o timeout|TLS handshake timeout|no route to host)`,
-      'The connection to the server .* was refused',
       'Kubernetes cluster unreachable',
+      'The connection to the server .* was refused',
+      `:${port}\\b.*(connection refused|connection reset|EOF|i/o timeout|TLS handshake timeout|no route to host)`,
       'the server is currently unable to handle the request',
       'http2: client connection lost',
       'etcdserver: (leader changed|request timed out)',

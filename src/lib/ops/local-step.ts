@@ -44,7 +44,8 @@ export function errorOf(title: string, verdicts: Verdict[], runbook?: string): O
   if (open.length === 0) return undefined
   const next = [...new Set(open.flatMap((verdict) => verdict.next ?? []))].join('\n')
   const detail = {
-    output: open.map((verdict) => verdict.detail).join('\n'),
+    // What is listed as a problem with file and line isn't said twice.
+    output: [...new Set(open.flatMap((verdict) => (verdict.problems?.length ? [] : [verdict.detail])))].join('\n'),
     ...(next ? { next } : {}),
     ...(runbook ? { runbook } : {}),
   }

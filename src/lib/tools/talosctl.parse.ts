@@ -47,7 +47,9 @@ const texts: [RegExp, Reach][] = [
 
 export function reachOf(output: Output): Reach {
   if (output.exitCode === 0) return 'ok'
-  return texts.find(([pattern]) => pattern.test(output.stderr))?.[1] ?? 'refused'
+  const told = texts.find(([pattern]) => pattern.test(output.stderr))?.[1]
+  // Ended from outside, it has told nothing.
+  return told ?? (output.exitCode === null ? 'broken' : 'refused')
 }
 
 /**

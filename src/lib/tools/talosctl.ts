@@ -1,7 +1,7 @@
 /** The TalosPort: reads through the pinned talosctl, one node at a time. */
 import { existsSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
 import type { Exec } from '../exec/types.ts'
 import type { Command, NodeState, Result, TalosPort } from '../types.ts'
 import { etcdMembersArgs, getArgs, insecureMachineStatusArgs } from './talosctl.args.ts'
@@ -12,29 +12,31 @@ const talosPort = 50_000
 /** A black-holed host would cost 20 s per gRPC dial; a machine on the same network answers in milliseconds. */
 const connectTimeoutMs = 2_500
 const callTimeoutSec = 20
+/** A machine whose network takes our packets and gives no answer counts as down; talosctl itself would try for 20 s. */
+const stateTimeoutSec = 8
 /** How often an unsettled answer (a connection that broke without a reason) is asked again. */
 const attempts = 4
 
 /** @param target where talosconfig is; it may not exist yet */
 export function createTalosPort(target: { root: string; talosconfig: string }, exec: Exec): TalosPort {
-  const call = async (command: Command, signal?: AbortSignal): Promise<Output> => {
-    const result = await exec({ pipeline: [command], timeoutSec: callTimeoutSec, ...(signal ? { signal } : {}) })
-    const late = result.ended === 'timeout' ? `\ni/o timeout: no answer within ${callTimeoutSec} s` : ''
+  const call = async (command: Command, signal?: AbortSignal, timeoutSec = callTimeoutSec): Promise<Output> => {
+    const result = await exec({ pipeline: [command], timeoutSec, ...(signal ? { signal } : {}) })
+    const late = result.ended === 'timeout' ? `\ni/o timeout: no answer within ${timeoutSec} s` : ''
     return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr + late }
   }
   const secureStatus = (node: string) => getArgs(target.talosconfig, node, 'machinestatus')
 
   const state = async (node: string, signal?: AbortSignal): Promise<Result<NodeState>> => {
-    const closed = await connectError(node, talosPort, signal)
+    const closed = await handshakeError(node, talosPort, signal)
     if (closed) return { ok: true, value: 'down' }
     let last: Output | undefined
     for (let attempt = 0; attempt < attempts && !signal?.aborted; attempt++) {
       const secure = existsSync(join(target.root, target.talosconfig))
-        ? await call(secureStatus(node), signal)
+        ? await call(secureStatus(node), signal, stateTimeoutSec)
         : undefined
       const settled = secure && stateOf(secure, undefined)
       if (settled) return { ok: true, value: settled }
-      last = await call(insecureMachineStatusArgs(node), signal)
+      last = await call(insecureMachineStatusArgs(node), signal, stateTimeoutSec)
       const found = stateOf(secure, last)
       if (found) return { ok: true, value: found }
       if (!secure && reachOf(last) === 'certificate-required') {
@@ -69,16 +71,28 @@ function failure(node: string, output: Output): Result<never> {
   return { ok: false, why: 'denied', detail }
 }
 
-/** Why a TCP connection can't be made, or undefined when it can. */
-export function connectError(host: string, port: number, signal?: AbortSignal): Promise<string | undefined> {
+/**
+ * Why no TLS handshake comes about, or undefined when one does (with whatever certificate) or the machine at least hangs
+ * up on us: then talosctl will say why.
+ */
+export function handshakeError(host: string, port: number, signal?: AbortSignal): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
-  const socket = connect({ host, port, timeout: connectTimeoutMs, ...(signal ? { signal } : {}) })
+  // Only whether somebody is there: nothing is sent, and talosctl checks the certificate.
+  const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] })
   const settle = (error?: string) => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', aborted)
     socket.destroy()
     resolve(error)
   }
-  socket.once('connect', () => settle())
-  socket.once('timeout', () => settle(`no answer within ${connectTimeoutMs / 1000} s`))
-  socket.once('error', (error) => settle(error.message))
+  const aborted = () => settle('interrupted')
+  const timer = setTimeout(() => settle(`no answer within ${connectTimeoutMs / 1000} s`), connectTimeoutMs)
+  signal?.addEventListener('abort', aborted, { once: true })
+  if (signal?.aborted) aborted()
+  socket.once('secureConnect', () => settle())
+  socket.once('error', (error: NodeJS.ErrnoException) => {
+    const hungUp = error.code === 'ECONNRESET' || error.code === 'EPIPE' || /SSL|TLS/.test(error.code ?? '')
+    settle(hungUp ? undefined : error.message)
+  })
   return promise
 }

@@ -38,13 +38,16 @@ export function setupProbes(ports: GatePorts): Record<SetupProbe, Probe> {
     async 'tools-present'(params) {
       const states = ports.tools(listOf(params.tools))
       const missing = states.filter((tool) => tool.path === undefined)
-      if (missing.length === 0) return pass(states.map((tool) => `${tool.name} ${tool.pinned}`).join(', '))
-      const lines = missing.map((tool) =>
-        tool.onPath === undefined
-          ? `${tool.name}: not installed (pinned: ${tool.pinned})`
-          : `${tool.name}: version ${tool.onPath} is on PATH, pinned is ${tool.pinned}`,
-      )
-      return refuse(lines.join('; '), { waitingFor: lines, next: 'mise install, or tools/setup' })
+      if (missing.length === 0)
+        return pass(states.map(({ name, pinned }) => (pinned ? `${name} ${pinned}` : name)).join(', '))
+      const lines = missing.map(({ name, pinned, onPath }) => {
+        if (pinned === undefined) return `${name}: not installed`
+        if (onPath === undefined) return `${name}: not installed (pinned: ${pinned})`
+        return `${name}: version ${onPath} is on PATH, pinned is ${pinned}`
+      })
+      const ours = missing.some(({ pinned }) => pinned !== undefined)
+      const next = ours ? 'npm run setup, or mise install' : 'install it (docs/prerequisites.md)'
+      return refuse(lines.join('; '), { waitingFor: lines, next })
     },
 
     async 'config-sound'() {
@@ -56,7 +59,7 @@ export function setupProbes(ports: GatePorts): Record<SetupProbe, Probe> {
     async 'no-confirm-left'() {
       if (cluster.confirm.length === 0) return pass('every fact is confirmed')
       return refuse(`${cluster.confirm.length} facts of cluster ${cluster.name} are not confirmed yet`, {
-        problems: cluster.confirm,
+        problems: cluster.confirm.map((one) => ({ ...one, message: `to be confirmed: ${one.message}` })),
         next: 'look each one up as its comment says, and take the `# CONFIRM` mark away',
       })
     },

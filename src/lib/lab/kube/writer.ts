@@ -31,7 +31,7 @@ export interface Writer {
   /** Server-side apply of YAML text as it is, for large manifests such as CRDs that nobody needs parsed. */
   applyText(ref: ObjectRef & { name: string }, yaml: string, fieldManager: string): Promise<KubeObject>
   /** Merge patch (RFC 7386) of `/status`. An object that is gone is left alone. */
-  patchStatus(object: KubeObject, status: { [key: string]: unknown }): Promise<void>
+  patchStatus(object: KubeObject, status: { [key: string]: unknown }, options?: { dryRun: boolean }): Promise<void>
   /** Merge patch of another subresource, such as a CertificateSigningRequest's `approval`. */
   patchSubresource(object: KubeObject, subresource: string, change: { [key: string]: unknown }): Promise<void>
   /** Merge patch of the object itself. */
@@ -104,8 +104,9 @@ export function createWriter(target: { kubeconfig: string; context: string }): W
       const query = new URLSearchParams({ fieldManager, force: 'true' })
       return send('PATCH', `${await collection(ref)}/${ref.name}?${query}`, yaml, 'application/apply-patch+yaml')
     },
-    async patchStatus(object, status) {
-      await unlessGone(send('PATCH', `${await pathOf(object)}/status`, { status }, 'application/merge-patch+json'))
+    async patchStatus(object, status, { dryRun } = { dryRun: false }) {
+      const path = `${await pathOf(object)}/status${dryRun ? '?dryRun=All' : ''}`
+      await unlessGone(send('PATCH', path, { status }, 'application/merge-patch+json'))
     },
     async patchSubresource(object, subresource, change) {
       await unlessGone(send('PATCH', `${await pathOf(object)}/${subresource}`, change, 'application/merge-patch+json'))

@@ -2,6 +2,7 @@
  * The fault `flux-never-ready` for one object: the API server refuses the status that would make it Ready, so the real
  * controllers try and fail for as long as the fault is on.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { isTrue, nextConditions } from '../kube/conditions.ts'
@@ -49,9 +50,26 @@ export function followNeverReady(lab: Lab, view: ClusterView): () => void {
       for (const object of listed.value.filter((each) => nameOf(each) === held && isTrue(each, 'Ready'))) {
         const message = 'Health check failed: held back by the lab (fault flux-never-ready)'
         const condition = { type: 'Ready', status: 'False' as const, reason: 'HealthCheckFailed', message }
+        await untilRefused(object)
         await view.writer().patchStatus(object, { conditions: nextConditions(object, [condition]) })
       }
     }
+  }
+
+  /** The API server enforces a policy a moment after it was written (1.35); until then a controller could set Ready again. */
+  const untilRefused = async (object: KubeObject) => {
+    const status = { conditions: object.status?.conditions, observedGeneration: object.metadata.generation }
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(100)) {
+      const refused = await view
+        .writer()
+        .patchStatus(object, status, { dryRun: true })
+        .then(
+          () => false,
+          () => true,
+        )
+      if (refused) return
+    }
+    lab.log('operators', `flux-never-ready: ${nameOf(object)} could still become Ready after 10 s`)
   }
 
   const ends = [lab.faults.onChange(follow), view.onCrds(follow)]
