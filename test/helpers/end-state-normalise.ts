@@ -100,6 +100,9 @@ function metadata(object: JsonObject): void {
   const meta = at(object, 'metadata')
   // When and how often something was written is not what it is.
   drop(meta, 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'name')
+  // Written by the controller manager only when a pod changed while it looked.
+  drop(meta.annotations, 'endpoints.kubernetes.io/last-change-trigger-time')
+  if (Object.keys((meta.annotations ?? {}) as JsonObject).length === 0) drop(meta, 'annotations')
   const managers = list(meta.managedFields).map(({ manager, operation, subresource = '' }) =>
     `${manager} ${operation} ${subresource}`.trim(),
   )

@@ -69,7 +69,6 @@ describe('undisturbed', () => {
     const waits = result.steps.find(({ id }) => id === 'flux/reconciled')
     expect(waits?.waitedSec).toBeGreaterThan(0)
     expect(waits?.waitedFor?.join('\n')).toMatch(/Kustomization flux-system\//)
-    expect(result.seconds).toBeLessThan(180 * patience)
   })
 
   test('the report says the same as JSON and as Markdown', () => {
@@ -108,10 +107,9 @@ describe('undisturbed', () => {
     ])
   })
 
-  test('run again it changes nothing, and is quick', async () => {
+  test('run again it changes nothing', async () => {
     const again = await lab.run(['bootstrap'])
     expect(again, told(again)).toMatchObject({ code: 0, result: { outcome: 'succeeded', changed: false } })
-    expect(again.seconds).toBeLessThan(10 * patience)
     // No process at all was started for a step.
     expect(lab.runs()[0]?.journal.filter(({ type }) => type === 'process-started')).toEqual([])
     expect(differences(expected, await readEndState(lab.record))).toEqual([])
