@@ -4,8 +4,19 @@
  * go on, and once it is repaired that command does go on.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { full } from '../helpers/kill.ts'
 import { eventually, inLab, labHome, talosctl } from '../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../helpers/lab-cli.ts'
+
+declare module 'vitest' {
+  interface TaskMeta {
+    skipReason?: string
+  }
+}
+
+/** Minutes of faults one after the other: whole with `npm run test:full`, counted as skipped otherwise. */
+const proof = (name: string, body: () => Promise<void>) =>
+  test(name, { skip: !full, meta: { skipReason: 'a long proof: npm run test:full' } }, body)
 
 const home = labHome()
 let lab: LabCli
@@ -43,7 +54,7 @@ const stageOf = async (address: string) => {
   return stdout === '' ? '' : (JSON.parse(stdout) as { spec: { stage: string } }).spec.stage
 }
 
-test('foreign-pki: stops before it touches any machine', async () => {
+proof('foreign-pki: stops before it touches any machine', async () => {
   await lab.addFault({ name: 'foreign-pki', node: host('cp2') })
   const ended = await lab.run(['bootstrap', '--until', 'machines/answer'])
   const message = expectStopped(ended, 'machines/answer', 20)
@@ -54,7 +65,7 @@ test('foreign-pki: stops before it touches any machine', async () => {
   await expectResumed()
 })
 
-test('node-unreachable: the machine that does not answer is named when the time for machines is over', async () => {
+proof('node-unreachable: the machine that does not answer is named when the time for machines is over', async () => {
   await lab.addFault({ name: 'node-unreachable', node: host('w1'), params: { mode: 'refused' } })
   const limit = seconds(5)
   const ended = await lab.run(['bootstrap', '--until', 'machines/answer', '--node-timeout', limit])
@@ -65,7 +76,7 @@ test('node-unreachable: the machine that does not answer is named when the time 
   await expectResumed()
 })
 
-test('node-never-boots and slow-boot: the one is named, the other only takes longer', async () => {
+proof('node-never-boots and slow-boot: the one is named, the other only takes longer', async () => {
   await lab.addFault({ name: 'node-never-boots', node: host('w3') })
   await lab.addFault({ name: 'slow-boot', node: host('w2'), params: { factor: '3' } })
   const ended = await lab.run(['bootstrap', '--until', host('w3'), '--node-timeout', seconds(12)])
@@ -77,7 +88,7 @@ test('node-never-boots and slow-boot: the one is named, the other only takes lon
   await expectResumed()
 })
 
-test('etcd-already-bootstrapped (old data): stops, says what to wipe, and no etcd comes about', async () => {
+proof('etcd-already-bootstrapped (old data): stops, says what to wipe, and no etcd comes about', async () => {
   await lab.addFault({ name: 'etcd-already-bootstrapped', params: { by: 'old-data' } })
   const ended = await lab.run(['bootstrap', '--until', 'etcd/bootstrap', '--node-timeout', seconds(5)])
   const message = expectStopped(ended, 'etcd/bootstrap', 25)
@@ -86,7 +97,7 @@ test('etcd-already-bootstrapped (old data): stops, says what to wipe, and no etc
     expect((await talosctl(lab.record, addressOf(name), 'etcd', 'members')).code, name).not.toBe(0)
 })
 
-test('etcd-already-bootstrapped (another operator): theirs is taken, never a second one made', async () => {
+proof('etcd-already-bootstrapped (another operator): theirs is taken, never a second one made', async () => {
   await lab.addFault({ name: 'etcd-already-bootstrapped' })
   const hasMembers = async () => (await talosctl(lab.record, addressOf('cp2'), 'etcd', 'members')).code === 0
   await eventually(hasMembers, Boolean, 20 * patience)
@@ -105,27 +116,27 @@ test('etcd-already-bootstrapped (another operator): theirs is taken, never a sec
   expect(lists[2]).toEqual(lists[0])
 })
 
-test('api-flaps: steps wait and go on; a run that stops can be resumed', async () => {
+proof('api-flaps: steps wait and go on; a run that stops can be resumed', async () => {
   await lab.addFault({ name: 'api-flaps', params: { up: '4', down: '2' } })
   let ended = await lab.run(['bootstrap', '--until', 'secrets/apply'])
   for (let tries = 0; ended.code === 6 && tries < 5; tries += 1) ended = await lab.run(['run', 'resume'])
   expect(ended, told(ended)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
 })
 
-test('registry-down: the host that charts come from is named', async () => {
+proof('registry-down: the host that charts come from is named', async () => {
   await lab.addFault({ name: 'registry-down' })
   const ended = await lab.run(['bootstrap', '--until', 'crds/apply'])
   expect(expectStopped(ended, 'crds/apply', 30)).toMatch(/ghcr\.io|quay\.io|docker\.io|charts\./)
 })
 
-test('registry-down, hanging: the step is ended by its own deadline', async () => {
+proof('registry-down, hanging: the step is ended by its own deadline', async () => {
   await lab.addFault({ name: 'registry-down', params: { mode: 'hang' } })
   const limit = seconds(12)
   const ended = await lab.run(['run', 'resume', '--timeout', limit])
   expect(expectStopped(ended, 'crds/apply', 35)).toContain(limit.replace('s', ' s'))
 })
 
-test('crd-missing: the CRD that does not come is named', async () => {
+proof('crd-missing: the CRD that does not come is named', async () => {
   const crd = 'gatewayclasses.gateway.networking.k8s.io'
   await lab.addFault({ name: 'crd-missing', params: { crd } })
   const ended = await lab.run(['run', 'resume', '--timeout', seconds(25)])
@@ -138,7 +149,7 @@ test('crd-missing: the CRD that does not come is named', async () => {
   await expectResumed()
 })
 
-test('webhook-timeout and flux-never-ready: the last step names both', async () => {
+proof('webhook-timeout and flux-never-ready: the last step names both', async () => {
   await lab.addFault({ name: 'webhook-timeout', params: { webhook: 'external-secrets' } })
   await lab.addFault({ name: 'flux-never-ready', params: { name: 'kube-system/coredns' } })
   const ended = await lab.run(['bootstrap', '--timeout', seconds(75)])
@@ -151,7 +162,7 @@ test('webhook-timeout and flux-never-ready: the last step names both', async () 
   await expectResumed()
 })
 
-test('after all of it the cluster is whole', async () => {
+proof('after all of it the cluster is whole', async () => {
   const again = await lab.run(['bootstrap'])
   expect(again, told(again)).toMatchObject({ code: 0, result: { changed: false } })
 })
