@@ -201,7 +201,8 @@ describe('what the plan was made from', () => {
     }
     const { runId } = await startRun(plan(own, failing), around(), { checkBasis: false })
     writeFileSync(join(world.root, 'allow'), '')
-    expect((await resume(runId, { basis: basis() })).outcome).toBe('succeeded')
+    const resumed = await resume(runId, { basis: basis() })
+    expect(resumed.outcome, JSON.stringify(resumed.error)).toBe('succeeded')
   })
 
   test('a plan from a file is refused before a run is made of it', async () => {
