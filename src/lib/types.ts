@@ -54,8 +54,13 @@ export interface Step {
   id: string
   title: string
   action: Action
-  /** Already true (all of them): skip. Probed once, just before the action. */
+  /**
+   * Already true (all of them): skip. Probed first, and again once `require` holds, just before the action: what was waited
+   * for (a machine that was upgrading already) may have made it true.
+   */
   unless?: Check[]
+  /** Another way to be done already (all of these): skip as well. */
+  orUnless?: Check[]
   /** Must become true before the action (polled until the timeout); all failures are reported together. */
   require?: Check[]
   /** Must become true after the action. Exit code 0 is never enough. */

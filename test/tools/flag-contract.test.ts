@@ -8,13 +8,23 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { syncReleaseArgs, templateArgs } from '../../src/lib/tools/helmfile.args.ts'
-import { applyStdinArgs, deletePendingReleasesArgs } from '../../src/lib/tools/kubectl.args.ts'
+import {
+  applyStdinArgs,
+  cordonArgs,
+  deletePendingReleasesArgs,
+  drainArgs,
+  uncordonArgs,
+} from '../../src/lib/tools/kubectl.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
 import {
   applyConfigInsecureArgs,
   bootstrapArgs,
+  etcdSnapshotArgs,
+  forfeitLeadershipArgs,
   kubeconfigArgs,
+  rebootArgs,
+  upgradeArgs,
   validateArgs,
 } from '../../src/lib/tools/talosctl.args.ts'
 import type { Command } from '../../src/lib/types.ts'
@@ -22,6 +32,7 @@ import type { Command } from '../../src/lib/types.ts'
 const repository = join(import.meta.dirname, '..', '..')
 /** Nothing listens on any port of this loopback address. */
 const closed = '127.13.208.99'
+const image = `factory.talos.dev/metal-installer/${'3'.repeat(64)}:v1.12.11`
 const refused = /connection refused|connect: refused|ECONNREFUSED/i
 
 let directory = ''
@@ -48,6 +59,10 @@ describe('talosctl', () => {
     applyConfigInsecureArgs(closed, 'out/flags-cp1.yaml'),
     bootstrapArgs('out/talosconfig', closed),
     kubeconfigArgs('out/talosconfig', closed),
+    forfeitLeadershipArgs('out/talosconfig', closed),
+    etcdSnapshotArgs('out/talosconfig', closed, 'snapshot.db'),
+    upgradeArgs('out/talosconfig', closed, { image, stage: true, rebootMode: 'powercycle', timeoutSec: 5 }),
+    rebootArgs('out/talosconfig', closed, { mode: 'powercycle', timeoutSec: 5 }),
   ])('$args', (command) => {
     const result = run(command)
     expect(result.status).not.toBe(0)
@@ -65,6 +80,9 @@ describe('kubectl', () => {
     applyStdinArgs('flags'),
     applyStdinArgs('flags', { forceConflicts: true }),
     deletePendingReleasesArgs('flags', 'kube-system', ['cilium', 'coredns']),
+    cordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
+    drainArgs('flags', 'apps-w1', 5),
+    uncordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
   ])('$args', (command) => {
     const result = run(command, manifest)
     expect(result.status).not.toBe(0)

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readJournal, runDirectory } from '../../src/lib/engine/journal.ts'
@@ -27,6 +27,26 @@ describe('steps in order', () => {
     expect(result).toMatchObject({ outcome: 'succeeded', exitCode: 0, changed: true })
     expect(result.steps[0]!.reason).toBe('a is there')
     expect(readFileSync(join(world.root, 'effects'), 'utf8')).toBe('b\n')
+  })
+
+  test('skips as well for the other reason that a step may have', async () => {
+    writeFileSync(join(world.root, 'state/other'), '')
+    const orUnless = [{ gate: 'file', params: { name: 'other' } }]
+    const result = await run(makePlan([makeFile('a', { orUnless })]))
+    expect(result.steps[0]).toMatchObject({ state: 'skipped', reason: 'other is there' })
+    expect(result.changed).toBe(false)
+  })
+
+  test('looks again whether a step is done once what it requires holds: that may have been the very thing', async () => {
+    const require = [{ gate: 'file', params: { name: 'running' } }]
+    const handle = surroundings(world)
+    const done = run(makePlan([makeFile('a', { require })]), handle)
+    await vi.waitUntil(() => handle.events.some(({ type }) => type === 'step-waiting'), { timeout: 30_000 })
+    // As a machine that finishes an upgrade that was issued before: version first, then it runs.
+    writeFileSync(join(world.root, 'state/a'), '')
+    writeFileSync(join(world.root, 'state/running'), '')
+    expect(states(await done)).toEqual({ a: 'skipped' })
+    expect(existsSync(join(world.root, 'effects'))).toBe(false)
   })
 
   test('a second run changes nothing', async () => {

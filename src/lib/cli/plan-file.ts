@@ -30,6 +30,7 @@ const action = z.discriminatedUnion('kind', [
     kind: z.literal('exec'),
     pipeline: z.array(command).min(1),
     retry: z.strictObject({ while: z.array(z.string()), everySec: z.number().positive() }).optional(),
+    accept: z.array(z.string()).optional(),
   }),
   z.strictObject({ kind: z.literal('wait') }),
 ])
@@ -38,6 +39,7 @@ const step = z.strictObject({
   title: z.string(),
   action,
   unless: z.array(check).optional(),
+  orUnless: z.array(check).optional(),
   require: z.array(check).optional(),
   verify: z.array(check),
   interrupt: z.enum(['now', 'after']),
@@ -53,6 +55,7 @@ const plan = z.strictObject({
   params: z.record(z.string(), z.json()),
   basis: z.looseObject({ commit: z.string(), digest: z.string(), observed: z.record(z.string(), z.json()) }),
   scope: z.string().min(1),
+  targetSec: z.number().positive().optional(),
   steps: z
     .array(step)
     .refine((steps) => new Set(steps.map(({ id }) => id)).size === steps.length, 'two steps have the same id'),

@@ -80,7 +80,12 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   stopIfInterrupted(context, step, idle.signal)
   if (skip !== undefined) return skip
 
-  await waitForAll(context, step, step.require ?? [], idle, waits, 'not started, ')
+  if (step.require && step.require.length > 0) {
+    await waitForAll(context, step, step.require, idle, waits, 'not started, ')
+    const meanwhile = await alreadyTrue(context, step, idle)
+    stopIfInterrupted(context, step, idle.signal)
+    if (meanwhile !== undefined) return meanwhile
+  }
   // From here on an `after` step is past the point where it can be left half done.
   const busy: Phase = { signal: step.interrupt === 'now' ? idle.signal : context.kill, deadline }
   if (step.action.kind === 'exec') await act(context, step, step.action, busy)
@@ -96,7 +101,7 @@ async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Prom
       ? verdicts.map(({ detail }) => detail).join('; ')
       : undefined
   }
-  const reason = await probe(step.unless)
+  const reason = (await probe(step.unless)) ?? (await probe(step.orUnless))
   if (reason !== undefined || !context.doneBefore) return reason
   // The journal says where to look, live state whether it is so: an action without `unless` is not repeated for nothing.
   const still = await probe(step.verify)

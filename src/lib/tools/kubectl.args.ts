@@ -30,3 +30,41 @@ export function deletePendingReleasesArgs(context: string, namespace: string, re
 
 /** States of a helm release that a dead helm leaves behind. */
 export const pendingStates = ['pending-install', 'pending-upgrade', 'pending-rollback']
+
+/** Who took a node out of service: nothing else may bring it back. */
+export const cordonedBy = 'k8sops.dev/cordoned-by'
+
+/**
+ * Takes a node out of scheduling and writes down who did it, in one request: `kubectl cordon` and `kubectl annotate` after each
+ * other would leave a node that nobody knows the owner of, if they were cut off in between.
+ * @param by stands in the annotation, e.g. `talos.upgrade/20261124T1150-3f9c`
+ */
+export function cordonArgs(context: string, node: string, by: string): Command {
+  const patch = { metadata: { annotations: { [cordonedBy]: by } }, spec: { unschedulable: true } }
+  return kubectl(context, ['patch', 'node', node, '--type', 'merge', '-p', JSON.stringify(patch)])
+}
+
+/**
+ * Brings back a node that `by` has taken out. The API server refuses the whole patch (exit code 1) when somebody else's name
+ * stands there, or nobody's: the test and the change are one request.
+ */
+export function uncordonArgs(context: string, node: string, by: string): Command {
+  const path = `/metadata/annotations/${cordonedBy.replaceAll('/', '~1')}`
+  const patch = [
+    { op: 'test', path, value: by },
+    { op: 'remove', path },
+    // `add` also replaces; `remove` would fail on a node that somebody has uncordoned by hand.
+    { op: 'add', path: '/spec/unschedulable', value: false },
+  ]
+  return kubectl(context, ['patch', 'node', node, '--type', 'json', '-p', JSON.stringify(patch)])
+}
+
+/**
+ * Evicts what runs on a node through the eviction API, which honours PodDisruptionBudgets; kubectl asks again every 5 s. No
+ * `--force`: a pod that nobody would start again elsewhere stops the drain (`talos upgrade --forecast` names it beforehand).
+ * @param timeoutSec for the whole drain; then kubectl ends with exit code 1 and names the pods that are left
+ */
+export function drainArgs(context: string, node: string, timeoutSec: number): Command {
+  const flags = ['--ignore-daemonsets', '--delete-emptydir-data', `--timeout=${timeoutSec}s`]
+  return kubectl(context, ['drain', node, ...flags])
+}

@@ -46,3 +46,59 @@ export function kubeconfigArgs(talosconfig: string, node: string): Command {
 export function validateArgs(file: string): Command {
   return talosctl(['validate', '-m', 'metal', '--strict', '-c', file])
 }
+
+/** Gives etcd's leadership to another member. On a member that doesn't lead it does nothing, and exits 0. */
+export function forfeitLeadershipArgs(talosconfig: string, node: string): Command {
+  return secure(talosconfig, node, ['etcd', 'forfeit-leadership'])
+}
+
+/**
+ * Copies the node's etcd to a file of this machine. 1.12 checks the hash at its end and opens it as a database before
+ * it gets its name (`FILE.part` until then).
+ * @param file absolute: etcd holds every Secret, so the file stands outside the repository
+ */
+export function etcdSnapshotArgs(talosconfig: string, node: string, file: string): Command {
+  return secure(talosconfig, node, ['etcd', 'snapshot', file])
+}
+
+export type RebootMode = 'default' | 'powercycle'
+
+export interface UpgradeOptions {
+  /** With tag, `factory.talos.dev/metal-installer/<schematic>:v1.12.11`. Without it talosctl takes its own version's installer, which has no extension. */
+  image: string
+  /** Installs at the next boot instead of now (two reboots): the way around file systems that can't be unmounted. */
+  stage?: boolean
+  /** `powercycle` goes through the firmware; the default is kexec. */
+  rebootMode?: RebootMode
+  /** How long talosctl follows the upgrade. */
+  timeoutSec: number
+}
+
+/**
+ * Upgrades one machine, and follows it. Its exit code is a hint only: 1.12 exits 0 when it is interrupted while it waits, and
+ * after a rollback to the old version; and 1 without a word when its time is over. What became of the machine is read back.
+ */
+export function upgradeArgs(talosconfig: string, node: string, options: UpgradeOptions): Command {
+  const { image, stage, rebootMode, timeoutSec } = options
+  return secure(talosconfig, node, [
+    'upgrade',
+    ...['--image', image],
+    ...(stage ? ['--stage'] : []),
+    ...(rebootMode && rebootMode !== 'default' ? ['--reboot-mode', rebootMode] : []),
+    ...['--timeout', `${timeoutSec}s`],
+  ])
+}
+
+/** Restarts one machine, and follows it. It neither cordons nor drains, and exits 0 when it is interrupted while it waits (1.12). */
+export function rebootArgs(
+  talosconfig: string,
+  node: string,
+  options: { mode?: RebootMode; timeoutSec: number },
+): Command {
+  const { mode, timeoutSec } = options
+  return secure(talosconfig, node, [
+    'reboot',
+    ...(mode && mode !== 'default' ? ['--mode', mode] : []),
+    ...['--timeout', `${timeoutSec}s`],
+  ])
+}

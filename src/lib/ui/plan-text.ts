@@ -56,6 +56,7 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
   const { retry, accept } = step.action.kind === 'exec' ? step.action : {}
   const lines = [
     ...gates('unless', step.unless),
+    ...gates(step.unless ? 'or' : 'unless', step.orUnless),
     ...gates('require', step.require),
     ...(step.action.kind === 'exec' ? [colours.cyan(`$ ${shellLine(step.action.pipeline)}`)] : []),
     ...(retry ? [`again every ${describeSeconds(retry.everySec)} while it says ${someOf(retry.while)}`] : []),
