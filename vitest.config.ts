@@ -16,7 +16,7 @@ export default defineConfig({
       ring('tools', 120_000),
       ring('repo', 120_000),
       // Labs are heavy (about 1 GB and one core while they start): one file at a time.
-      ring('lab', 600_000, { fileParallelism: false }),
+      ring('lab', 600_000, { fileParallelism: false, globalSetup: ['test/helpers/shared-lab.ts'] }),
     ],
   },
 })

@@ -2,18 +2,15 @@
  * Runbooks are true: every ```bash block of docs/runbooks runs, as written, in a healthy lab and exits 0. A block that can't
  * says why in its first line (`# not-in-lab: reason`) and is counted as skipped.
  *
- * K8SOPS_TEST_LAB=<name> takes a lab of cluster `apps` that is bootstrapped already. K8SOPS_TEST_FULL=1 runs every block;
- * otherwise a sample, chosen by K8SOPS_TEST_SEED (default: the day).
+ * K8SOPS_TEST_FULL=1 runs every block; otherwise a sample, chosen by K8SOPS_TEST_SEED (default: the day).
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { basename, delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { labDirectory } from '../../src/lib/config/target.ts'
-import { type LabRecord, readRecord } from '../../src/lib/lab/record.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -65,45 +62,29 @@ describe('runbooks', () => {
 })
 
 describe(`blocks of the runbooks, in a lab (seed ${seed})`, () => {
-  const given = process.env.K8SOPS_TEST_LAB
-  const name = given ?? `runbooks-${process.pid}`
-  const lab = ['--cluster', 'apps', '--lab-name', name]
-  const state = given ? undefined : mkdtempSync(join(tmpdir(), 'k8sops-runbooks-'))
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    ...(state ? { XDG_STATE_HOME: state } : {}),
-    PATH: [join(root, 'bin'), process.env.PATH].join(delimiter),
-  }
+  let lab: SharedLab
+  let env: NodeJS.ProcessEnv
+  beforeAll(async () => {
+    lab = await sharedLab()
+    env = { ...lab.env, PATH: [join(root, 'bin'), process.env.PATH].join(delimiter) }
+  })
   const k8sops = (...args: string[]) =>
     promisify(execFile)(process.execPath, [join(root, 'bin/k8sops.js'), ...args], {
       cwd: root,
       env,
-      maxBuffer: 64 * 1024 * 1024,
+      maxBuffer: 2 ** 26,
     })
-  let record: LabRecord
-
-  beforeAll(async () => {
-    if (!given) await k8sops('lab', 'up', ...lab, '--bootstrapped', '--pace', '0.2')
-    const found = await readRecord(labDirectory(env, name, 'apps'))
-    if (!found) throw new Error(`there is no lab ${name} of cluster apps`)
-    record = found
-  })
-  afterAll(async () => {
-    if (state === undefined) return
-    await k8sops('lab', 'down', ...lab)
-    rmSync(state, { recursive: true, force: true })
-  })
 
   /** Only what is dialled is mapped in a lab (design, section 5): the addresses that talosctl is given. */
   const mapped = (text: string) =>
     text.replace(/^.*talosctl.*$/gm, (line) =>
-      record.machines.reduce((mixed, { address, nodeAddress }) => mixed.replaceAll(nodeAddress, address), line),
+      lab.record.machines.reduce((mixed, { address, nodeAddress }) => mixed.replaceAll(nodeAddress, address), line),
     )
 
   for (const block of chosen) {
     it(block.id, async () => {
       const script = ['timeout', String(blockLimitSec), 'bash', '-euo', 'pipefail', '-c', mapped(block.text)]
-      await expect(k8sops('lab', 'exec', ...lab, '--', ...script)).resolves.toBeDefined()
+      await expect(k8sops('lab', 'exec', ...lab.flags, '--', ...script)).resolves.toBeDefined()
     })
   }
   for (const { id, notInLab = '' } of blocks.filter((block) => block.notInLab !== undefined)) {
