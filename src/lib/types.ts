@@ -1,4 +1,5 @@
-/** The nouns of k8sops. Types only: this file imports nothing and everything may import it. */
+/** The nouns of k8sops. Types only: everything may import this file, and it brings nothing along. */
+export type { RunEvent, RunResult, StepResult } from './types.runs.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
@@ -32,6 +33,8 @@ export interface Command {
 export interface Check {
   gate: string
   params?: Record<string, string>
+  /** It must hold this long without a break, whatever the gate itself asks for (scaled by the target's clock). */
+  stableSec?: number
 }
 
 export type Action =
@@ -128,6 +131,27 @@ export interface ClusterNode {
   controlPlane: boolean
 }
 
+/**
+ * What belongs to a cluster, so that its absence is noticed (`clusters.<name>.gates` in k8sops.yaml): a gate over zero
+ * objects passes only where a 0 stands here.
+ */
+export interface ClusterGates {
+  ceph: {
+    /** How many CephClusters there are, at least. */
+    clusters: number
+    /** Ceph health checks that are no reason to stop, e.g. `OSDMAP_FLAGS`. */
+    tolerate: string[]
+  }
+  /** How many CloudNativePG Clusters there are, at least. */
+  cnpg: { clusters: number }
+  /** How many VolSync ReplicationSources there are, at least. */
+  volsync: { sources: number }
+  /** Node services without which no node works, `namespace/name`. */
+  daemonsets: string[]
+  /** Services without which no pod works, `namespace/name`. */
+  deployments: string[]
+}
+
 /** A cluster's facts, read from `talos/<name>/talconfig.yaml` and `kubernetes/clusters/<name>/cluster-settings.yaml`. */
 export interface Cluster {
   name: string
@@ -142,6 +166,7 @@ export interface Cluster {
   context: string
   /** Git ref that the cluster follows: `main` or `release`. */
   follows: string
+  gates: ClusterGates
   /** `# CONFIRM:` marks that are left in the cluster's files. */
   confirm: Problem[]
 }
@@ -179,6 +204,8 @@ export interface ObjectRef {
   namespace?: string
   name?: string
   labelSelector?: string
+  /** What the API server itself can select by, `spec.nodeName=apps-cp1` (Pods). */
+  fieldSelector?: string
 }
 
 export interface KubeObject {
@@ -212,6 +239,19 @@ export interface KubePort {
 /** A machine's state as a client sees it (reference talos.md 1.2). */
 export type NodeState = 'down' | 'maintenance' | 'ours' | 'foreign-pki' | 'certificate-without-address'
 
+/** What a node's own etcd says of itself. Ids are 16 hex digits. */
+export interface EtcdStatus {
+  member: string
+  /** All zeros while there is no leader. */
+  leader: string
+  learner: boolean
+  raftIndex: number
+  raftTerm: number
+  raftAppliedIndex: number
+  /** Empty when it has none. */
+  errors: string
+}
+
 /** Reads of the Talos API, through the pinned talosctl. `node` is an address. */
 export interface TalosPort {
   state(node: string, signal?: AbortSignal): Promise<Result<NodeState>>
@@ -223,53 +263,10 @@ export interface TalosPort {
     signal?: AbortSignal,
   ): Promise<Result<{ metadata: { id: string }; spec: { [key: string]: unknown } }[]>>
   etcdMembers(node: string, signal?: AbortSignal): Promise<Result<{ id: string; hostname: string; learner: boolean }[]>>
-}
-
-export type RunEvent =
-  | {
-      type: 'run-started'
-      at: string
-      runId: string
-      operation: string
-      cluster: string
-      steps: { id: string; title: string; group?: string }[]
-    }
-  | { type: 'step-started'; at: string; step: string }
-  | { type: 'step-output'; at: string; step: string; line: string }
-  | { type: 'step-waiting'; at: string; step: string; waitingFor: string[] }
-  | { type: 'step-skipped'; at: string; step: string; reason: string }
-  | { type: 'step-done'; at: string; step: string; seconds: number }
-  | { type: 'step-failed'; at: string; step: string; seconds: number; message: string }
-  | { type: 'run-interrupted'; at: string; step: string; finishing: boolean }
-  | { type: 'run-finished'; at: string; result: RunResult }
-
-export interface StepResult {
-  id: string
-  title: string
-  state: 'done' | 'skipped' | 'failed' | 'interrupted' | 'not-started'
-  startedAt?: string
-  seconds?: number
-  /** Seconds spent waiting for `verify`/`require`, part of `seconds`. */
-  waitedSec?: number
-  waitedFor?: string[]
-  reason?: string
-}
-
-export interface RunResult {
-  apiVersion: 'k8sops.dev/v1'
-  kind: 'RunResult'
-  runId: string
-  operation: string
-  cluster: string
-  outcome: 'succeeded' | 'failed' | 'stopped' | 'interrupted'
-  exitCode: number
-  startedAt: string
-  seconds: number
-  changed: boolean
-  /** Of the plan. */
-  targetSec?: number
-  steps: StepResult[]
-  error?: { name: string; message: string; next?: string }
-  /** How to go on, when there is something to go on with. */
-  resume?: string
+  /** Of the etcd on `node`, a control plane. */
+  etcdStatus(node: string, signal?: AbortSignal): Promise<Result<EtcdStatus>>
+  /** Alarms that are raised anywhere in the etcd cluster (`NOSPACE`, `CORRUPT`), as `node` knows them. */
+  etcdAlarms(node: string, signal?: AbortSignal): Promise<Result<{ member: string; alarm: string }[]>>
+  /** A small file of the machine, e.g. `/proc/sys/kernel/random/boot_id`. */
+  read(node: string, path: string, signal?: AbortSignal): Promise<Result<string>>
 }

@@ -30,6 +30,13 @@ export function clusterNamed(name: string, more: Partial<Cluster> = {}): Cluster
     settings: {},
     context: name,
     follows: 'main',
+    gates: {
+      ceph: { clusters: 0, tolerate: [] },
+      cnpg: { clusters: 0 },
+      volsync: { sources: 0 },
+      daemonsets: [],
+      deployments: [],
+    },
     confirm: [],
     ...more,
   }

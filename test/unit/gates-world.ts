@@ -4,7 +4,16 @@ import type { GateSources } from '../../src/lib/gates/evaluate.ts'
 import type { DecryptFailure, GatePorts, TalosSecrets } from '../../src/lib/gates/ports.ts'
 import { createProbes } from '../../src/lib/gates/probes/index.ts'
 import type { TalosResource } from '../../src/lib/tools/talosctl.parse.ts'
-import type { Cluster, KubeObject, KubePort, NodeState, Problem, Result, TalosPort } from '../../src/lib/types.ts'
+import type {
+  Cluster,
+  EtcdStatus,
+  KubeObject,
+  KubePort,
+  NodeState,
+  Problem,
+  Result,
+  TalosPort,
+} from '../../src/lib/types.ts'
 
 type Failure = Extract<Result<never>, { ok: false }>
 
@@ -21,6 +30,10 @@ export interface World {
     {
       state?: NodeState | Failure
       members?: { id: string; hostname: string; learner: boolean }[] | Failure
+      etcd?: EtcdStatus | Failure
+      alarms?: { member: string; alarm: string }[] | Failure
+      /** By path. */
+      files?: Record<string, string>
       resources?: Record<string, TalosResource[] | Failure>
     }
   >
@@ -75,6 +88,9 @@ export function talosOf(world: World): TalosPort {
     state: async (node) => answer(machine(node).state ?? 'down'),
     get: async (node, type) => answer(machine(node).resources?.[type] ?? unreachable(`${node}: connection refused`)),
     etcdMembers: async (node) => answer(machine(node).members ?? unreachable(`${node}: connection refused`)),
+    etcdStatus: async (node) => answer(machine(node).etcd ?? unreachable(`${node}: connection refused`)),
+    etcdAlarms: async (node) => answer(machine(node).alarms ?? unreachable(`${node}: connection refused`)),
+    read: async (node, path) => answer(machine(node).files?.[path] ?? unreachable(`${node}: connection refused`)),
   }
 }
 
@@ -93,6 +109,13 @@ export const cluster = (confirm: Problem[] = []): Cluster => ({
   settings: {},
   context: 'apps',
   follows: 'release',
+  gates: {
+    ceph: { clusters: 1, tolerate: [] },
+    cnpg: { clusters: 1 },
+    volsync: { sources: 1 },
+    daemonsets: ['kube-system/cilium'],
+    deployments: ['kube-system/coredns'],
+  },
   confirm,
 })
 

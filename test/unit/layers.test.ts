@@ -20,7 +20,10 @@ const importsOf = (file: string) =>
 const fences: [folder: RegExp, allowed: RegExp][] = [
   [/^src\/commands\/lab\//, /^src\/(lib\/(cli|lab|config|types|errors|tools|exec)|commands\/lab)/],
   [/^src\/commands\//, /^src\/(lib\/(cli|ops|config|repo|tools|engine|gates|ui|types|errors)|commands)/],
-  [/^src\/lib\/ops\//, /^src\/lib\/(ops|types|errors|repo|config|gates\/catalog|tools\/[a-z-]+\.args)/],
+  [
+    /^src\/lib\/ops\//,
+    /^src\/lib\/(ops|types|errors|repo|config|gates\/(catalog|lifecycle-sets)|tools\/[a-z-]+\.args)/,
+  ],
   [/^src\/lib\/engine\//, /^src\/lib\/(engine|types|errors|gates|exec\/render)/],
   [/^src\/lib\/gates\//, /^(src\/lib\/(gates|types|errors|tools\/[a-z-]+\.args)|yaml$)/],
   [/^src\/lib\/ui\//, /^(src\/lib\/(ui|types|errors|exec\/render)|listr2|chalk|yaml)/],

@@ -21,6 +21,9 @@ it('builds the argv of every tool', () => {
     talosctl.getArgs(talosconfig, node, 'machinestatus'),
     talosctl.getArgs(talosconfig, node, 'timestatus', 'node'),
     talosctl.etcdMembersArgs(talosconfig, node),
+    talosctl.etcdStatusArgs(talosconfig, node),
+    talosctl.etcdAlarmsArgs(talosconfig, node),
+    talosctl.readArgs(talosconfig, node, '/proc/sys/kernel/random/boot_id'),
     talosctl.applyConfigInsecureArgs(node, 'talos/apps/clusterconfig/apps-apps-cp1.yaml'),
     talosctl.bootstrapArgs(talosconfig, node),
     talosctl.kubeconfigArgs(talosconfig, node),
@@ -57,6 +60,9 @@ it('builds the argv of every tool', () => {
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 get machinestatus -o json
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 get timestatus node -o json
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 etcd members
+    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 etcd status
+    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 etcd alarm list
+    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 read /proc/sys/kernel/random/boot_id
     talosctl apply-config --insecure -n 10.25.13.11 -f talos/apps/clusterconfig/apps-apps-cp1.yaml
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 bootstrap
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 kubeconfig --merge=false -

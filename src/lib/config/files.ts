@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { layout } from '../repo/layout.ts'
-import type { Problem } from '../types.ts'
+import type { ClusterGates, Problem } from '../types.ts'
 import { readYaml, type YamlFile } from './document.ts'
 import {
   parseFile,
@@ -17,6 +17,7 @@ export interface ClusterFiles {
   name: string
   context: string
   follows: string
+  gates: ClusterGates
   /** Present when the file is well-formed YAML. */
   talconfigFile: YamlFile | undefined
   settingsFile: YamlFile | undefined
@@ -43,13 +44,14 @@ export async function readRepositoryFiles(root: string): Promise<RepositoryFiles
   const repository = file && parseFile(repositorySchema, file, problems)
   const clusterDirs = await directories(join(root, layout.clusters))
   const clusters: ClusterFiles[] = []
-  for (const [name, { context, follows }] of Object.entries(repository?.clusters ?? {})) {
+  for (const [name, { context, follows, gates }] of Object.entries(repository?.clusters ?? {})) {
     const talconfigFile = await readYaml(root, layout.talconfig(name), problems)
     const settingsFile = await readYaml(root, layout.settings(name), problems)
     clusters.push({
       name,
       context,
       follows,
+      gates,
       talconfigFile,
       settingsFile,
       talconfig: talconfigFile && parseFile(talconfigSchema, talconfigFile, problems),

@@ -115,6 +115,7 @@ function toCluster(files: ClusterFiles): Cluster {
     settings: files.settings ?? {},
     context: files.context,
     follows: files.follows,
+    gates: files.gates,
     confirm: [files.talconfigFile, files.settingsFile].flatMap((file) => (file ? confirmMarks(file) : [])),
   }
 }

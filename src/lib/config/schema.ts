@@ -5,6 +5,23 @@ import type { YamlFile } from './document.ts'
 
 const clusterName = z.string().regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be a lower-case DNS label')
 
+const count = z.number().int().nonnegative()
+const namespacedName = z.string().regex(/^[a-z0-9.-]+\/[a-z0-9.-]+$/, 'must be namespace/name')
+
+/** Every number has to be written: a kind that is forgotten here would be a gate that passes over nothing. */
+const gatesSchema = z.strictObject({
+  ceph: z.strictObject({
+    clusters: count,
+    tolerate: z
+      .array(z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'must be a Ceph health check like OSDMAP_FLAGS'))
+      .default([]),
+  }),
+  cnpg: z.strictObject({ clusters: count }),
+  volsync: z.strictObject({ sources: count }),
+  daemonsets: z.array(namespacedName).default([]),
+  deployments: z.array(namespacedName).default([]),
+})
+
 /** k8sops.yaml: only what neither talconfig.yaml nor cluster-settings.yaml can hold (design section 2). Unknown keys are errors. */
 export const repositorySchema = z.strictObject({
   apiVersion: z.literal('k8sops.dev/v1'),
@@ -15,7 +32,7 @@ export const repositorySchema = z.strictObject({
     soakHours: z.number().nonnegative(),
   }),
   clusters: z
-    .record(clusterName, z.strictObject({ context: z.string().min(1), follows: z.string().min(1) }))
+    .record(clusterName, z.strictObject({ context: z.string().min(1), follows: z.string().min(1), gates: gatesSchema }))
     .refine((clusters) => Object.keys(clusters).length > 0, 'names no cluster'),
   onePassword: z.strictObject({
     ageKey: z.string().regex(/^op:\/\/[^/]+\/[^/]+\/.+/, 'must be a 1Password reference, op://vault/item/field'),

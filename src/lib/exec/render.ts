@@ -19,8 +19,9 @@ export function quote(word: string): string {
 }
 
 /** `node-ready node=apps-cp1`, for plans and errors alike. */
-export function describeCheck({ gate, params }: Check): string {
-  return [gate, ...Object.entries(params ?? {}).map(([name, value]) => `${name}=${shortList(value)}`)].join(' ')
+export function describeCheck({ gate, params, stableSec }: Check): string {
+  const given = Object.entries(params ?? {}).map(([name, value]) => `${name}=${shortList(value)}`)
+  return [gate, ...given, ...(stableSec === undefined ? [] : [`for ${stableSec} s`])].join(' ')
 }
 
 /** A list of more than a dozen names is cut: the whole of it is in the plan's JSON, and what is missing in the verdict. */

@@ -48,7 +48,7 @@ export function createGatePort(sources: GateSources, definitions: Record<string,
           'object' in gate
             ? watchGate(gate, gate.object, gate.expect, sources.kube, signal, emit)
             : pollGate(() => look(gate, check, sources, signal), gate.everySec ?? everySec, signal, emit),
-        (gate.stableSec ?? 0) * sources.timeScale * 1000,
+        (check.stableSec ?? gate.stableSec ?? 0) * sources.timeScale * 1000,
         options,
       )
     },

@@ -52,7 +52,8 @@ export function asObject(item: KubeObject, ref: ObjectRef): KubeObject {
 /** The query of a list or watch that returns just what `ref` names. */
 export function selection(ref: ObjectRef): URLSearchParams {
   const query = new URLSearchParams()
-  if (ref.name) query.set('fieldSelector', `metadata.name=${ref.name}`)
+  const fields = [ref.name ? `metadata.name=${ref.name}` : '', ref.fieldSelector ?? ''].filter(Boolean)
+  if (fields.length > 0) query.set('fieldSelector', fields.join(','))
   if (ref.labelSelector) query.set('labelSelector', ref.labelSelector)
   return query
 }

@@ -30,6 +30,21 @@ export function applyConfigInsecureArgs(node: string, file: string): Command {
   return talosctl(['apply-config', '--insecure', '-n', node, '-f', file])
 }
 
+/** A table, as `etcd members`. Asks the node's own etcd, so a worker refuses. */
+export function etcdStatusArgs(talosconfig: string, node: string): Command {
+  return secure(talosconfig, node, ['etcd', 'status'])
+}
+
+/** A table of what is raised, and nothing at all when nothing is. */
+export function etcdAlarmsArgs(talosconfig: string, node: string): Command {
+  return secure(talosconfig, node, ['etcd', 'alarm', 'list'])
+}
+
+/** The bytes of a file on stdout. */
+export function readArgs(talosconfig: string, node: string, path: string): Command {
+  return secure(talosconfig, node, ['read', path])
+}
+
 export function bootstrapArgs(talosconfig: string, node: string): Command {
   return secure(talosconfig, node, ['bootstrap'])
 }

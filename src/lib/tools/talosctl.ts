@@ -4,8 +4,24 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import type { Exec } from '../exec/types.ts'
 import type { Command, NodeState, Result, TalosPort } from '../types.ts'
-import { etcdMembersArgs, getArgs, insecureMachineStatusArgs } from './talosctl.args.ts'
-import { type Output, parseEtcdMembers, parseResources, reachOf, stateOf, talosMessage } from './talosctl.parse.ts'
+import {
+  etcdAlarmsArgs,
+  etcdMembersArgs,
+  etcdStatusArgs,
+  getArgs,
+  insecureMachineStatusArgs,
+  readArgs,
+} from './talosctl.args.ts'
+import {
+  type Output,
+  parseEtcdAlarms,
+  parseEtcdMembers,
+  parseEtcdStatus,
+  parseResources,
+  reachOf,
+  stateOf,
+  talosMessage,
+} from './talosctl.parse.ts'
 
 /** apid's port. */
 const talosPort = 50_000
@@ -24,7 +40,29 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
     const late = result.ended === 'timeout' ? `\ni/o timeout: no answer within ${timeoutSec} s` : ''
     return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr + late }
   }
-  const secureStatus = (node: string) => getArgs(target.talosconfig, node, 'machinestatus')
+  /** What `read` makes of the output of a command that succeeded. */
+  const ask = async <T>(
+    node: string,
+    command: Command,
+    read: (stdout: string) => Result<T>,
+    signal?: AbortSignal,
+  ): Promise<Result<T>> => {
+    const output = await call(command, signal)
+    return output.exitCode === 0 ? read(output.stdout) : failure(node, output)
+  }
+  /** A node that fails leaves its row out, ends with exit code 0 and says why on stderr (etcd commands of talosctl 1.12). */
+  const askTable = async <T>(
+    node: string,
+    command: Command,
+    read: (stdout: string) => Result<T>,
+    signal?: AbortSignal,
+  ): Promise<Result<T>> => {
+    const output = await call(command, signal)
+    const silent = output.stdout.trim() === '' && output.stderr.trim() !== ''
+    return output.exitCode === 0 && !silent ? read(output.stdout) : failure(node, output)
+  }
+  const { talosconfig } = target
+  const secureStatus = (node: string) => getArgs(talosconfig, node, 'machinestatus')
 
   const state = async (node: string, signal?: AbortSignal): Promise<Result<NodeState>> => {
     const closed = await handshakeError(node, talosPort, signal)
@@ -52,14 +90,12 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
 
   return {
     state,
-    async get(node, type, id, signal) {
-      const output = await call(getArgs(target.talosconfig, node, type, id), signal)
-      return output.exitCode === 0 ? parseResources(output.stdout) : failure(node, output)
-    },
-    async etcdMembers(node, signal) {
-      const output = await call(etcdMembersArgs(target.talosconfig, node), signal)
-      return output.exitCode === 0 ? parseEtcdMembers(output.stdout) : failure(node, output)
-    },
+    get: (node, type, id, signal) => ask(node, getArgs(talosconfig, node, type, id), parseResources, signal),
+    etcdMembers: (node, signal) => askTable(node, etcdMembersArgs(talosconfig, node), parseEtcdMembers, signal),
+    etcdStatus: (node, signal) => askTable(node, etcdStatusArgs(talosconfig, node), parseEtcdStatus, signal),
+    etcdAlarms: (node, signal) => askTable(node, etcdAlarmsArgs(talosconfig, node), parseEtcdAlarms, signal),
+    read: (node, path, signal) =>
+      ask(node, readArgs(talosconfig, node, path), (stdout) => ({ ok: true, value: stdout }), signal),
   }
 }
 

@@ -53,6 +53,13 @@ test('reads the facts of both clusters', async () => {
     settings: expect.objectContaining({ CLUSTER_ID: '2', VLAN_ID: '12' }),
     context: 'west',
     follows: 'release',
+    gates: {
+      ceph: { clusters: 1, tolerate: ['OSDMAP_FLAGS'] },
+      cnpg: { clusters: 1 },
+      volsync: { sources: 0 },
+      daemonsets: [],
+      deployments: [],
+    },
     confirm: [],
   })
 })
