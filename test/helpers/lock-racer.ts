@@ -20,7 +20,7 @@ const port: ProcessPort = {
   isAlive: ({ pid }) => Atomics.load(alive, pid) === 1,
   ofRun: () => [],
   end: () => {},
-  guard: () => ({ release: () => {} }),
+  guard: () => ({ mark: '', release: () => {} }),
 }
 
 let violations = 0

@@ -94,6 +94,15 @@ describe('survivors of a killed run', () => {
     expect(processes.ofRun('dead-run')).toEqual([])
   })
 
+  test('the guard of the stopped run takes nothing of the one that goes on with it', async () => {
+    const slow = makeFile('a', {}, 'test -e allow || exit 1; sleep 1; echo a > state/a')
+    const { runId } = await startRun(makePlan([slow]), surroundings(world).around, { checkBasis: false })
+    writeFileSync(join(world.root, 'allow'), '')
+    // No pause in between: the first run's guard is still looking for what is left of it.
+    const resumed = await resume(runId)
+    expect(resumed.outcome, JSON.stringify(resumed.error)).toBe('succeeded')
+  })
+
   test('a pid that was given to somebody else since is left alone', async () => {
     const stranger = survivor('sleep 100', {})
     deadRun(makeFile('a'))

@@ -28,7 +28,8 @@ export const helpTopics: Record<string, { summary: string; text: string }> = {
   OP_*              handed to op (1Password) and to nothing else
 
 Commands that a run starts see HOME, PATH, locale, proxies and XDG_* of this environment, not the rest.
-They also carry K8SOPS_RUN and K8SOPS_STEP, by which a later process finds what a killed run left behind.`,
+They also carry K8SOPS_RUN and K8SOPS_STEP, by which a later process finds what a killed run left behind, and
+K8SOPS_GUARD, by which it is ended.`,
   },
   concepts: {
     summary: 'cluster, plan, step, gate, run, lab',

@@ -76,14 +76,15 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
     for (const entry of early) journal.append(entry)
     record = journal.append
     if (stored) await settleSurvivors(runId, plan, stored.journal, processes, around.interrupts.stop, journal.append)
-    const guard = processes.guard(runId)
+    const exec = around.execFor(runId)
+    const guard = processes.guard()
     try {
       return await executeRun({
         plan,
         runId,
         runDir,
         journal,
-        exec: around.execFor(runId),
+        exec: (request) => exec({ ...request, guard: guard.mark }),
         gates: around.gates,
         basis: around.basis,
         lock,

@@ -127,7 +127,7 @@ export async function runChild(request: ChildRequest): Promise<ChildResult> {
 let prefix: string[] | undefined
 /**
  * `setpriv --pdeathsig KILL` (util-linux): the kernel kills the child when we die, even of SIGKILL. Where it is missing
- * the guard (guard.ts) and the K8SOPS_RUN marker remain.
+ * the guard (guard.ts) and, for a resume, the K8SOPS_RUN marker remain.
  */
 function diesWithParent(): string[] {
   prefix ??= findSetpriv()

@@ -34,12 +34,14 @@ export function createExec(settings: ExecSettings): Exec {
   }
 
   const readFromVault = async (ref: string, request: ExecRequest): Promise<string> => {
-    const { signal, kill } = request
+    const { signal, kill, step, guard } = request
     const result = await exec({
       pipeline: [{ tool: 'op', args: ['read', ref] }],
       timeoutSec: 60,
       ...(signal ? { signal } : {}),
       ...(kill ? { kill } : {}),
+      ...(step ? { step } : {}),
+      ...(guard ? { guard } : {}),
     })
     const value = result.stdout.replace(/\r?\n$/, '')
     if (result.exitCode !== 0 || value === '')
@@ -61,6 +63,7 @@ export function createExec(settings: ExecSettings): Exec {
       ...secrets,
       ...(settings.runId ? { K8SOPS_RUN: settings.runId } : {}),
       ...(request.step ? { K8SOPS_STEP: request.step } : {}),
+      ...(request.guard ? { K8SOPS_GUARD: request.guard } : {}),
     }
   }
 

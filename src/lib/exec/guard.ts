@@ -3,31 +3,38 @@
  * helm started by helmfile would go on writing without a lock holder.
  */
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 
 /**
  * Waits for the end of its standard input, which comes when we are gone for whatever reason, then kills whatever carries
- * the marker until a look finds nothing (a process may fork between look and signal). -z takes the NUL-separated entries
+ * its mark until a look finds nothing (a process may fork between look and signal). -z takes the NUL-separated entries
  * of environ as lines; GNU grep and busybox have it. Its exit code tells nothing: it is 2 whenever a process went away
  * between the listing and the look, found or not.
  */
 const script = `
 while read -r _; do :; done
 for _ in 1 2 3 4 5; do
-  found=$(grep -lsxzF "K8SOPS_RUN=$0" /proc/[0-9]*/environ)
+  found=$(grep -lsxzF "K8SOPS_GUARD=$0" /proc/[0-9]*/environ)
   [ -n "$found" ] || exit 0
   for file in $found; do pid=\${file#/proc/}; kill -KILL "\${pid%/environ}" 2>/dev/null; done
 done`
 
 export interface Guard {
-  /** The run is over: the guard ends what is left of it (nothing, as a rule) and goes. */
+  /**
+   * For ExecRequest.guard. Not the run's id: a guard is still looking for what is left of a process that ended a moment
+   * ago when the next one goes on with the same run, and must not take that one's children.
+   */
+  mark: string
+  /** It is over: the guard ends what is left (nothing, as a rule) and goes. */
   release: () => void
 }
 
-/** Starts the guard of one run. Linux only: elsewhere resume alone looks for survivors. */
-export function startGuard(runId: string): Guard {
-  if (process.platform !== 'linux') return { release: () => {} }
+/** Starts the guard of one execution of a run. Linux only: elsewhere resume alone looks for survivors. */
+export function startGuard(): Guard {
+  const mark = randomUUID()
+  if (process.platform !== 'linux') return { mark, release: () => {} }
   // Own session, so that a Ctrl-C or a SIGKILL to our process group doesn't take the guard along.
-  const child = spawn('/bin/sh', ['-c', script, runId], {
+  const child = spawn('/bin/sh', ['-c', script, mark], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     env: { PATH: '/usr/bin:/bin' },
@@ -38,5 +45,5 @@ export function startGuard(runId: string): Guard {
   child.unref()
   // A pipe that keeps the event loop alive would keep a finished program from ending.
   ;(child.stdin as unknown as { unref: () => void }).unref()
-  return { release: () => child.stdin.end() }
+  return { mark, release: () => child.stdin.end() }
 }

@@ -31,6 +31,8 @@ export interface ExecRequest {
   onExit?: (child: ChildRecord, exitCode: number | null) => void
   /** Put into the children's environment as K8SOPS_STEP, so that survivors can be told apart. */
   step?: string
+  /** Mark of the guard (guard.ts) that ends it if this process dies; in the children's environment as K8SOPS_GUARD. */
+  guard?: string
 }
 
 export interface ExecResult {
@@ -89,6 +91,6 @@ export interface ProcessPort {
   ofRun: (runId: string) => (ProcessId & { step: string })[]
   /** SIGKILL, if it still is that process. */
   end: (process: ProcessId) => void
-  /** From now on, whatever carries the run's marker dies when this process does. */
-  guard: (runId: string) => { release: () => void }
+  /** From now on, whatever is started with this mark (ExecRequest.guard) dies when this process does, or at release. */
+  guard: () => { mark: string; release: () => void }
 }
