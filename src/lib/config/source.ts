@@ -31,7 +31,7 @@ export type Source =
       /** Why the working tree is taken nevertheless. */
       worktreeReason?: string
     }
-  | { state: 'unknown'; reason: string }
+  | { state: 'unknown'; reason: string; worktreeReason?: string }
 
 /** Everything an operation on a cluster may read. Generated and ignored files are not among it. */
 export const clusterPaths = (cluster: string): string[] => [
@@ -56,28 +56,31 @@ export async function observeSource(git: Git, request: SourceRequest): Promise<S
       next: 'say why the cluster gets files that it does not follow',
     })
   }
+  const worktree = request.worktree ? { worktreeReason: request.worktree.reason } : {}
+  const unknown = (reason: string): Source => ({ state: 'unknown', reason, ...worktree })
   const inside = await git(['rev-parse', '--is-inside-work-tree'])
-  if (inside.exitCode !== 0) return { state: 'unknown', reason: 'the repository is not in git' }
+  if (inside.exitCode !== 0) return unknown('the repository is not in git')
   const resolved = await resolveRef(git, request)
-  if (!resolved) return { state: 'unknown', reason: `git has no branch ${request.follows}` }
+  if (!resolved) return unknown(`git has no branch ${request.follows}`)
   const { ref, commit } = resolved
   // --relative: the repository may be a directory of a larger one, and its paths are relative to its own root.
   const changed = await git(['diff', '--name-only', '--relative', '-z', commit, '--', ...request.paths])
   const untracked = await git(['ls-files', '--others', '--exclude-standard', '-z', '--', ...request.paths])
   const failed = [changed, untracked].find((result) => result.exitCode !== 0)
-  if (failed) return { state: 'unknown', reason: `git: ${failed.stderr.trim()}` }
+  if (failed) return unknown(`git: ${failed.stderr.trim()}`)
   const names = [...new Set([changed, untracked].flatMap(({ stdout }) => stdout.split('\0').filter(Boolean)))].sort()
-  const worktreeReason = request.worktree?.reason
-  return { state: 'known', ref, commit, differing: names, ...(worktreeReason ? { worktreeReason } : {}) }
+  return { state: 'known', ref, commit, differing: names, ...worktree }
 }
 
 /** Throws GateError (exit 3) unless the working tree is what the cluster follows, or the operator overrode that with a reason. */
 export function requireSource(source: Source): void {
+  // Whoever takes the working tree as it is needs no commit to compare it with, least of all before the first release.
+  if (source.worktreeReason !== undefined) return
   const ways = 'commit and push it, or give --ref REF, or --worktree --reason TEXT'
   if (source.state === 'unknown') {
     throw new GateError(`cannot tell which files the cluster follows: ${source.reason}`, { next: ways })
   }
-  if (source.worktreeReason !== undefined || source.differing.length === 0) return
+  if (source.differing.length === 0) return
   const { ref, commit, differing } = source
   const count = differing.length === 1 ? 'one file that is used' : `${differing.length} files that are used`
   throw new GateError(`the working tree differs from ${ref} (${commit.slice(0, 9)}) in ${count}`, {
@@ -89,7 +92,7 @@ export function requireSource(source: Source): void {
 
 /** For `basis.observed` of a plan. */
 export function sourceFact(source: Source): Json {
-  return source.state === 'unknown' ? 'unknown' : { ...source }
+  return source.state === 'unknown' && source.worktreeReason === undefined ? 'unknown' : { ...source }
 }
 
 async function resolveRef(

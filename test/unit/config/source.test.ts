@@ -122,6 +122,20 @@ test('without git, or without the branch, it is unknown: previewed as such, refu
   expect(await observeSource(git, request({ follows: 'gone' }))).toMatchObject({ state: 'unknown' })
 })
 
+test('--worktree needs no branch to compare with, and the plan says why it has none', async () => {
+  const worktree = { reason: 'there is no release yet' }
+  const outside = await observeSource(git, request({ worktree }))
+  expect(() => requireSource(outside)).not.toThrow()
+  await initialised()
+  const source = await observeSource(git, request({ follows: 'gone', worktree }))
+  expect(() => requireSource(source)).not.toThrow()
+  expect(sourceFact(source)).toEqual({
+    state: 'unknown',
+    reason: 'git has no branch gone',
+    worktreeReason: 'there is no release yet',
+  })
+})
+
 test('a repository below a larger one names its files from its own root', async () => {
   const outer = mkdtempSync(join(tmpdir(), 'k8sops-outer-'))
   cpSync(root, join(outer, 'ops'), { recursive: true })
