@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTimeOf } from '../../src/lib/exec/process-info.ts'
 import { labDown } from '../../src/lib/lab/down.ts'
-import { markedProcesses } from '../../src/lib/lab/processes.ts'
+import { processesOfLab } from '../../src/lib/lab/processes.ts'
 import { readStatus } from '../../src/lib/lab/read-status.ts'
 import { type LabRecord, readRecord } from '../../src/lib/lab/record.ts'
 import { statusRows } from '../../src/lib/lab/status-rows.ts'
@@ -60,7 +60,7 @@ describe('a lab that is up', () => {
       }),
     )
     expect(stages).toEqual(Array(6).fill('maintenance'))
-    expect(markedProcesses(apps.id)).toEqual([])
+    expect(processesOfLab(apps.id)).toEqual([])
   })
 
   test('shares no address with another lab, and listens on loopback only', async () => {
@@ -115,7 +115,7 @@ describe('after kill -9 of the supervisor', () => {
     await bootstrapByHand(apps)
     await kubectl(apps, 'create', 'configmap', 'canary', '--from-literal=a=b')
     const before = await kubectl(apps, 'get', 'configmap', 'canary', '-o', 'jsonpath={.metadata.uid}')
-    const children = markedProcesses(apps.id)
+    const children = processesOfLab(apps.id)
     expect(children.length).toBeGreaterThanOrEqual(7)
     for (const { pid, command } of children) {
       // Caches and temporary files of every child belong into the lab's directory.
@@ -131,7 +131,7 @@ describe('after kill -9 of the supervisor', () => {
     const supervisor = (await supervisorOf(apps))!
     process.kill(supervisor.pid, 'SIGKILL')
     await eventually(
-      async () => markedProcesses(apps.id),
+      async () => processesOfLab(apps.id),
       (left) => left.length === 0,
       1,
     )
@@ -174,6 +174,6 @@ test('lab down is quick, and leaves neither process nor file', async () => {
   expect(performance.now() - started).toBeLessThan(5_000)
   expect(result.wasRunning).toBe(true)
   expect(startTimeOf(supervisor.pid)).not.toBe(supervisor.startTime)
-  expect(markedProcesses(apps.id)).toEqual([])
+  expect(processesOfLab(apps.id)).toEqual([])
   expect(existsSync(apps.dir)).toBe(false)
 })

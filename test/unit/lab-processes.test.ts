@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { startTimeOf } from '../../src/lib/exec/process-info.ts'
 import { createChildren, keepRunning } from '../../src/lib/lab/children.ts'
-import { labMarker, markedProcesses, sweep } from '../../src/lib/lab/processes.ts'
+import { labMarker, processesOfLab, sweep } from '../../src/lib/lab/processes.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'lab-processes-'))
 const id = `${dir}#test`
@@ -48,11 +48,11 @@ describe('a child', () => {
     ['a shell where setpriv is missing', '/nowhere'],
   ])('is gone when its parent is killed with SIGKILL (by %s)', async (_, path) => {
     const { pid } = await startParent(path)
-    expect(await until(() => markedProcesses(id).some(({ command }) => command.includes('sleep 1000')), 2_000)).toBe(
+    expect(await until(() => processesOfLab(id).some(({ command }) => command.includes('sleep 1000')), 2_000)).toBe(
       true,
     )
     process.kill(pid, 'SIGKILL')
-    expect(await until(() => markedProcesses(id).length === 0, 1_000)).toBe(true)
+    expect(await until(() => processesOfLab(id).length === 0, 1_000)).toBe(true)
   })
 
   test('carries the marker, logs to its file and tells how it ended', async () => {
@@ -75,7 +75,7 @@ describe('a child', () => {
     for (const name of ['one', 'two']) children.spawn(name, '/bin/sleep', ['1000'])
     await children.killAll(['two'])
     expect(children.running()).toEqual([])
-    expect(markedProcesses(id)).toEqual([])
+    expect(processesOfLab(id)).toEqual([])
   })
 })
 
@@ -84,9 +84,9 @@ describe('a sweep', () => {
     const script = 'setsid sleep 1000 & sleep 1001 & wait'
     spawn('/bin/sh', ['-c', script], { env: { PATH: process.env.PATH, [labMarker]: id }, stdio: 'ignore' })
     const stranger = spawn('/bin/sleep', ['1002'], { env: { [labMarker]: `${id}-other` }, stdio: 'ignore' })
-    expect(await until(() => markedProcesses(id).length === 3, 2_000)).toBe(true)
+    expect(await until(() => processesOfLab(id).length === 3, 2_000)).toBe(true)
     expect(await sweep(id)).toHaveLength(3)
-    expect(markedProcesses(id)).toEqual([])
+    expect(processesOfLab(id)).toEqual([])
     expect(startTimeOf(stranger.pid!)).toBeDefined()
     stranger.kill('SIGKILL')
   })

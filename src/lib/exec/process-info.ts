@@ -62,19 +62,27 @@ function readNamespace(): string {
   }
 }
 
-/** Every process with K8SOPS_RUN=<runId> in its environment. Linux only: elsewhere the list is empty. */
-export function processesOfRun(runId: string): (ProcessId & { step: string })[] {
+/**
+ * Every process but this one with `mark` (`NAME=value`) in its environment. Linux only: elsewhere the list is empty.
+ * Another user's processes can't be looked into and are not among them.
+ */
+export function markedProcesses(mark: string): (ProcessId & { environment: string[] })[] {
   if (process.platform !== 'linux') return []
-  const marker = `K8SOPS_RUN=${runId}`
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((name) => {
       const environment = read(`/proc/${name}/environ`).split('\0')
-      const startTime = environment.includes(marker) ? startTimeOf(Number(name)) : undefined
-      if (startTime === undefined) return []
-      const step = environment.find((entry) => entry.startsWith('K8SOPS_STEP='))?.slice('K8SOPS_STEP='.length) ?? ''
-      return [{ pid: Number(name), startTime, step }]
+      const startTime = environment.includes(mark) ? startTimeOf(Number(name)) : undefined
+      return startTime === undefined ? [] : [{ pid: Number(name), startTime, environment }]
     })
+}
+
+/** Every process of a run, with the step that it was started for. */
+export function processesOfRun(runId: string): (ProcessId & { step: string })[] {
+  return markedProcesses(`K8SOPS_RUN=${runId}`).map(({ pid, startTime, environment }) => {
+    const step = environment.find((entry) => entry.startsWith('K8SOPS_STEP='))?.slice('K8SOPS_STEP='.length) ?? ''
+    return { pid, startTime, step }
+  })
 }
 
 /** SIGKILL, if it still is the process that was meant. */

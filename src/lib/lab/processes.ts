@@ -2,9 +2,9 @@
  * Processes of a lab: how they are started so that they die with the supervisor, and how what a crash left behind is
  * found. A pid is never trusted alone: pids are used again, so every kill compares the start time as well.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isAlive, killProcess, startTimeOf } from '../exec/process-info.ts'
+import { isAlive, killProcess, markedProcesses } from '../exec/process-info.ts'
 import type { ProcessId } from '../exec/types.ts'
 
 /** The environment variable that marks every child of a lab's supervisor. */
@@ -30,23 +30,21 @@ export interface Orphan extends ProcessId {
   command: string
 }
 
-/** Every process whose environment carries the lab's marker, except this one. */
-export function markedProcesses(id: string): Orphan[] {
-  const entry = `${labMarker}=${id}`
-  const found: Orphan[] = []
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name)
-    if (!Number.isInteger(pid) || pid === process.pid) continue
-    try {
-      if (!readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(entry)) continue
-      const started = startTimeOf(pid)
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').join(' ').trim()
-      if (started !== undefined) found.push({ pid, startTime: started, command })
-    } catch {
-      // Ended in between, or belongs to another user.
-    }
+/** Every process of the lab, except this one. */
+export function processesOfLab(id: string): Orphan[] {
+  return markedProcesses(`${labMarker}=${id}`).map(({ pid, startTime }) => ({
+    pid,
+    startTime,
+    command: commandOf(pid),
+  }))
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').join(' ').trim()
+  } catch {
+    return '(ended)'
   }
-  return found
 }
 
 /**
@@ -55,7 +53,7 @@ export function markedProcesses(id: string): Orphan[] {
  * @throws Error when something survives for two seconds (another user's process would)
  */
 export async function sweep(id: string): Promise<Orphan[]> {
-  const found = markedProcesses(id)
+  const found = processesOfLab(id)
   for (const orphan of found) killProcess(orphan)
   const deadline = Date.now() + 2_000
   while (found.some(isAlive)) {

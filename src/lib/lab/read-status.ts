@@ -2,7 +2,7 @@
 import { isAlive } from '../exec/process-info.ts'
 import type { Json } from '../types.ts'
 import { callSupervisor } from './control-socket.ts'
-import { markedProcesses } from './processes.ts'
+import { processesOfLab } from './processes.ts'
 import { type LabRecord, logFile } from './record.ts'
 import type { LabStatus } from './status.ts'
 import { statusRows } from './status-rows.ts'
@@ -17,7 +17,7 @@ export async function readStatus(record: LabRecord): Promise<ReadStatus> {
   const { name, cluster, dir, supervisor } = record
   if (supervisor && isAlive(supervisor)) return runningStatus(await callSupervisor(dir, 'GET', '/status'))
   const state = supervisor ? 'crashed' : 'stopped'
-  const orphans = markedProcesses(record.id).length
+  const orphans = processesOfLab(record.id).length
   const why =
     state === 'crashed' ? `its supervisor is gone, see ${logFile(dir, 'supervisor')}` : `its state is in ${dir}`
   return {

@@ -4,9 +4,10 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { startTimeOf } from '../exec/process-info.ts'
 import { catalog, pinnedVersion, type Tool, toolNamed } from './catalog.ts'
 import { buildTool, prefetchModules, run } from './compile.ts'
-import { acquireLock, isAlive } from './lock.ts'
+import { acquireLock } from './lock.ts'
 import {
   cachedPath,
   cacheKey,
@@ -176,6 +177,7 @@ function sweepAbandonedBuilds(root: string): void {
   const builds = join(root, '.build')
   if (!existsSync(builds)) return
   for (const entry of readdirSync(builds)) {
-    if (!isAlive(Number.parseInt(entry, 10))) rmSync(join(builds, entry), { recursive: true, force: true })
+    if (startTimeOf(Number.parseInt(entry, 10)) === undefined)
+      rmSync(join(builds, entry), { recursive: true, force: true })
   }
 }

@@ -1,19 +1,14 @@
 /** A lock file that survives `kill -9` of its holder: it counts only while the process that wrote it is running. */
-import { spawnSync } from 'node:child_process'
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-
-interface Holder {
-  pid: number
-  /** When that process started: tells it from a later one that got the same pid. */
-  started: string
-}
+import { isAlive, startTimeOf } from '../exec/process-info.ts'
+import type { ProcessId } from '../exec/types.ts'
 
 /** Waits for a lock and takes it; returns what gives it back. `onWait` is called about twice a second meanwhile. */
 export async function acquireLock(file: string, signal?: AbortSignal, onWait?: () => void): Promise<() => void> {
   mkdirSync(dirname(file), { recursive: true })
-  const mine = JSON.stringify({ pid: process.pid, started: startTime(process.pid) } satisfies Holder)
+  const mine = JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) ?? '' } satisfies ProcessId)
   const draft = `${file}.${process.pid}`
   for (;;) {
     signal?.throwIfAborted()
@@ -61,30 +56,10 @@ function removeStale(file: string, staleText: string): void {
 
 function isHeld(text: string): boolean {
   try {
-    const holder = JSON.parse(text) as Holder
-    return isAlive(holder.pid) && startTime(holder.pid) === holder.started
+    return isAlive(JSON.parse(text) as ProcessId)
   } catch {
     return false
   }
-}
-
-/** True while a process with that id exists. */
-export function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-/** When a process started, in whatever unit the platform has; only compared for equality. */
-function startTime(pid: number): string {
-  const stat = readOrNothing(`/proc/${pid}/stat`)
-  // Field 22, counted after the name in parentheses, which may itself hold spaces.
-  if (stat) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  return spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() ?? ''
 }
 
 function readOrNothing(file: string): string | undefined {
