@@ -6,6 +6,7 @@ export const topics: Record<string, string> = {
   kubeconfig: 'The kubeconfig file of this machine',
   lab: 'The rehearsal cluster on this machine',
   'lab fault': 'Faults that the lab can play',
+  'lab fixtures': 'What an upgrade has to look after, for a lab whose repository does not bring it',
   repo: 'The GitOps repository',
   run: 'Runs: what was done, and going on with what was not',
   sops: 'Encrypted files of the repository',
@@ -65,6 +66,11 @@ export const commands: CommandEntry[] = [
     path: 'lab fault list',
     summary: 'List the faults that the lab can play',
     load: async () => (await import('./lab/fault.ts')).labFaultList,
+  },
+  {
+    path: 'lab fixtures add',
+    summary: 'Give a lab storage, databases and guarded workloads',
+    load: async () => (await import('./lab/fixtures.ts')).labFixturesAdd,
   },
   {
     path: 'lab status',

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { sha256 } from '../../src/lib/lab/charts/index.ts'
 import { startRegistry } from '../../src/lib/lab/registry/index.ts'
 import { createRegistryClient, type RegistryClient } from '../../src/lib/lab/sources/registry-client.ts'
+import { plainSchematic } from '../../src/lib/lab/talos/images.ts'
 import type { Part } from '../../src/lib/lab/types.ts'
 import { type StubLab, stubLab } from '../helpers/stub-lab.ts'
 
@@ -85,6 +86,22 @@ describe('the registry behind the proxy', () => {
     expect(entries.spegel?.[0]).toMatchObject({ urls: ['spegel-0.7.0.tgz'], version: '0.7.0' })
     expect((await fetchText('https://charts.test/stable/spegel-0.7.0.tgz')).status).toBe(200)
     expect((await fetchText('https://charts.test/stable/spegel-0.7.1.tgz')).status).toBe(404)
+  })
+
+  test('knows which images of machines exist, and loses one by a fault', async () => {
+    const installer = `https://factory.talos.dev/v2/metal-installer/${plainSchematic}/manifests`
+    const ask = async (url: string) => (await fetchText(url, 'HEAD')).status
+    expect(await ask(`${installer}/v1.12.11`)).toBe(200)
+    expect(await ask(`${installer}/v1.13.0`)).toBe(200)
+    expect(await ask(`${installer}/v1.12.99`)).toBe(404)
+    expect(await ask(`https://factory.talos.dev/v2/metal-installer/${'0'.repeat(64)}/manifests/v1.12.11`)).toBe(404)
+    expect(await ask('https://registry.k8s.io/v2/kube-apiserver/manifests/v1.35.4')).toBe(200)
+    expect(await ask('https://ghcr.io/v2/siderolabs/kubelet/manifests/v1.99.0')).toBe(404)
+    lab.setFaults([{ name: 'image-not-found', params: { image: 'v1.13.0' } }])
+    expect(await ask(`${installer}/v1.13.0`)).toBe(404)
+    expect(await ask(`${installer}/v1.12.11`)).toBe(200)
+    lab.setFaults([{ name: 'image-not-found', params: { for: 'node' } }])
+    expect(await ask(`${installer}/v1.13.0`)).toBe(200)
   })
 
   test('takes no writes', async () => {

@@ -15,12 +15,18 @@ export const labUp = defineCommand({
   options: [
     clusterOption,
     { flags: '--bootstrapped', description: 'run `k8sops bootstrap --lab` on it afterwards', default: false },
+    {
+      flags: '--fixtures',
+      description: 'with --bootstrapped: add Ceph, databases, volumes and guarded workloads',
+      default: false,
+    },
     { flags: '--pace <factor>', description: 'factor on simulated durations; 0.1 is ten times as fast', default: '1' },
     { flags: '--number <n>', description: 'take the addresses 127.13.N.x (default: the first that are free)' },
   ],
   examples: [
     'k8sops lab up --cluster apps',
     'k8sops lab up --cluster all --bootstrapped',
+    'k8sops lab up --cluster apps --bootstrapped --fixtures',
     'k8sops lab up --cluster infra --lab-name upgrade --pace 0.2',
   ],
   runbook: 'docs/runbooks/lab.md',
@@ -28,6 +34,11 @@ export const labUp = defineCommand({
     const { options, env, note, signal } = context
     const pace = decimal('--pace', text(options.pace) ?? '1', 0.01, 10)
     const number = text(options.number)
+    if (options.fixtures === true && options.bootstrapped !== true) {
+      throw new UsageError('--fixtures needs a cluster that is up', {
+        next: 'add --bootstrapped, or run `k8sops lab fixtures add` later',
+      })
+    }
     const repository = await context.repository()
     const clusters = clustersOf(repository, text(options.cluster))
     if (number !== undefined && clusters.length > 1) {
@@ -91,7 +102,7 @@ function described({ record, outcome, seconds }: UpResult): string {
 }
 
 /** The same command that an operator would type, with its own view of the progress. */
-async function bootstrapAll({ env, cwd, options }: CommandContext, results: UpResult[]): Promise<number> {
+async function bootstrapAll({ env, cwd, options, note, signal }: CommandContext, results: UpResult[]): Promise<number> {
   const { runItself } = await import('../../lib/lab/itself.ts')
   let exitCode = 0
   // One after the other: two live views in one terminal would overwrite each other.
@@ -111,6 +122,11 @@ async function bootstrapAll({ env, cwd, options }: CommandContext, results: UpRe
       { cwd, env },
     )
     exitCode ||= code
+    if (code === 0 && options.fixtures === true) {
+      const { addFixtures } = await import('../../lib/lab/fixtures/index.ts')
+      const { objects } = await addFixtures(record, { note, signal })
+      note(`${objects.length} fixtures of cluster ${record.cluster} are healthy`)
+    }
   }
   return exitCode
 }

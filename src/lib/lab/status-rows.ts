@@ -98,7 +98,8 @@ function chartRows(fields: Fields | undefined): StatusRow[] {
       part: 'registries',
       kind: 'simulated',
       state: 'serving',
-      detail: 'an HTTPS proxy in front of a registry of the lab’s own; nothing leaves this machine',
+      detail:
+        'an HTTPS proxy in front of a registry of the lab’s own: the repository’s charts, and whether an image of Talos or Kubernetes exists (no layers); nothing leaves this machine',
     },
     {
       part: 'charts',

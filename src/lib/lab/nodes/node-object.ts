@@ -30,6 +30,8 @@ export function nodeState(machine: Machine, config: MachineConfig, ready: boolea
       name: config.hostname,
       labels: { ...nodeLabels(config), [powerLabel]: 'on' },
       annotations: {
+        // kubelet's default; without it the attach-detach controller leaves the node's volumes alone.
+        'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
         // Different for every report, and in order for a reader.
         [generationAnnotation]: String(Date.now()),
         [readyAnnotation]: ready ? 'True' : 'False',

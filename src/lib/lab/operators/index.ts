@@ -1,22 +1,35 @@
 /** The operators that a lab lacks, played by small reconcilers, and the faults that live where they would be. */
 import { openClusterView } from '../kube/cluster-view.ts'
 import type { Lab, Part } from '../types.ts'
+import { startCeph } from './ceph.ts'
 import { startCertManager } from './cert-manager.ts'
 import { startCiliumOperator } from './cilium.ts'
+import { startCnpg } from './cnpg.ts'
 import { startExternalSecrets } from './external-secrets.ts'
 import { followNeverReady } from './never-ready.ts'
+import { startVolsync } from './volsync.ts'
+import { startLocalProvisioner, startRbdDriver } from './volumes.ts'
 import { followWebhookTimeout } from './webhook-timeout.ts'
 
 export async function startOperators(lab: Lab): Promise<Part> {
   const { view, close } = openClusterView(lab)
-  const operators = [startCertManager, startExternalSecrets, startCiliumOperator].map((start) => start(lab, view))
+  const operators = [
+    startCertManager,
+    startExternalSecrets,
+    startCiliumOperator,
+    startCeph,
+    startRbdDriver,
+    startLocalProvisioner,
+    startCnpg,
+    startVolsync,
+  ].map((start) => start(lab, view))
   const endings = [followWebhookTimeout(lab, view), followNeverReady(lab, view)]
   return {
     name: 'operators',
     status: () => ({
       ...Object.fromEntries(operators.map((operator) => [operator.name, operator.status()])),
       simulated:
-        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) and Cilium's operator (CRDs, CiliumNodes, pool counts; no datapath, no BGP session, no load-balancer address): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
+        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) and Cilium's operator (CRDs, CiliumNodes, pool counts; no datapath, no BGP session, no load-balancer address), Rook (monitors, OSDs and their budgets as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover; no PostgreSQL), VolSync (first and manual synchronisations; no schedule, no data): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
     }),
     async stop() {
       for (const end of endings) end()

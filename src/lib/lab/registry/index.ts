@@ -8,10 +8,11 @@ import type { Duplex } from 'node:stream'
 import { type Charts, createCharts } from '../charts/index.ts'
 import { dialledHost } from '../charts/sources.ts'
 import { proxyPort } from '../materialise/environment.ts'
+import { createImageCatalog, type ImageCatalog, imageHosts } from '../talos/images.ts'
 import type { Lab, Part } from '../types.ts'
 import { hostCertificates } from './certificates.ts'
 import { helmRepositoryAnswer } from './helm-repository.ts'
-import { ociAnswer, send } from './oci.ts'
+import { imageManifest, ociAnswer, send } from './oci.ts'
 
 /** How the fault `registry-down` shows: the connection is refused, the registry answers with an error, or it never answers. */
 type Outage = 'refused' | '500' | '429' | 'hang'
@@ -25,6 +26,7 @@ export async function startRegistry(lab: Lab): Promise<Part> {
     return fault && (fault.params?.crd ?? '')
   }
   const charts = createCharts(lab.spec.root, { withheld })
+  const images = createImageCatalog(lab)
   const certificates = await hostCertificates(lab.spec.dir)
   const requests: Record<string, number> = {}
   const refused: Record<string, number> = {}
@@ -36,7 +38,7 @@ export async function startRegistry(lab: Lab): Promise<Part> {
     },
   })
   registry.on('request', (request, response) => {
-    answer(lab, charts, request, response).catch((error: Error) => {
+    answer(lab, { charts, images }, request, response).catch((error: Error) => {
       lab.log('registry', `${request.headers.host} ${request.url}: ${error.stack}`)
       if (!response.headersSent) response.writeHead(500)
       response.end()
@@ -58,9 +60,9 @@ export async function startRegistry(lab: Lab): Promise<Part> {
 
   async function connect(target: string, socket: Duplex): Promise<void> {
     const [host = '', port] = target.split(':')
-    if (port !== '443' || !(await charts.knows(host))) {
+    if (port !== '443' || !(imageHosts.has(host) || (await charts.knows(host)))) {
       count(refused, target)
-      lab.log('registry', `refused CONNECT ${target}: the repository takes no chart from there`)
+      lab.log('registry', `refused CONNECT ${target}: the repository takes nothing from there`)
       socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
       return
     }
@@ -99,6 +101,7 @@ export async function startRegistry(lab: Lab): Promise<Part> {
         crds,
         requests,
         refused,
+        images: [...imageHosts],
         simulated: `${placeholder} of ${real + placeholder} charts are placeholders made from records of the real ones: same names, workloads and value keys, without their templates`,
       }
     },
@@ -111,7 +114,12 @@ export async function startRegistry(lab: Lab): Promise<Part> {
   }
 }
 
-async function answer(lab: Lab, charts: Charts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  lab: Lab,
+  { charts, images }: { charts: Charts; images: ImageCatalog },
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const host = request.headers.host?.replace(/:\d+$/, '') ?? ''
   const path = new URL(request.url ?? '/', 'https://registry').pathname
   lab.log('registry', `${request.method} ${host}${path}`)
@@ -127,7 +135,9 @@ async function answer(lab: Lab, charts: Charts, request: IncomingMessage, respon
     response.writeHead(405).end()
   } else {
     const chartsAt = (at: string) => charts.at(host, at)
-    const found = path.startsWith('/v2') ? await ociAnswer(path, chartsAt) : await helmRepositoryAnswer(path, chartsAt)
+    const image = imageManifest(host, path, images.has)
+    const found =
+      image ?? (path.startsWith('/v2') ? await ociAnswer(path, chartsAt) : await helmRepositoryAnswer(path, chartsAt))
     send(request, response, found)
   }
 }

@@ -4,6 +4,7 @@ import type { ServedChart } from '../charts/index.ts'
 import { sha256 } from '../charts/index.ts'
 
 const mediaTypes = {
+  index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   config: 'application/vnd.cncf.helm.config.v1+json',
   chart: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip',
@@ -45,6 +46,16 @@ export async function ociAnswer(
       `no ${repository}:${reference}: the repository names ${charts.map(({ source }) => source.version).join(', ')}`,
     )
   )
+}
+
+/** The manifest of an image that the lab's machines can run, as far as somebody asks whether it is there; undefined when it isn't an image's. */
+export function imageManifest(host: string, path: string, has: (reference: string) => boolean): Answer | undefined {
+  const [, repository, tag] = /^\/v2\/(.+)\/manifests\/([^/]+)$/.exec(path) ?? []
+  if (!repository || !tag || !has(`${host}/${repository}:${tag}`)) return undefined
+  // An index, as for every image of several architectures. What it names can't be had here: nobody asks for more.
+  const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [], annotations: { [repository]: tag } }
+  const body = Buffer.from(JSON.stringify(index))
+  return { status: 200, type: mediaTypes.index, body, digest: sha256(body) }
 }
 
 /** Writes an answer; HEAD gets the head only. */

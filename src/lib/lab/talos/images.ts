@@ -13,6 +13,8 @@ export interface ImageCatalog {
    * @throws StatusError with containerd's words when the image can't be had
    */
   pull(reference: string): TalosSystem
+  /** Whether a registry has the image: an installer, or a component of Kubernetes as Talos runs it. */
+  has(reference: string): boolean
   /** Extensions of a schematic that the lab's factory has seen. */
   schematics(): Map<string, string[]>
 }
@@ -34,14 +36,44 @@ export function createImageCatalog(lab: Lab): ImageCatalog {
       if (lab.faults.active('registry-down')?.params?.host === host) {
         throw pullError(reference, `failed to do request: Head "https://${host}/v2/": dial tcp: i/o timeout`)
       }
-      const image = parseInstallerImage(reference)
-      if (!image) throw pullError(reference, `${reference}: not found`)
-      const extensions = image.schematic === '' ? [] : schematics().get(image.schematic)
-      if (!extensions || !isReleased(image.version)) throw pullError(reference, `${reference}: not found`)
-      return { image: reference, version: image.version, schematic: image.schematic, extensions }
+      const system = missing(reference, 'node') ? undefined : installer(reference)
+      if (!system) throw pullError(reference, `${reference}: not found`)
+      return system
     },
+    has: (reference) =>
+      !missing(reference, 'registry') && (installer(reference) !== undefined || isComponent(reference)),
+  }
+
+  function installer(reference: string): TalosSystem | undefined {
+    const image = parseInstallerImage(reference)
+    if (!image) return undefined
+    const extensions = image.schematic === '' ? [] : schematics().get(image.schematic)
+    if (!extensions || !isReleased(image.version)) return undefined
+    return { image: reference, version: image.version, schematic: image.schematic, extensions }
+  }
+
+  /** `image-not-found`; with `for=node` a registry that is asked beforehand still has it. */
+  function missing(reference: string, asker: 'node' | 'registry'): boolean {
+    const fault = lab.faults.active('image-not-found')
+    if (!fault || (fault.params?.for === 'node' && asker !== 'node')) return false
+    return reference.includes(fault.params?.image ?? 'installer')
   }
 }
+
+/** Hosts that images of machines come from; charts have hosts of their own. */
+export const imageHosts: ReadonlySet<string> = new Set(['factory.talos.dev', 'ghcr.io', 'registry.k8s.io'])
+
+/** Static pods and the kubelet; the minors are those that any Talos here can run. */
+function isComponent(reference: string): boolean {
+  const match =
+    /^(?:registry\.k8s\.io\/kube-(?:apiserver|controller-manager|scheduler|proxy)|ghcr\.io\/siderolabs\/kubelet):v1\.(\d+)\.(\d+)$/.exec(
+      reference,
+    )
+  return match !== null && Number(match[1]) >= 30 && Number(match[1]) <= 36 && Number(match[2]) <= newestComponentPatch
+}
+
+/** No minor of Kubernetes got more patches than this. */
+const newestComponentPatch = 17
 
 /** Version and schematic of `factory.talos.dev/[metal-]installer[-secureboot]/ID:vX.Y.Z` or `.../installer:vX.Y.Z`. */
 export function parseInstallerImage(reference: string): { version: string; schematic: string } | undefined {

@@ -1,0 +1,194 @@
+/**
+ * CloudNativePG's operator: instances with their volumes, budgets, and a primary that leaves a node which is cordoned or
+ * lost. Real are scheduling, volumes' binding, eviction and budgets; no PostgreSQL runs and nothing is replicated.
+ */
+import type { KubeObject, ObjectRef } from '../../types.ts'
+import type { ClusterView } from '../kube/cluster-view.ts'
+import { isTrue, nextConditions, now, statusHolds } from '../kube/conditions.ts'
+import type { Manifest } from '../kube/writer.ts'
+import type { Lab } from '../types.ts'
+import { type ClusterSpec, instanceBudgets, instanceClaim, instancePod, roleLabels } from './cnpg-workloads.ts'
+import { nodeList } from './node-list.ts'
+import { type Operator, ready, startOperator } from './operator.ts'
+
+const apiVersion = 'postgresql.cnpg.io/v1'
+const fieldManager = 'cloudnative-pg'
+/** At pace 1: the old primary shuts down and a replica is promoted; a base backup is written. */
+const seconds = { switchover: 3, backup: 5 }
+const healthyPhase = 'Cluster in healthy state'
+
+interface Status {
+  phase?: string
+  currentPrimary?: string
+  targetPrimary?: string
+}
+
+export function startCnpg(lab: Lab, view: ClusterView): Operator {
+  const pace = (wanted: number) => Math.max(300, wanted * 1000 * lab.spec.pace)
+  /** When a switch was first seen, by the Cluster's uid; a new operator begins to count anew. */
+  const switching = new Map<string, number>()
+  const nodes = nodeList(view, () => operator.again())
+
+  const operator = startOperator(lab, view, {
+    name: 'cloudnative-pg',
+    pod: { 'app.kubernetes.io/name': 'cloudnative-pg' },
+    kinds: [
+      { apiVersion, kind: 'Cluster', reconcile },
+      { apiVersion, kind: 'Backup', reconcile: reconcileBackup },
+    ],
+    unplayed: [{ apiVersion, kind: 'ScheduledBackup' }],
+  })
+  /** The newest list of a kind; every change of it lets the operator look again. */
+  const follow = (ref: ObjectRef): { list: KubeObject[]; end: () => void } => {
+    const followed = { list: [] as KubeObject[], end: () => {} }
+    followed.end = view.watch(ref, (objects) => {
+      followed.list = objects
+      operator.again()
+    })
+    return followed
+  }
+  const pods = follow({ apiVersion: 'v1', kind: 'Pod', labelSelector: 'cnpg.io/podRole=instance' })
+  const claims = follow({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', labelSelector: 'cnpg.io/pvcRole=PG_DATA' })
+  const budgets = follow({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' })
+  const endings = [pods.end, claims.end, budgets.end, lab.faults.onChange(() => operator.again())]
+  const has = (objects: KubeObject[], { metadata }: Manifest) =>
+    objects.some((each) => each.metadata.name === metadata.name && each.metadata.namespace === metadata.namespace)
+
+  async function reconcile(cluster: KubeObject): Promise<number | undefined> {
+    const { instances } = cluster.spec as unknown as ClusterSpec
+    const names = Array.from({ length: instances }, (_, index) => `${cluster.metadata.name}-${index + 1}`)
+    const status = (cluster.status ?? {}) as Status
+    const primary = status.currentPrimary ?? names[0] ?? ''
+    await keepInstances(cluster, names, primary)
+    const own = pods.list.filter(
+      ({ metadata }) =>
+        metadata.namespace === cluster.metadata.namespace &&
+        metadata.labels?.['cnpg.io/cluster'] === cluster.metadata.name,
+    )
+    const healthy = own.filter(isHealthy).map(({ metadata }) => metadata.name)
+    if (status.currentPrimary === undefined) {
+      const up = healthy.includes(primary)
+      return write(cluster, own, { phase: up ? healthyPhase : 'Setting up primary', primary, target: primary })
+    }
+    const target = chooseTarget(own, primary, status.targetPrimary ?? primary)
+    if (target !== primary) return switchOver(cluster, own, primary, target)
+    switching.delete(cluster.metadata.uid ?? '')
+    const complete = healthy.length === instances
+    const phase = complete ? healthyPhase : 'Waiting for the instances to become active'
+    return write(cluster, own, { phase, primary, target })
+  }
+
+  const isHealthy = (pod: KubeObject) =>
+    pod.metadata.deletionTimestamp === undefined && isTrue(pod, 'Ready') && nodes.isReady(String(pod.spec?.nodeName))
+
+  /** Another instance if the primary is lost or its node is being emptied; a promotion that somebody asked for goes first. */
+  function chooseTarget(own: KubeObject[], primary: string, asked: string): string {
+    const healthy = own.filter(isHealthy)
+    if (asked !== primary && healthy.some(({ metadata }) => metadata.name === asked)) return asked
+    const current = healthy.find(({ metadata }) => metadata.name === primary)
+    if (current && nodes.takesPods(String(current.spec?.nodeName))) return primary
+    if (current && lab.faults.active('cnpg-no-switchover')) return primary
+    const candidates = healthy
+      .filter(({ metadata, spec }) => metadata.name !== primary && nodes.takesPods(String(spec?.nodeName)))
+      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    return candidates[0]?.metadata.name ?? primary
+  }
+
+  async function switchOver(cluster: KubeObject, own: KubeObject[], primary: string, target: string): Promise<number> {
+    const uid = cluster.metadata.uid ?? ''
+    const planned = own.some((pod) => pod.metadata.name === primary && isHealthy(pod))
+    const begun = switching.get(uid) ?? Date.now()
+    switching.set(uid, begun)
+    const leftMs = begun + pace(seconds.switchover) - Date.now()
+    if (leftMs > 0) {
+      await write(cluster, own, { phase: planned ? 'Switchover in progress' : 'Failing over', primary, target })
+      return leftMs
+    }
+    // The new one first: a selector that finds two primaries for a moment is what the real operator shows as well.
+    for (const name of [target, primary]) {
+      const pod = own.find(({ metadata }) => metadata.name === name)
+      const labels = roleLabels(name === target ? 'primary' : 'replica')
+      if (pod) await view.writer().patch(pod, { metadata: { labels } })
+    }
+    switching.delete(uid)
+    lab.log(fieldManager, `${cluster.metadata.name}: ${target} is the primary, ${primary} was`)
+    await write(cluster, own, { phase: 'Waiting for the instances to become active', primary: target, target })
+    return 100
+  }
+
+  async function keepInstances(cluster: KubeObject, names: string[], primary: string): Promise<void> {
+    for (const name of names) {
+      const claim = instanceClaim(cluster, name)
+      const pod = instancePod(cluster, name, name === primary ? 'primary' : 'replica')
+      if (!has(claims.list, claim)) await view.writer().apply(claim, fieldManager)
+      // Others clone the first one, so it has to be there; a pod that is being deleted keeps its name until it is gone.
+      const first = names[0] === name || cluster.status?.currentPrimary !== undefined
+      if (first && !has(pods.list, pod)) await view.writer().apply(pod, fieldManager)
+    }
+    const wanted = instanceBudgets(cluster)
+    for (const budget of wanted) if (!has(budgets.list, budget)) await view.writer().apply(budget, fieldManager)
+    const kept = new Set(wanted.map(({ metadata }) => metadata.name))
+    const possible = [cluster.metadata.name, `${cluster.metadata.name}-primary`]
+    for (const { metadata } of budgets.list) {
+      const ours = metadata.namespace === cluster.metadata.namespace && possible.includes(metadata.name)
+      if (!ours || kept.has(metadata.name)) continue
+      const ref = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', name: metadata.name }
+      await view.writer().remove({ ...ref, namespace: metadata.namespace ?? '' })
+    }
+  }
+
+  async function write(
+    cluster: KubeObject,
+    own: KubeObject[],
+    { phase, primary, target }: { phase: string; primary: string; target: string },
+  ): Promise<undefined> {
+    const { instances } = cluster.spec as unknown as ClusterSpec
+    const before = (cluster.status ?? {}) as Status
+    const healthy = own
+      .filter(isHealthy)
+      .map(({ metadata }) => metadata.name)
+      .sort()
+    const complete = phase === healthyPhase && healthy.length === instances
+    const verdict = complete
+      ? ready('True', 'ClusterIsReady', 'Cluster is Ready')
+      : ready('False', 'ClusterIsNotReady', 'Cluster Is Not Ready')
+    const settled = phase === healthyPhase || before.currentPrimary !== undefined
+    const status = {
+      phase: phase === healthyPhase && !complete ? 'Creating a new replica' : phase,
+      instances: own.length,
+      readyInstances: healthy.length,
+      instanceNames: own.map(({ metadata }) => metadata.name).sort(),
+      instancesStatus: { healthy },
+      ...(settled ? { currentPrimary: primary, targetPrimary: target } : { targetPrimary: target }),
+      ...(settled && before.currentPrimary !== primary ? { currentPrimaryTimestamp: now() } : {}),
+      ...(before.targetPrimary !== target ? { targetPrimaryTimestamp: now() } : {}),
+      writeService: `${cluster.metadata.name}-rw`,
+      readService: `${cluster.metadata.name}-r`,
+    }
+    const wanted = { ...status, conditions: nextConditions(cluster, [verdict]) }
+    if (!statusHolds(cluster, wanted)) await view.writer().patchStatus(cluster, wanted)
+    return undefined
+  }
+
+  async function reconcileBackup(backup: KubeObject): Promise<number | undefined> {
+    const { phase, startedAt } = (backup.status ?? {}) as { phase?: string; startedAt?: string }
+    if (phase === 'completed' || phase === 'failed') return undefined
+    if (!startedAt) {
+      await view.writer().patchStatus(backup, { phase: 'running', startedAt: now(), method: 'plugin' })
+      return pace(seconds.backup)
+    }
+    const leftMs = Date.parse(startedAt) + pace(seconds.backup) - Date.now()
+    if (leftMs > 0) return leftMs
+    await view.writer().patchStatus(backup, { phase: 'completed', stoppedAt: now() })
+    return undefined
+  }
+
+  return {
+    ...operator,
+    stop() {
+      nodes.stop()
+      for (const end of endings) end()
+      operator.stop()
+    },
+  }
+}
