@@ -3,13 +3,24 @@ import { join } from 'node:path'
 import type { CommandContext } from '../lib/cli/define.ts'
 import { defineCommand } from '../lib/cli/define.ts'
 import { parseDurationSec } from '../lib/cli/duration.ts'
+import { ConfigError } from '../lib/errors.ts'
 import { observeBasis } from '../lib/ops/basis.ts'
 import { planBootstrap } from '../lib/ops/bootstrap.ts'
-import { readBootstrapFiles } from '../lib/ops/bootstrap-files.ts'
-import { observeMachines, observePreflight, preflightFacts } from '../lib/ops/bootstrap-observe.ts'
+import { type BootstrapFiles, readBootstrapFiles } from '../lib/ops/bootstrap-files.ts'
+import { fileVerdicts, observeMachines, observePreflight, preflightFacts } from '../lib/ops/bootstrap-observe.ts'
 import { errorOf } from '../lib/ops/local-step.ts'
 import { pinnedVersions } from '../lib/tools/catalog.ts'
 import { kustomizeBuild } from '../lib/tools/kustomize.ts'
+
+/** What is wrong with the files is returned: it is said together with what else is wrong. */
+async function readFiles(root: string, cluster: string, env: NodeJS.ProcessEnv): Promise<BootstrapFiles | ConfigError> {
+  try {
+    return await readBootstrapFiles(root, cluster, kustomizeBuild(env))
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+}
 
 const text = (value: CommandContext['options'][string]) => (typeof value === 'string' ? value : undefined)
 
@@ -47,15 +58,16 @@ export const bootstrap = defineCommand({
     const { options, env } = context
     const [cluster, target, exec] = await Promise.all([context.cluster(), context.target(), context.exec()])
     const preview = options.dryRun === true || options.planOut !== undefined
-    const [{ basis, requireSource }, files, repository] = await Promise.all([
+    const [{ basis, requireSource }, files, repository, verdicts] = await Promise.all([
       observeBasis(exec, cluster, target, {
         ref: text(options.ref),
         worktree: options.worktree === true,
         reason: text(options.reason),
         tools: pinnedVersions('bootstrap'),
       }),
-      readBootstrapFiles(target.root, cluster.name, kustomizeBuild(env)),
+      readFiles(target.root, cluster.name, env),
       context.repository(),
+      context.gates().then((gates) => observePreflight(gates, context.signal)),
     ])
     const until = text(options.until)
     const params = {
@@ -63,13 +75,12 @@ export const bootstrap = defineCommand({
       nodeTimeoutSec: parseDurationSec(text(options.nodeTimeout) ?? '10m'),
       ...(until === undefined ? {} : { until }),
     }
-    const verdicts = await observePreflight(await context.gates(), context.signal)
-    const refusal = errorOf(`cluster ${cluster.name} can't be bootstrapped yet`, verdicts, 'docs/runbooks/talos.md')
-    if (!preview) {
-      // What is wrong with this machine or the files comes before files that are not committed.
-      if (refusal) throw refusal
-      requireSource()
-    }
+    // What is wrong with this machine and with the files is said at once, and before files that are not committed.
+    const all = files instanceof ConfigError ? [...verdicts, ...fileVerdicts(files)] : verdicts
+    const refusal = errorOf(`cluster ${cluster.name} can't be bootstrapped yet`, all, 'docs/runbooks/talos.md')
+    if (refusal && !preview) throw refusal
+    if (files instanceof ConfigError) throw files
+    if (!preview) requireSource()
     // Before there are configs a preview dials no machine: addresses of a cluster that was never made may be anybody's.
     const blind = preview && !existsSync(join(target.root, target.talosconfig))
     const machines = blind ? 'unknown' : await observeMachines(await context.talos(), cluster, context.signal)

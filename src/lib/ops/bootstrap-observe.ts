@@ -1,5 +1,6 @@
 /** What bootstrap sees before it starts: whether this machine is set up for it, and how far the cluster is. */
 import type { GatePort } from '../engine/ports.ts'
+import type { ConfigError } from '../errors.ts'
 import type { Check, Cluster, Json, TalosPort, Verdict } from '../types.ts'
 import { bootstrapTools, check } from './bootstrap-input.ts'
 
@@ -16,6 +17,12 @@ export const preflightChecks: Check[] = [
 /** The verdicts of the preflight, in the order of the checks. */
 export function observePreflight(gates: GatePort, signal: AbortSignal): Promise<Verdict[]> {
   return Promise.all(preflightChecks.map((one) => gates.evaluate(one, signal)))
+}
+
+/** What is wrong with bootstrap's files, as a verdict. A missing kustomize, which reads them, is the tools' verdict already. */
+export function fileVerdicts({ message, problems, detail: { next } }: ConfigError): Verdict[] {
+  if (problems.length === 0) return []
+  return [{ status: 'fail', detail: message, cause: 'configuration', final: true, problems, ...(next ? { next } : {}) }]
 }
 
 /**
