@@ -83,8 +83,8 @@ beforeAll(async () => {
     'kubernetes/wrong/kustomization.yaml': resources('source.yaml', 'release.yaml'),
     'kubernetes/wrong/source.yaml': chart('spegel', 'oci://ghcr.io/spegel-org/helm-charts/spegel', '0.7.0'),
     'kubernetes/wrong/release.yaml': release('spegel', { spegel: { mirorRegistries: [] } }),
-    'kubernetes/bootstrap/operator.yaml': chart('flux-operator', `${registry}/flux-operator`, '0.48.0'),
-    'kubernetes/bootstrap/instance.yaml': chart('flux-instance', `${registry}/flux-instance`, '0.48.0'),
+    'kubernetes/bootstrap/operator.yaml': chart('flux-operator', `${registry}/flux-operator`, '0.59.0'),
+    'kubernetes/bootstrap/instance.yaml': chart('flux-instance', `${registry}/flux-instance`, '0.59.0'),
     'kubernetes/bootstrap/eso.yaml': chart(
       'external-secrets',
       'oci://ghcr.io/external-secrets/charts/external-secrets',
@@ -107,7 +107,7 @@ beforeAll(async () => {
     '--from-literal=identity=x',
     '--from-literal=known_hosts=y',
   )
-  await helm('flux-operator', `${registry}/flux-operator`, '0.48.0')
+  await helm('flux-operator', `${registry}/flux-operator`, '0.59.0')
 }, 120_000)
 
 afterAll(async () => {
@@ -176,7 +176,7 @@ describe('bootstrap', () => {
       },
     ])
     const kustomize = { patches: [{ target: { kind: 'Deployment', name: 'kustomize-controller' }, patch }] }
-    await helm('flux-instance', `${registry}/flux-instance`, '0.48.0', { instance: { sync, kustomize } })
+    await helm('flux-instance', `${registry}/flux-instance`, '0.59.0', { instance: { sync, kustomize } })
     await untilReady('fluxinstance', 'flux', /^True: Reconciliation finished/)
     const deployment = await cluster.get<{ spec: { template: { spec: { containers: { args: string[] }[] } } } }>(
       ...['-n', 'flux-system', 'deployment', 'kustomize-controller'],
@@ -184,6 +184,7 @@ describe('bootstrap', () => {
     expect(deployment.spec.template.spec.containers[0]?.args).toContain('--feature-gates=DisableFailFastBehavior=true')
     expect(status('flux')).toMatchObject({
       controllers: { 'kustomize-controller': { running: true }, 'helm-controller': { running: true } },
+      real: expect.stringMatching(/^kustomize-controller [\d.]+ and helm-controller [\d.]+ are the real binaries/),
     })
     const report = await cluster.get<{ spec: { components: unknown[] } }>('-n', 'flux-system', 'fluxreport', 'flux')
     expect(report.spec.components).toHaveLength(4)

@@ -142,7 +142,8 @@ describe('skew', () => {
   })
 
   it.each([
-    ['v2.8.6@sha256:abc', 'ok'],
+    ['v2.9.5@sha256:abc', 'ok'],
+    ['v2.8.8@sha256:abc', 'ok'],
     ['v2.7.0', 'warning'],
     ['', 'unchecked'],
   ])('flux 2.9.5 with controllers %s: %s', (lastAppliedRevision, status) => {

@@ -197,10 +197,10 @@ describe('the reconciler', () => {
 describe('Flux distributions', () => {
   const spec = (version: string) => ({ distribution: { version, registry: 'ghcr.io/fluxcd' } })
   test.each([
-    ['2.8.6', 'v2.8.6'],
-    ['v2.7.5', 'v2.7.5'],
-    ['2.x', 'v2.8.6'],
-    ['2.7.x', 'v2.7.5'],
+    ['2.9.4', 'v2.9.4'],
+    ['v2.8.8', 'v2.8.8'],
+    ['2.x', 'v2.9.5'],
+    ['2.8.x', 'v2.8.8'],
   ])('%s is %s', async (wanted, version) => {
     const found = await resolveDistribution(spec(wanted))
     expect(found.version).toBe(version)

@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { catalog, pinnedVersion, recipesDir, requiredVersion, toolsFor } from '../../src/lib/tools/catalog.ts'
+import {
+  catalog,
+  pinnedVersion,
+  recipesDir,
+  requiredVersion,
+  toolNamed,
+  toolsFor,
+} from '../../src/lib/tools/catalog.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -31,6 +38,22 @@ test('the CRDs are those of the Flux controllers that the lab runs', () => {
   for (const controller of ['kustomize-controller', 'helm-controller']) {
     const module = `github.com/fluxcd/${controller}`
     expect(requiredVersion(pins('flux-crds'), module)).toBe(requiredVersion(pins(controller), module))
+  }
+})
+
+test('Git asks for the Flux whose CLI, controllers and manifests are pinned here', () => {
+  const directory = join(root, 'kubernetes/infrastructure/controllers/flux-system')
+  const read = (file: string) => readFileSync(join(directory, file), 'utf8')
+  const distribution = read('flux-instance/app/helmrelease.yaml')
+  const version = /^ +version: (\S+)$/m.exec(distribution)?.[1]
+  expect(version).toBe(pinnedVersion(toolNamed('flux')))
+  const { versions } = JSON.parse(readFileSync(join(root, 'lab/flux/distributions.json'), 'utf8'))
+  for (const controller of ['kustomize-controller', 'helm-controller']) {
+    expect(versions[`v${version}`][controller]).toBe(`v${pinnedVersion(toolNamed(controller))}`)
+  }
+  const manifests = /flux-operator-manifests:v(\S+)$/m.exec(distribution)?.[1]
+  for (const chart of ['flux-operator', 'flux-instance']) {
+    expect(/^ +tag: (\S+)$/m.exec(read(`${chart}/app/ocirepository.yaml`))?.[1]).toBe(manifests)
   }
 })
 

@@ -11,7 +11,7 @@ const run = promisify(execFile)
 
 export interface BuiltDistribution {
   version: string
-  /** `v2.8.6@sha256:...` over what was rendered. */
+  /** `v2.9.5@sha256:...` over what was rendered. */
   revision: string
   components: Component[]
   objects: Manifest[]

@@ -101,6 +101,7 @@ export function createPodProcess(lab: Lab, view: ClusterView, definition: Contro
       running: process?.current() !== undefined,
       pid: process?.current()?.pid ?? null,
       pod: pod?.metadata.name ?? null,
+      image: pod ? imageOf(pod) : null,
       restarts,
       ...(lastExit === undefined ? {} : { lastExit }),
     }),
@@ -110,6 +111,10 @@ export function createPodProcess(lab: Lab, view: ClusterView, definition: Contro
       await busy
     },
   }
+}
+
+function imageOf(pod: KubeObject): string {
+  return ((pod.spec?.containers ?? []) as { image?: string }[])[0]?.image ?? ''
 }
 
 function argumentsFor(lab: Lab, definition: ControllerDefinition, pod: KubeObject): string[] {

@@ -33,7 +33,7 @@ export interface Component {
 const defaultComponents = ['source-controller', 'kustomize-controller', 'helm-controller', 'notification-controller']
 
 /**
- * The version and the components' images that a FluxInstance asks for. `2.x` and `2.8.x` mean the newest known.
+ * The version and the components' images that a FluxInstance asks for. `2.x` and `2.9.x` mean the newest known.
  * Throws in flux-operator's words when it knows no such version.
  */
 export async function resolveDistribution(
@@ -162,7 +162,7 @@ function networkPolicies(namespace: string): Manifest[] {
     policy('allow-webhooks', {
       podSelector: { matchLabels: { app: 'notification-controller' } },
       policyTypes: ['Ingress'],
-      ingress: [anyNamespace],
+      ingress: [{ ...anyNamespace, ports: [{ port: 9292, protocol: 'TCP' }] }],
     }),
   ]
 }

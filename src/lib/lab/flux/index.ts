@@ -6,7 +6,7 @@ import { hasRunningPod, openClusterView } from '../kube/cluster-view.ts'
 import { isTrue } from '../kube/conditions.ts'
 import { createReconciler, keyOf } from '../kube/reconciler.ts'
 import type { Lab, Part } from '../types.ts'
-import { createPodProcess } from './controllers.ts'
+import { createPodProcess, type PodProcess } from './controllers.ts'
 import { createInstanceReconciler, type FindObject } from './instance.ts'
 import { fluxReport } from './report.ts'
 
@@ -84,7 +84,7 @@ export async function startFluxControllers(lab: Lab): Promise<Part> {
       controllers: Object.fromEntries(
         processes.map(({ name, process }) => [name, { version: pinnedVersion(toolNamed(name)), ...process.status() }]),
       ),
-      real: 'kustomize-controller and helm-controller are the real binaries, with the service accounts and flags of their pods',
+      real: `${processes.map(({ name, process }) => inWords(name, process)).join(' and ')} are the real binaries, with the service accounts and flags of their pods`,
       simulated:
         'flux-operator (the lab applies what a FluxInstance asks for, rendered by the real kustomize; deleting the instance removes nothing) and notification-controller (its pod runs, nothing is sent)',
     }),
@@ -95,6 +95,15 @@ export async function startFluxControllers(lab: Lab): Promise<Part> {
       close()
     },
   }
+}
+
+/** Says so when the cluster asks for another version than the one that is built here. */
+function inWords(name: string, process: PodProcess): string {
+  const version = pinnedVersion(toolNamed(name))
+  const tag = String(process.status().image ?? '')
+    .split(':')
+    .at(-1)
+  return tag && tag !== `v${version}` ? `${name} ${version} (in place of ${tag})` : `${name} ${version}`
 }
 
 function tool(lab: Lab, name: string): string {
