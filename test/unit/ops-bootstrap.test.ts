@@ -4,9 +4,11 @@ import { gates } from '../../src/lib/gates/catalog.ts'
 import { fillGate } from '../../src/lib/gates/fill.ts'
 import type { Gate } from '../../src/lib/gates/types.ts'
 import { planBootstrap } from '../../src/lib/ops/bootstrap.ts'
-import { listedReleases, secretsOf } from '../../src/lib/ops/bootstrap-files.ts'
+import { listedReleases, secretStoresOf, secretsOf } from '../../src/lib/ops/bootstrap-files.ts'
 import { type BootstrapInput, whileApiIsAway } from '../../src/lib/ops/bootstrap-input.ts'
 import { holds } from '../../src/lib/ops/chart-crds.ts'
+import { entryKustomization } from '../../src/lib/repo/flux.ts'
+import { manifest } from '../../src/lib/repo/manifests.ts'
 import type { Check, Step } from '../../src/lib/types.ts'
 import { cluster } from './gates-world.ts'
 
@@ -33,10 +35,24 @@ const input = (params: Partial<BootstrapInput['params']> = {}, nodes = cluster()
     crds: ['certificates.cert-manager.io'],
     secrets: [{ namespace: 'flux-system', name: 'sops-age', keys: ['age.agekey'] }],
     fluxKustomizations: ['flux-system/flux-system'],
-    secretStores: ['onepassword'],
+    secretStores: [
+      {
+        kustomization: 'flux-system/onepassword-store',
+        names: ['onepassword'],
+        beforeFlux: true,
+        runbook: 'docs/runbooks/onepassword-store.md',
+      },
+      { kustomization: 'flux-system/vault', names: ['vault'], beforeFlux: false, runbook: 'docs/runbooks/vault.md' },
+    ],
   },
   params: { skipFlux: false, nodeTimeoutSec: 600, ...params },
 })
+const storesIn = (dependsOn: string[]) => {
+  const kustomization = { ...entryKustomization('stores'), name: 'stores', dependsOn }
+  const store = 'apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: one}\n'
+  const found = ['cilium', 'late'].map((name) => ({ namespace: 'x', name, kustomization: `flux-system/${name}` }))
+  return secretStoresOf([{ kustomization, manifests: [manifest(store, undefined)] }], found, [release('x/cilium')])
+}
 const ids = (steps: Step[]) => steps.map(({ id }) => id)
 const plan = (params?: Partial<BootstrapInput['params']>) => planBootstrap(input(params), basis)
 
@@ -60,12 +76,22 @@ describe('the plan of a bootstrap', () => {
       'kube-system/settle',
       'cilium/sync',
       'coredns/sync',
+      'onepassword-store/apply',
       'nodes/ready',
       'flux-system/settle',
       'flux-operator/sync',
       'flux-instance/sync',
       'flux/reconciled',
     ])
+  })
+
+  it.each([
+    [['flux-system/cilium'], true],
+    [['flux-system/cilium', 'flux-system/late'], false],
+    [['flux-system/unknown'], false],
+    [[], false],
+  ])('a store whose Kustomization depends on %j is applied before Flux: %s', (dependsOn, beforeFlux) => {
+    expect(storesIn(dependsOn)).toMatchObject([{ names: ['one'], beforeFlux }])
   })
 
   it('names only gates that there are, with exactly their parameters', () => {

@@ -23,6 +23,7 @@ export const repoRender = defineCommand({
     const rendered = await renderCluster(repository.root, cluster.name, {
       kustomize: kustomizeBuild(env),
       until: (done) => wanted !== undefined && done.some(({ kustomization }) => isWanted(nameOf(kustomization))),
+      priority: (kustomization) => Number(isWanted(nameOf(kustomization))),
     })
     const selected = rendered.filter(({ kustomization }) => isWanted(nameOf(kustomization)))
     const findings = (selected.length > 0 ? selected : rendered).flatMap((one) => one.findings)

@@ -8,7 +8,7 @@ import { nameOf } from '../repo/flux.ts'
 import { layout } from '../repo/layout.ts'
 import { parseManifest, splitDocuments } from '../repo/manifests.ts'
 import { type Release, releasesOf } from '../repo/releases.ts'
-import { renderCluster } from '../repo/render.ts'
+import { type RenderedKustomization, renderCluster } from '../repo/render.ts'
 import type { KubeObject, Problem } from '../types.ts'
 import { crdsOf } from './chart-crds.ts'
 
@@ -26,6 +26,15 @@ export interface FirstSecret {
   keys: string[]
 }
 
+/** ClusterSecretStores that one Flux Kustomization brings. */
+export interface SecretStores {
+  kustomization: string
+  names: string[]
+  /** All that the Kustomization depends on is installed by bootstrap itself, so its stores needn't wait for Flux. */
+  beforeFlux: boolean
+  runbook: string
+}
+
 /** Paths are relative to the repository's root. */
 export interface BootstrapFiles {
   secretsTemplate: string
@@ -40,8 +49,7 @@ export interface BootstrapFiles {
   secrets: FirstSecret[]
   /** `namespace/name` of the Kustomizations that Flux starts from. */
   fluxKustomizations: string[]
-  /** Names of the ClusterSecretStores that Flux brings. */
-  secretStores: string[]
+  secretStores: SecretStores[]
 }
 
 /** Where Flux's own releases live; whatever is installed there comes last and can be skipped. */
@@ -97,10 +105,32 @@ export async function readBootstrapFiles(root: string, cluster: string, kustomiz
     ),
     secrets,
     fluxKustomizations: [...entryNames, ...children.map(({ kustomization }) => nameOf(kustomization))],
-    secretStores: rendered.flatMap(({ manifests }) =>
-      manifests.filter(({ kind }) => kind === 'ClusterSecretStore').map((one) => one.object().metadata.name),
-    ),
+    secretStores: secretStoresOf(rendered, found, releases),
   }
+}
+
+/** @param installed what bootstrap installs, out of the releases `found` */
+export function secretStoresOf(
+  rendered: Pick<RenderedKustomization, 'kustomization' | 'manifests'>[],
+  found: Pick<Release, 'namespace' | 'name' | 'kustomization'>[],
+  installed: BootstrapRelease[],
+): SecretStores[] {
+  const names = new Set(installed.map(nameOf))
+  const brings = (kustomization: string) => {
+    const brought = found.filter((release) => release.kustomization === kustomization)
+    return brought.length > 0 && brought.every((release) => names.has(nameOf(release)))
+  }
+  return rendered.flatMap(({ kustomization, manifests }) => {
+    const stores = manifests.filter(({ kind }) => kind === 'ClusterSecretStore')
+    if (stores.length === 0) return []
+    return {
+      kustomization: nameOf(kustomization),
+      names: stores.map((one) => one.object().metadata.name),
+      // One that depends on nothing says nothing about what it needs.
+      beforeFlux: kustomization.dependsOn.length > 0 && kustomization.dependsOn.every(brings),
+      runbook: `${layout.runbooks}/${kustomization.name}.md`,
+    }
+  })
 }
 
 async function crdNames(root: string, releases: Release[]): Promise<string[]> {

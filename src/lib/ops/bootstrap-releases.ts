@@ -1,8 +1,9 @@
 /** Bootstrap's third part: the releases that Flux needs under it, Flux, and everything that Flux brings. */
+import { renderKustomizationArgs, selectKindArgs } from '../tools/filters.args.ts'
 import { syncReleaseArgs } from '../tools/helmfile.args.ts'
-import { deletePendingReleasesArgs } from '../tools/kubectl.args.ts'
+import { applyStdinArgs, deletePendingReleasesArgs } from '../tools/kubectl.args.ts'
 import type { Step } from '../types.ts'
-import { type BootstrapRelease, fluxNamespace } from './bootstrap-files.ts'
+import { type BootstrapRelease, fluxNamespace, type SecretStores } from './bootstrap-files.ts'
 import { type BootstrapInput, bootstrapRunbook, check, whileApiIsAway } from './bootstrap-input.ts'
 
 /** Everything that Flux manages may take as long as the target for a whole cluster (NFR2: 30 minutes). */
@@ -27,6 +28,7 @@ export function releaseSteps(input: BootstrapInput): Step[] {
   return [
     ...settle(input, before),
     ...before.map((release) => sync(input, release)),
+    ...files.secretStores.filter(({ beforeFlux }) => beforeFlux).map((stores) => secretStores(input, stores)),
     nodesReady,
     ...(params.skipFlux
       ? []
@@ -78,6 +80,35 @@ function sync({ cluster, target, files }: BootstrapInput, release: BootstrapRele
   }
 }
 
+/**
+ * Flux's first reconciliation must find its secrets (ADR 0013). The manifest is what Flux itself applies later, so that it
+ * takes the object over without a change; while Flux disagrees with the file kubectl refuses, since nothing is forced.
+ */
+function secretStores({ cluster, target }: BootstrapInput, { kustomization, names, runbook }: SecretStores): Step {
+  const ready = names.map((name) => check('clustersecretstore-ready', { name }))
+  const [, short = kustomization] = kustomization.split('/')
+  const again = whileApiIsAway(cluster.endpoint)
+  return {
+    id: `${short}/apply`,
+    title: `Apply ${names.length === 1 ? 'the secret store' : 'the secret stores'} ${names.join(', ')}`,
+    unless: ready,
+    action: {
+      kind: 'exec',
+      pipeline: [
+        renderKustomizationArgs(cluster.name, kustomization),
+        selectKindArgs('ClusterSecretStore'),
+        applyStdinArgs(target.context),
+      ],
+      // External Secrets' webhook has pods before its certificate is everywhere.
+      retry: { ...again, while: [...again.while, 'failed calling webhook'] },
+    },
+    verify: ready,
+    interrupt: 'now',
+    timeoutSec: 300,
+    runbook,
+  }
+}
+
 function reconciled({ files }: BootstrapInput): Step {
   return {
     id: 'flux/reconciled',
@@ -89,7 +120,7 @@ function reconciled({ files }: BootstrapInput): Step {
       check('helmreleases-ready', {
         names: files.releases.map(({ namespace, name }) => `${namespace}/${name}`).join(','),
       }),
-      ...files.secretStores.map((name) => check('clustersecretstore-ready', { name })),
+      ...files.secretStores.flatMap(({ names }) => names.map((name) => check('clustersecretstore-ready', { name }))),
     ],
     interrupt: 'now',
     timeoutSec: reconcileTimeoutSec,

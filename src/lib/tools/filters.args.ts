@@ -1,6 +1,11 @@
 /** k8sops itself as a filter in a pipeline, where a shell would need a script. */
 import type { Command } from '../types.ts'
 
+/** What Flux would apply for one Kustomization (`namespace/name`), with the cluster's variables in it. */
+export function renderKustomizationArgs(cluster: string, kustomization: string): Command {
+  return { tool: 'k8sops', args: ['repo', 'render', '--cluster', cluster, kustomization] }
+}
+
 /** Passes on only the documents of one kind. */
 export function selectKindArgs(kind: string): Command {
   return { tool: 'k8sops', args: ['yaml', 'select', '--kind', kind] }
