@@ -67,3 +67,35 @@ test('source files stay under 300 lines and test files under 500', () => {
     .filter(({ lines, limit }) => lines > limit)
   expect(long).toEqual([])
 })
+
+/** Loading these costs 30 to 280 ms each, measured here. */
+const slow = [
+  'yaml',
+  'zod',
+  'execa',
+  'listr2',
+  '@kubernetes/client-node',
+  '@grpc/grpc-js',
+  'sops-age',
+  '@peculiar/x509',
+]
+
+test('a command loads nothing slow for its --help: what it runs with is imported when it runs', () => {
+  const statically = (file: string) =>
+    [
+      ...readFileSync(join(root, file), 'utf8').matchAll(
+        /^\s*(?:import|export)\s+(?!type\b)(?!\{(?:\s*type\s+\w+,?)+\s*\})[^'"]*?from\s+'([^']+)'/gm,
+      ),
+    ].map(([, name = '']) => (name.startsWith('.') ? relative(root, join(root, dirname(file), name)) : name))
+  const reached = (file: string, seen: Set<string>): string[] => {
+    if (seen.has(file)) return []
+    seen.add(file)
+    return statically(file).flatMap((name) => {
+      if (slow.includes(name)) return [`${file} imports ${name}`]
+      return name.startsWith('src/') && name.endsWith('.ts') ? reached(name, seen) : []
+    })
+  }
+  const commands = sources.filter((file) => file.startsWith('src/commands/'))
+  const heavy = commands.flatMap((file) => reached(file, new Set()).map((how) => `${file}: ${how}`))
+  expect(heavy).toEqual([])
+})

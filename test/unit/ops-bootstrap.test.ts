@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parsePlan } from '../../src/lib/cli/plan-file.ts'
 import { gates } from '../../src/lib/gates/catalog.ts'
 import { fillGate } from '../../src/lib/gates/fill.ts'
 import type { Gate } from '../../src/lib/gates/types.ts'
@@ -92,6 +93,10 @@ describe('the plan of a bootstrap', () => {
     [[], false],
   ])('a store whose Kustomization depends on %j is applied before Flux: %s', (dependsOn, beforeFlux) => {
     expect(storesIn(dependsOn)).toMatchObject([{ names: ['one'], beforeFlux }])
+  })
+
+  it('can be saved and read again', () => {
+    expect(parsePlan(JSON.stringify(plan()), 'plan.json')).toEqual(plan())
   })
 
   it('names only gates that there are, with exactly their parameters', () => {

@@ -2,7 +2,6 @@ import { text } from 'node:stream/consumers'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { kubeconfigPath } from '../../lib/config/target.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { writeMergedKubeconfig } from '../../lib/tools/kubeconfig-merge.ts'
 
 export const kubeconfigMerge = defineCommand({
   path: 'kubeconfig merge',
@@ -22,6 +21,7 @@ export const kubeconfigMerge = defineCommand({
     const { context, file } = options
     if (typeof context !== 'string')
       throw new UsageError('--context is missing', { next: 'k8sops kubeconfig merge --help' })
+    const { writeMergedKubeconfig } = await import('../../lib/tools/kubeconfig-merge.ts')
     const path = typeof file === 'string' ? file : kubeconfigPath(env, context)
     await writeMergedKubeconfig(path, await text(process.stdin), context)
     note(`context ${context} is in ${path}; use it with: kubectl --context ${context}`)

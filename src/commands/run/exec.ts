@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { defineCommand } from '../../lib/cli/define.ts'
-import { parsePlan } from '../../lib/cli/plan-file.ts'
 import { UsageError } from '../../lib/errors.ts'
 
 export const runExec = defineCommand({
@@ -17,6 +16,7 @@ export const runExec = defineCommand({
     const text = await readFile(file, 'utf8').catch((cause: Error) => {
       throw new UsageError(`cannot read ${file}: ${cause.message}`)
     })
+    const { parsePlan } = await import('../../lib/cli/plan-file.ts')
     const plan = parsePlan(text, file)
     if (typeof options.cluster === 'string' && options.cluster !== plan.cluster)
       throw new UsageError(`${file} is a plan for cluster ${plan.cluster}, not ${options.cluster}`)

@@ -6,12 +6,15 @@ import { ConfigError, UsageError } from '../errors.ts'
 import { layout } from '../repo/layout.ts'
 import type { Cluster, Problem } from '../types.ts'
 import { confirmMarks } from './confirm.ts'
-import { type ClusterFiles, type RepositoryFiles, readRepositoryFiles } from './files.ts'
+import type { ClusterFiles, RepositoryFiles } from './files.ts'
 import { findRepository } from './find.ts'
 import { firstAddress, virtualAddresses } from './interfaces.ts'
-import { checkFiles } from './rules/index.ts'
 
 export { findRepository }
+
+// The readers need yaml and zod, 100 ms to load; the rest of this file is what every command's module imports.
+const readFiles = async (root: string) => (await import('./files.ts')).readRepositoryFiles(root)
+const checkFiles = async (files: RepositoryFiles) => (await import('./rules/index.ts')).checkFiles(files)
 
 export interface Repository {
   root: string
@@ -30,12 +33,12 @@ export interface Repository {
  * addresses that no rule would accept. Never throws for what a file says.
  */
 export async function loadRepository(root: string): Promise<Repository> {
-  return toRepository(await readRepositoryFiles(root))
+  return toRepository(await readFiles(root))
 }
 
 /** Every rule over the facts of a repository that could be read: addresses, versions, networks, names, unknown talconfig keys. */
 export async function checkRepository(repository: Repository): Promise<Problem[]> {
-  return checkFiles(await readRepositoryFiles(repository.root))
+  return checkFiles(await readFiles(repository.root))
 }
 
 /**
@@ -43,7 +46,7 @@ export async function checkRepository(repository: Repository): Promise<Problem[]
  * Throws UsageError when there is none, and ConfigError with every problem of every file in one pass.
  */
 export async function openRepository(cwd: string, path?: string): Promise<Repository> {
-  const files = await readRepositoryFiles(repositoryRoot(cwd, path))
+  const files = await readFiles(repositoryRoot(cwd, path))
   const problems = [...files.problems, ...(await checkFiles(files))]
   const repository = { ...toRepository(files), problems }
   requireSound(repository)

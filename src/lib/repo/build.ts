@@ -6,8 +6,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
-import { parse } from 'yaml'
 import { type Manifest, manifest, parseManifest, splitDocuments } from './manifests.ts'
+import { parse } from './yaml.ts'
 
 /** Runs `kustomize build DIRECTORY` and gives its standard output. Rejects with ToolError when it fails. */
 export type Kustomize = (directory: string) => Promise<string>

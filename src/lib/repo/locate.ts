@@ -1,7 +1,6 @@
 /** Finds the line that a problem is about, in the file that kustomize says an object came from. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LineCounter, parseDocument } from 'yaml'
 import type { Problem } from '../types.ts'
 
 /** A problem whose line is still to be looked up: by the first line that contains `text`, or by the key at `path`. */
@@ -18,9 +17,10 @@ export async function locate(root: string, findings: Finding[]): Promise<Problem
   for (const file of new Set(findings.map((finding) => finding.file))) {
     texts.set(file, await readFile(join(root, file), 'utf8').catch(() => ''))
   }
+  const yaml = findings.some(({ path }) => path) ? await import('yaml') : undefined
   return findings.map(({ file, message, text, path }) => {
     const content = texts.get(file) ?? ''
-    const line = path ? lineOfKey(content, path) : text ? lineOfText(content, text) : 1
+    const line = path && yaml ? lineOfKey(yaml, content, path) : text ? lineOfText(content, text) : 1
     return { file, line, message }
   })
 }
@@ -31,7 +31,7 @@ function lineOfText(content: string, text: string): number {
 }
 
 /** The line of the deepest part of `path` that the (first) document has. */
-function lineOfKey(content: string, path: string[]): number {
+function lineOfKey({ LineCounter, parseDocument }: typeof import('yaml'), content: string, path: string[]): number {
   const counter = new LineCounter()
   const document = parseDocument(content, { lineCounter: counter, prettyErrors: false })
   for (let depth = path.length; depth > 0; depth--) {

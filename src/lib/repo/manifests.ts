@@ -1,6 +1,6 @@
 /** Manifests as text first: a CRD of a megabyte is parsed only when somebody looks into it. */
-import { parse } from 'yaml'
 import type { KubeObject } from '../types.ts'
+import { parse } from './yaml.ts'
 
 export interface Manifest {
   apiVersion: string

@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
 import { buildPath, type Kustomize, normalPath } from './build.ts'
 import { substitute, UnsupportedSubstitution } from './envsubst.ts'
 import { entryKustomization, type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf } from './flux.ts'
 import { layout } from './layout.ts'
 import type { Finding } from './locate.ts'
 import { type Manifest, manifest } from './manifests.ts'
+import { stringify } from './yaml.ts'
 
 export interface RenderedKustomization {
   kustomization: FluxKustomization

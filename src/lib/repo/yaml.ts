@@ -1,0 +1,13 @@
+/**
+ * The yaml library, loaded when the first document is read: importing it takes 30 ms, which every command that may render
+ * something would pay for its `--help`. What it is used for here is synchronous, so `import()` will not do.
+ */
+import { createRequire } from 'node:module'
+
+type Yaml = typeof import('yaml')
+
+const load = createRequire(import.meta.url)
+const yaml = (): Yaml => load('yaml') as Yaml
+
+export const parse = ((...given: Parameters<Yaml['parse']>) => yaml().parse(...given)) as Yaml['parse']
+export const stringify = ((...given: Parameters<Yaml['stringify']>) => yaml().stringify(...given)) as Yaml['stringify']
