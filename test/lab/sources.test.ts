@@ -48,6 +48,20 @@ spec:
   chartRef: {kind: OCIRepository, name: ${name}}
   values: ${JSON.stringify(values)}
 `
+/** A HelmRepository, and a release of a chart in it, as repositories without OCIRepositories write them. */
+const viaRepository = (name: string, version: string, spec: object) => `apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {name: ${name}, namespace: flux-system}
+spec: ${JSON.stringify({ interval: '1h', ...spec })}
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: ${name}, namespace: flux-system}
+spec:
+  interval: 1h
+  chart: {spec: {chart: ${name}, version: ${version}, sourceRef: {kind: HelmRepository, name: ${name}}}}
+---
+`
 const kustomization = (name: string, extra = '') => `apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: {name: ${name}, namespace: flux-system}
@@ -90,6 +104,9 @@ beforeAll(async () => {
       'oci://ghcr.io/external-secrets/charts/external-secrets',
       '2.4.0',
     ),
+    'kubernetes/bootstrap/repositories.yaml':
+      viaRepository('kubelet-csr-approver', '1.2.14', { url: 'https://postfinance.github.io/kubelet-csr-approver' }) +
+      viaRepository('coredns', '1.45.2', { type: 'oci', url: 'oci://ghcr.io/coredns/charts' }),
     'kubernetes/bootstrap/connect.yaml': chart('connect', 'oci://ghcr.io/1password/connect', '2.4.1'),
     'kubernetes/bootstrap/cilium.yaml': chart('cilium', 'oci://quay.io/cilium/charts/cilium', '1.19.3'),
   })
@@ -97,16 +114,7 @@ beforeAll(async () => {
   for (const start of [startRegistry, startSources, startFluxControllers, startOperators])
     parts.push(await start(cluster.lab))
   await cluster.kubectl('create', 'namespace', 'flux-system')
-  await cluster.kubectl(
-    '-n',
-    'flux-system',
-    'create',
-    'secret',
-    'generic',
-    'deploy-key',
-    '--from-literal=identity=x',
-    '--from-literal=known_hosts=y',
-  )
+  await createSecret('deploy-key', '--from-literal=identity=x', '--from-literal=known_hosts=y')
   await helm('flux-operator', `${registry}/flux-operator`, '0.59.0')
 }, 120_000)
 
@@ -116,6 +124,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true, maxRetries: 5 })
 })
 afterEach(() => cluster.lab.setFaults([]))
+
+const createSecret = (name: string, ...from: string[]) =>
+  cluster.kubectl('-n', 'flux-system', 'create', 'secret', 'generic', name, ...from)
 
 function environment(): Record<string, string> {
   return {
@@ -215,6 +226,23 @@ describe('charts', () => {
     expect(status('sources')).toMatchObject({ running: true, ready: 3, unplayed: [] })
   })
 
+  test('a HelmRelease gets its chart through a HelmRepository, by an index or from a registry', async () => {
+    await cluster.kubectl('apply', '-f', join(dir, 'repo/kubernetes/bootstrap/repositories.yaml'))
+    await untilReady('helmrepository', 'kubelet-csr-approver', /^True: stored artifact: revision 'sha256:/)
+    for (const [name, version] of [
+      ['kubelet-csr-approver', '1.2.14'],
+      ['coredns', '1.45.2'],
+    ]) {
+      const pulled = new RegExp(`^True: pulled '${name}' chart with version '${version}'`)
+      await untilReady('helmchart', `flux-system-${name}`, pulled)
+      await untilReady('helmrelease', name ?? '', /^True/)
+    }
+    expect(await readiness('helmrepository', 'coredns')).toBe(': ')
+    expect((await flux('reconcile', 'source', 'chart', 'flux-system-coredns')).stderr).toContain(
+      'fetched revision 1.45.2',
+    )
+  })
+
   test('a value key that the chart lacks is refused, by helm-controller and by helm', async () => {
     await untilReady('helmrelease', 'spegel', /^False: .*additional properties 'mirorRegistries' not allowed/s)
     const [url, values] = ['oci://quay.io/cilium/charts/cilium', { cgroup: { automount: { enabled: false } } }]
@@ -237,15 +265,7 @@ describe('sources', () => {
     const { stdout } = await run(tools['age-keygen'] ?? '', [])
     const keyFile = join(dir, 'age.key')
     await writeFile(keyFile, stdout)
-    await cluster.kubectl(
-      '-n',
-      'flux-system',
-      'create',
-      'secret',
-      'generic',
-      'sops-age',
-      `--from-file=age.agekey=${keyFile}`,
-    )
+    await createSecret('sops-age', `--from-file=age.agekey=${keyFile}`)
     const root = join(dir, 'repo')
     const secret = {
       apiVersion: 'v1',
@@ -292,7 +312,21 @@ describe('sources', () => {
       source('GitRepository', 'other', { url: 'https://git.test/other', ref: { branch: 'main' } }),
       source('OCIRepository', 'no-tag', { url: cilium, ref: { tag: '9.9.9' } }),
       source('OCIRepository', 'no-host', { url: 'oci://example.com/a/b', ref: { tag: '1' } }),
+      source('HelmRepository', 'no-index', { url: 'https://example.com/charts' }),
+      source('HelmChart', 'no-version', {
+        chart: 'kubelet-csr-approver',
+        version: '9.9.9',
+        sourceRef: { kind: 'HelmRepository', name: 'kubelet-csr-approver' },
+      }),
+      source('Bucket', 'no-player', { bucketName: 'x', endpoint: 's3.test' }),
     )
+    await untilReady('helmrepository', 'no-index', /^False: failed to fetch Helm repository index: .*403/)
+    await untilReady('helmchart', 'no-version', /^False: invalid chart reference: .*'9.9.9' found/)
+    await untilReady('bucket', 'no-player', /^False: the lab has no buckets/)
+    expect(status('sources')).toMatchObject({
+      unplayed: ['Bucket flux-system/no-player'],
+      simulated: expect.stringContaining('nobody plays Bucket flux-system/no-player'),
+    })
     await untilReady(
       'gitrepository',
       'no-ref',

@@ -96,7 +96,7 @@ describe('status of sources', () => {
 
   test('an artifact that is the same keeps its time, and a request is answered', () => {
     const asked = object({ annotations: { 'reconcile.fluxcd.io/requestedAt': 'now' } }, { artifact })
-    const status = storedStatus(asked, { ...artifact, lastUpdateTime: 't2' }, 'revision')
+    const status = storedStatus(asked, { ...artifact, lastUpdateTime: 't2' }, 'stored')
     expect(status).toMatchObject({
       artifact: { lastUpdateTime: 't1' },
       lastHandledReconcileAt: 'now',

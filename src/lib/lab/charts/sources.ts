@@ -1,4 +1,7 @@
-/** Which charts a repository names, and where: OCIRepositories, and HelmRepositories with the HelmReleases that use them. */
+/**
+ * Which charts a repository names, and where: OCIRepositories, and HelmRepositories with the HelmReleases and HelmCharts
+ * that use them.
+ */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChartReference } from './record.ts'
@@ -22,8 +25,17 @@ interface Manifest {
     url?: string
     type?: string
     ref?: { tag?: string; semver?: string; digest?: string }
-    chart?: { spec?: { chart?: string; version?: string; sourceRef?: { kind?: string; name?: string } } }
+    /** Of a HelmRelease; a HelmChart has the chart's name here, and the rest beside it. */
+    chart?: { spec?: ChartSpec } | string
+    version?: string
+    sourceRef?: ChartSpec['sourceRef']
   }
+}
+
+interface ChartSpec {
+  chart?: string
+  version?: string
+  sourceRef?: { kind?: string; name?: string }
 }
 
 /**
@@ -48,12 +60,19 @@ export async function chartSources(root: string): Promise<ChartSource[]> {
   for (const { manifest, file } of manifests) {
     const { kind, spec } = manifest
     if (kind === 'OCIRepository') add(spec?.url, undefined, spec?.ref?.tag, file)
-    const chart = kind === 'HelmRelease' ? spec?.chart?.spec : undefined
+    const chart = chartOf(manifest)
     if (!chart) continue
     const repository = repositories.find(({ manifest: { metadata } }) => metadata?.name === chart.sourceRef?.name)
     add(repository?.manifest.spec?.url, chart.chart, chart.version, file)
   }
   return sources
+}
+
+function chartOf({ kind, spec }: Manifest): ChartSpec | undefined {
+  if (kind === 'HelmRelease' && typeof spec?.chart === 'object') return spec.chart.spec
+  if (kind !== 'HelmChart' || typeof spec?.chart !== 'string') return undefined
+  const { chart, version, sourceRef } = spec
+  return { chart, ...(version === undefined ? {} : { version }), ...(sourceRef ? { sourceRef } : {}) }
 }
 
 /** The kinds of the objects that the repository holds. */
@@ -75,7 +94,7 @@ async function readManifests(root: string): Promise<{ manifest: Manifest; file: 
   const manifests: { manifest: Manifest; file: string }[] = []
   for (const { file, text } of await readFiles(root)) {
     // Most files name no chart; parsing them all would take a second on a large repository.
-    if (!/^kind: (OCIRepository|HelmRepository|HelmRelease)\b/m.test(text)) continue
+    if (!/^kind: (OCIRepository|HelmRepository|HelmRelease|HelmChart)\b/m.test(text)) continue
     for (const document of parseAllDocuments(text)) {
       if (document.errors.length > 0) continue
       const manifest = document.toJS() as Manifest | null

@@ -26,8 +26,10 @@ export interface ArtifactStore {
     source: { kind: string; namespace: string; name: string },
     revision: string,
     archive: Buffer,
-    extension: 'tar.gz' | 'tgz',
+    extension: 'tar.gz' | 'tgz' | 'yaml',
   ): Promise<Artifact>
+  /** What was stored. */
+  read(artifact: Pick<Artifact, 'path'>): Promise<Buffer>
   stop(): Promise<void>
 }
 
@@ -79,6 +81,7 @@ export async function serveArtifacts(
         lastUpdateTime: `${new Date().toISOString().slice(0, 19)}Z`,
       }
     },
+    read: ({ path }) => readFile(join(directory, path)),
     async stop() {
       for (const socket of sockets) socket.destroy()
       const closed = Promise.withResolvers<void>()

@@ -1,6 +1,7 @@
 /** GitRepositories: the lab's own repository stands for the remote that the cluster follows. */
 import type { KubeObject, KubePort } from '../../types.ts'
-import type { ArtifactStore } from './artifacts.ts'
+import type { Artifact, ArtifactStore } from './artifacts.ts'
+import { checkCredentials } from './credentials.ts'
 import { type GitReference, packCommit, resolveReference, UnknownReferenceError } from './git-revision.ts'
 import { SourceError, type SourceStatus, storedStatus } from './status.ts'
 
@@ -26,7 +27,7 @@ export async function fetchGit(source: GitSource, object: KubeObject): Promise<S
   const { url, ref, ignore, secretRef } = object.spec as unknown as GitRepositorySpec
   const namespace = metadata.namespace ?? ''
   if (!URL.canParse(url)) throw new SourceError('URLInvalid', `failed to parse url '${url}'`, true)
-  if (secretRef) await checkCredentials(source, url, namespace, secretRef.name)
+  if (secretRef) await checkCredentials(source.reads(), url, namespace, secretRef.name)
   const cloning = `failed to checkout and determine revision: unable to clone '${url}'`
   if (!source.standsFor(url, object)) {
     throw new SourceError(
@@ -42,7 +43,9 @@ export async function fetchGit(source: GitSource, object: KubeObject): Promise<S
     | { artifact?: { revision?: string; url?: string }; observedIgnore?: string }
     | undefined
   const current = before?.artifact?.revision === revision && before.observedIgnore === ignore
-  if (current) return storedStatus(object, before.artifact as Parameters<typeof storedStatus>[1], 'revision')
+  const stored = (artifact: Artifact) =>
+    storedStatus(object, artifact, `stored artifact for revision '${artifact.revision}'`)
+  if (current) return stored(before.artifact as Artifact)
   const archive = await packCommit(source.repository, commit, ignore)
   const artifact = await source.store.put(
     { kind: 'GitRepository', namespace, name: metadata.name },
@@ -50,26 +53,5 @@ export async function fetchGit(source: GitSource, object: KubeObject): Promise<S
     archive,
     'tar.gz',
   )
-  return { ...storedStatus(object, artifact, 'revision'), ...(ignore === undefined ? {} : { observedIgnore: ignore }) }
-}
-
-/** The secret that the remote would be opened with must be there and have the keys that its kind of URL needs. */
-async function checkCredentials(source: GitSource, url: string, namespace: string, name: string): Promise<void> {
-  const listed = await source.reads()?.list({ apiVersion: 'v1', kind: 'Secret', namespace, name })
-  if (!listed?.ok) throw new Error(`can't read secret ${namespace}/${name}: ${listed?.detail ?? 'no API server'}`)
-  const secret = listed.value[0]
-  if (!secret) {
-    throw new SourceError(
-      'AuthenticationFailed',
-      `failed to get secret '${namespace}/${name}': secrets "${name}" not found`,
-    )
-  }
-  const needed = url.startsWith('ssh:') ? ['identity', 'known_hosts'] : []
-  const missing = needed.find((key) => !secret.data?.[key])
-  if (missing) {
-    throw new SourceError(
-      'AuthenticationFailed',
-      `failed to configure authentication options: invalid 'ssh' auth option: '${missing}' is required`,
-    )
-  }
+  return { ...stored(artifact), ...(ignore === undefined ? {} : { observedIgnore: ignore }) }
 }

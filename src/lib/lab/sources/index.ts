@@ -11,6 +11,7 @@ import { createReconciler, keyOf, type Reconciler, specChange } from '../kube/re
 import type { Lab, Part } from '../types.ts'
 import { serveArtifacts } from './artifacts.ts'
 import { fetchGit } from './git.ts'
+import { fetchChart, fetchIndex, isAddressOnly } from './helm.ts'
 import { fetchOci } from './oci.ts'
 import { createRegistryClient, type RegistryClient } from './registry-client.ts'
 import { failedStatus, parseDuration, progressingStatus, SourceError, type SourceStatus } from './status.ts'
@@ -20,8 +21,8 @@ const group = 'source.toolkit.fluxcd.io/v1'
 const artifactPort = 9090
 /** A fetch that takes longer shows as progressing. */
 const showProgressMs = 1_000
-/** source-controller's own kinds that no part of the lab makes artifacts for. */
-const unplayedKinds = ['HelmRepository', 'HelmChart', 'Bucket', 'ExternalArtifact']
+/** source-controller's own kinds that no part of the lab makes artifacts for. An ExternalArtifact is made by others. */
+const unplayedKinds = ['Bucket', 'ExternalArtifact']
 
 export async function startSources(lab: Lab): Promise<Part> {
   const { view, close } = openClusterView(lab)
@@ -51,6 +52,10 @@ export async function startSources(lab: Lab): Promise<Part> {
     registry ??= createRegistryClient(lab.spec)
     return fetchOci(await registry, store, object)
   }
+  const helm = async () => {
+    registry ??= createRegistryClient(lab.spec)
+    return { client: await registry, store, reads: view.reads(), repositories: () => helmRepositories.objects() }
+  }
 
   const reconcilers: Reconciler[] = []
   const play = (kind: string, fetch: (object: KubeObject) => Promise<SourceStatus>) => {
@@ -65,7 +70,7 @@ export async function startSources(lab: Lab): Promise<Part> {
     return [reconciler, view.watch({ apiVersion: group, kind }, reconciler.set)] as const
   }
   const reconcileSource = async (object: KubeObject, fetch: (object: KubeObject) => Promise<SourceStatus>) => {
-    if (object.spec?.suspend === true) return undefined
+    if (object.spec?.suspend === true || isAddressOnly(object)) return undefined
     let progress: Promise<void> | undefined
     const slow = setTimeout(() => {
       progress = view
@@ -93,9 +98,19 @@ export async function startSources(lab: Lab): Promise<Part> {
 
   const [gitRepositories, endGit] = play('GitRepository', git)
   const [, endOci] = play('OCIRepository', oci)
+  const [helmRepositories, endRepositories] = play('HelmRepository', async (object) => fetchIndex(await helm(), object))
+  const [helmCharts, endCharts] = play('HelmChart', async (object) => fetchChart(await helm(), object))
+  const [, endBuckets] = play('Bucket', async () => {
+    throw new SourceError('NotInLab', 'the lab has no buckets: nobody makes an artifact for this one', true)
+  })
   const endings = [
     endGit,
     endOci,
+    endRepositories,
+    endCharts,
+    endBuckets,
+    // A chart waits for its repository, or for a new index of it.
+    view.watch({ apiVersion: group, kind: 'HelmRepository' }, () => helmCharts.again()),
     view.watch({ apiVersion: 'fluxcd.controlplane.io/v1', kind: 'FluxInstance' }, (instances) => {
       remotes = new Set(instances.map(({ spec }) => String((spec?.sync as { url?: string } | undefined)?.url)))
       gitRepositories.again()
@@ -115,15 +130,15 @@ export async function startSources(lab: Lab): Promise<Part> {
   return {
     name: 'sources',
     status() {
-      const objects = reconcilers.flatMap((reconciler) => reconciler.objects())
+      const objects = reconcilers.flatMap((reconciler) => reconciler.objects()).filter((one) => !isAddressOnly(one))
+      const nobodys = [...unplayed].flatMap(([kind, names]) => names.map((name) => `${kind} ${name}`))
       return {
         running: active(),
         ready: objects.filter((object) => isTrue(object, 'Ready')).length,
         sources: objects.length,
-        unplayed: [...unplayed].flatMap(([kind, names]) => names.map((name) => `${kind} ${name}`)),
+        unplayed: nobodys,
         artifacts: `http://${lab.spec.base}:${artifactPort}`,
-        simulated:
-          "source-controller: the lab packs its own copy of the repository for every GitRepository with the cluster's URL and pulls OCIRepositories through its proxy; signatures are not verified",
+        simulated: `source-controller: the lab packs its own copy of the repository for every GitRepository with the cluster's URL, and pulls OCIRepositories, HelmRepositories and HelmCharts through its proxy; signatures are not verified${nobodys.length > 0 ? `; nobody plays ${nobodys.join(', ')}` : ''}`,
       }
     },
     async stop() {

@@ -35,9 +35,11 @@ export async function fetchOci(
     .catch(pulled('failed to determine artifact digest'))
   // Flux writes the tag before the digest, unless the digest was asked for.
   const revision = ref?.digest ? manifest.digest : `${reference}@${manifest.digest}`
+  const stored = (artifact: Artifact) =>
+    storedStatus(object, artifact, `stored artifact for digest '${artifact.revision}'`)
   const before = object.status as { artifact?: Artifact; observedLayerSelector?: unknown } | undefined
   if (before?.artifact?.revision === revision && same(before.observedLayerSelector, layerSelector)) {
-    return storedStatus(object, before.artifact, 'digest')
+    return stored(before.artifact)
   }
   const { mediaType } = layerSelector ?? {}
   const layer = manifest.layers.find((candidate) => mediaType === undefined || candidate.mediaType === mediaType)
@@ -54,7 +56,7 @@ export async function fetchOci(
   // A copied layer and one that was extracted and packed again hold the same files.
   const artifact = await store.put({ kind: 'OCIRepository', namespace, name }, revision, archive, 'tar.gz')
   if (manifest.annotations) artifact.metadata = manifest.annotations
-  return { ...storedStatus(object, artifact, 'digest'), observedLayerSelector: layerSelector ?? null }
+  return { ...stored(artifact), observedLayerSelector: layerSelector ?? null }
 }
 
 function addressOf(url: string): { host: string; repository: string } {

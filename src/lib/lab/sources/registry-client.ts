@@ -1,4 +1,4 @@
-/** Pulls from registries as source-controller does: through the proxy, with a deadline, and with the registry's own errors. */
+/** Pulls from registries and Helm repositories as source-controller does: through the proxy, with a deadline, and with the registry's own errors. */
 import { readFile } from 'node:fs/promises'
 import { Agent, request as httpsRequest } from 'node:https'
 import { dialledHost } from '../charts/sources.ts'
@@ -22,6 +22,8 @@ export interface RegistryClient {
   /** @param reference a tag or a digest. Every method throws Error with the registry's answer. */
   manifest(host: string, repository: string, reference: string, signal: AbortSignal): Promise<RegistryManifest>
   blob(host: string, repository: string, digest: string, signal: AbortSignal): Promise<Buffer>
+  /** A file of a web server, such as a Helm repository's index. @param url `https://...` */
+  file(url: string, signal: AbortSignal): Promise<Buffer>
 }
 
 const accept = 'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json'
@@ -31,7 +33,8 @@ export async function createRegistryClient(spec: LabSpec): Promise<RegistryClien
     ca: await readFile(proxyCaFile(spec.dir)),
     proxyEnv: { HTTPS_PROXY: `http://${spec.base}:${proxyPort}` },
   })
-  const get = (host: string, path: string, signal: AbortSignal) => fetchBytes(agent, host, path, signal)
+  const get = (host: string, path: string, signal: AbortSignal) =>
+    fetchBytes(agent, new URL(path, `https://${dialledHost(host)}`), signal)
   return {
     async manifest(host, repository, reference, signal) {
       const { body, digest } = await get(host, `/v2/${repository}/manifests/${reference}`, signal)
@@ -41,16 +44,14 @@ export async function createRegistryClient(spec: LabSpec): Promise<RegistryClien
     async blob(host, repository, digest, signal) {
       return (await get(host, `/v2/${repository}/blobs/${digest}`, signal)).body
     },
+    async file(url, signal) {
+      if (!url.startsWith('https:')) throw new Error(`GET ${url}: the lab's proxy opens tunnels only`)
+      return (await fetchBytes(agent, new URL(url), signal)).body
+    },
   }
 }
 
-async function fetchBytes(
-  agent: Agent,
-  host: string,
-  path: string,
-  signal: AbortSignal,
-): Promise<{ body: Buffer; digest: string }> {
-  const url = new URL(path, `https://${dialledHost(host)}`)
+async function fetchBytes(agent: Agent, url: URL, signal: AbortSignal): Promise<{ body: Buffer; digest: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ body: Buffer; digest: string }>()
   const fail = (why: string) => reject(new Error(`GET ${url}: ${why}`))
   const request = httpsRequest(url, { agent, headers: { accept }, signal })

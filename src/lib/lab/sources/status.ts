@@ -25,10 +25,14 @@ function handledRequest(object: KubeObject): SourceStatus {
   return asked === undefined ? {} : { lastHandledReconcileAt: asked }
 }
 
-/** @param what `revision` for git, `digest` for OCI, as the messages say */
-export function storedStatus(object: KubeObject, artifact: Artifact, what: 'revision' | 'digest'): SourceStatus {
-  const message = `stored artifact for ${what} '${artifact.revision}'`
-  const stored = (type: string): Condition => ({ type, status: 'True', reason: 'Succeeded', message })
+/** @param message of both conditions, which each kind words in its own way */
+export function storedStatus(
+  object: KubeObject,
+  artifact: Artifact,
+  message: string,
+  reason = 'Succeeded',
+): SourceStatus {
+  const stored = (type: string): Condition => ({ type, status: 'True', reason, message })
   const before = object.status?.artifact as Artifact | undefined
   const same =
     before?.revision === artifact.revision && before.digest === artifact.digest && before.url === artifact.url
