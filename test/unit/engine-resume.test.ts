@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openJournal, readJournal, runDirectory, writeJsonFile } from '../../src/lib/engine/journal.ts'
+import { keptRuns } from '../../src/lib/engine/retention.ts'
 import { findResumable, listRuns, progressOf, readRun } from '../../src/lib/engine/runs.ts'
 import { resumeRun, startRun } from '../../src/lib/engine/start.ts'
 import { processes, startTimeOf } from '../../src/lib/exec/process-info.ts'
-import type { Step } from '../../src/lib/types.ts'
+import type { Plan, RunResult, Step } from '../../src/lib/types.ts'
 import { makeFile, makePlan, makeWorld, shell, surroundings, type World } from '../helpers/engine-world.ts'
 
 // Processes take their time on a busy machine; what is measured here is order, not speed.
@@ -177,6 +178,57 @@ describe('journal and stored runs', () => {
       `${JSON.stringify({ at: '', type: 'process-ended', step: 'a', pid: process.pid, exitCode: 0 })}\n`,
     )
     expect(await resume()).toMatchObject({ exitCode: 6, changed: true })
+  })
+})
+
+describe('old runs', () => {
+  const long = keptRuns + 5
+  /** A finished run as it lies on the disk, `minute` minutes after midnight. */
+  const stored = (id: string, minute: number, more: Partial<Plan>, result?: Partial<RunResult>) => {
+    const dir = runDirectory(stateDir(), id)
+    writeJsonFile(join(dir, 'plan.json'), makePlan([makeFile('a')], more))
+    const at = new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString()
+    const entries = [
+      { at, type: 'run-started', pid: 1, startTime: 'long ago', space: processes.self().space, holder: 'me' },
+      ...(result ? [{ at, type: 'run-finished' }] : []),
+    ]
+    writeFileSync(join(dir, 'journal.ndjson'), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+    if (result) writeJsonFile(join(dir, 'result.json'), { startedAt: at, ...result })
+  }
+  const kept = () => readdirSync(join(stateDir(), 'runs')).sort()
+  const ended = { outcome: 'succeeded' } as const
+
+  test('go when a newer one ends, except what could still be resumed and what is of another cluster or scope', async () => {
+    stored('stopped-then-done', 0, { operation: 'upgrade' }, { outcome: 'stopped' })
+    stored('killed', 1, { operation: 'node.reboot', params: { node: 'a' } })
+    stored('other-node', 2, { operation: 'node.reboot', params: { node: 'b' } }, ended)
+    stored('other-cluster', 3, { cluster: 'other' }, ended)
+    stored('other-scope', 4, { scope: 'app/odoo' }, ended)
+    stored('before-its-journal', 5, {})
+    rmSync(join(runDirectory(stateDir(), 'before-its-journal'), 'journal.ndjson'))
+    for (let index = 0; index < long; index++)
+      stored(`done-${String(index).padStart(2, '0')}`, 10 + index, { operation: 'upgrade' }, ended)
+    const { runId } = await startRun(makePlan([makeFile('a')]), surroundings(world).around, { checkBasis: false })
+    const newest = Array.from(
+      { length: keptRuns - 1 },
+      (_, index) => `done-${String(long - 1 - index).padStart(2, '0')}`,
+    )
+    expect(kept()).toEqual(['before-its-journal', 'killed', 'other-cluster', 'other-scope', ...newest, runId].sort())
+    expect(readdirSync(stateDir()).sort()).toEqual(['locks', 'runs'])
+    expect(findResumable(stateDir(), processes, { id: 'killed' }).state).toBe('unfinished')
+  })
+
+  test('one that was resumed is as young as its last beginning', async () => {
+    writeFileSync(join(world.root, 'basis'), '')
+    const { around } = surroundings(world)
+    const { runId } = await startRun(makePlan([makeFile('a', {}, 'test -e allow && echo a > state/a')]), around, {
+      checkBasis: false,
+    })
+    for (let index = 0; index < long; index++) stored(`done-${index}`, index, {}, ended)
+    writeFileSync(join(world.root, 'allow'), '')
+    expect((await resume(runId)).outcome).toBe('succeeded')
+    expect(kept()).toContain(runId)
+    expect(kept()).toHaveLength(keptRuns)
   })
 })
 

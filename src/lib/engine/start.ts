@@ -6,6 +6,7 @@ import type { Plan, RunEvent, RunResult, Target } from '../types.ts'
 import { type NewEntry, newRunId, openJournal, runDirectory, writeJsonFile } from './journal.ts'
 import { takeRunLock } from './lock.ts'
 import type { BasisPort, GatePort, Interrupts, LeasePort } from './ports.ts'
+import { pruneRuns } from './retention.ts'
 import { executeRun } from './run.ts'
 import { progressOf, type StoredRun } from './runs.ts'
 import { settleSurvivors } from './survivors.ts'
@@ -98,6 +99,7 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
       guard.release()
       record = () => {}
       journal.close()
+      pruneRuns(target.stateDir, plan, processes)
     }
   } finally {
     await lock.release()
