@@ -3,7 +3,7 @@
  * flag, a wrong order of words or a file that can't be read would fail otherwise, and before.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -71,6 +71,20 @@ describe('talosctl', () => {
 
   it('validates what talhelper generated', () => {
     expect(run(validateArgs('out/flags-cp1.yaml'))).toMatchObject({ status: 0 })
+  })
+})
+
+describe('talhelper', () => {
+  // Why the step that calls it requires `talsecret-decrypts` (reference talos.md, trap 4).
+  it('mints a new PKI when it is given no secrets that are there, and exits with 0', () => {
+    const caOf = (out: string) => {
+      const paths = { talconfig: 'talconfig.yaml', talsecret: 'gone.yaml', out }
+      expect(run(genconfigArgs(paths, 'op://unused/unused/unused')).status).toBe(0)
+      return /\bca: (\S+)/.exec(readFileSync(join(directory, out, 'talosconfig'), 'utf8'))?.[1]
+    }
+    const [first, second] = [caOf('minted-1'), caOf('minted-2')]
+    expect(first).toMatch(/^LS0t/)
+    expect(second).not.toBe(first)
   })
 })
 

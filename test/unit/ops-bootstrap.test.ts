@@ -153,6 +153,13 @@ describe('the plan of a bootstrap', () => {
     expect(action?.accept?.some((source) => new RegExp(source).test('code = AlreadyExists desc = etcd'))).toBe(true)
   })
 
+  it('calls talhelper only when there are secrets for it to read: else it would mint a new PKI', () => {
+    for (const step of plan().steps) {
+      if (step.action.kind !== 'exec' || !step.action.pipeline.some(({ tool }) => tool === 'talhelper')) continue
+      expect(step.require, step.id).toContainEqual({ gate: 'talsecret-decrypts' })
+    }
+  })
+
   it('dials nodes, never the VIP, for Talos', () => {
     const talos = plan()
       .steps.flatMap(({ action }) => (action.kind === 'exec' ? action.pipeline : []))

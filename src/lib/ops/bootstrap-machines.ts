@@ -56,6 +56,8 @@ export function generateConfigs({ cluster, ageKey }: Pick<BootstrapInput, 'clust
     title: 'Generate the machine configs',
     action: { kind: 'exec', pipeline: [genconfigArgs(paths, ageKey)] },
     unless: [check('talos-config-current')],
+    // Without secrets that it can read talhelper 3.1 makes a new PKI, and says so with exit code 0.
+    require: [check('talsecret-decrypts')],
     verify: [
       check('talos-config-current'),
       check('talos-config-valid', { files: cluster.nodes.map((node) => configFile(cluster.name, node)).join(',') }),
