@@ -40,7 +40,7 @@ async function openExec({ target }: OpenedCluster, options: ExecOptions, binDir:
     import('./lib/exec/exec.ts'),
     import('./lib/exec/environment.ts'),
   ])
-  const { env, redactor, signal, runId } = options
+  const { env, redactor, runId } = options
   const extra = { ...target.env, KUBECONFIG: target.kubeconfig, TALOSCONFIG: join(target.root, target.talosconfig) }
   const children = childEnvironment(env, extra)
   // The tools' own directories join as they are found; exec reads the environment at each call.
@@ -71,7 +71,6 @@ async function openExec({ target }: OpenedCluster, options: ExecOptions, binDir:
     ...(runId === undefined ? {} : { runId }),
     resolve: async (tool) => {
       if (tool === 'k8sops') return [process.execPath, join(binDir, 'k8sops.js')]
-      signal.throwIfAborted()
       const [path] = await Promise.all([tool, ...(companions[tool] ?? [])].map(findOnce))
       setPath()
       return path!
