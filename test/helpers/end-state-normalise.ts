@@ -106,10 +106,12 @@ function metadata(object: JsonObject): void {
   const managers = list(meta.managedFields).map(({ manager, operation, subresource = '' }) =>
     `${manager} ${operation} ${subresource}`.trim(),
   )
+  // One entry a manager: how many writes it needed, and when, is the way there.
   meta.managedFields = [...new Set(managers)].sort()
 }
 
 function status(object: JsonObject): void {
+  // Generations count writes; a duration is another one each time.
   drop(object.status, 'observedGeneration', 'lastAttemptedGeneration', 'lastAttemptedReleaseActionDuration')
   deepObjects(object.status, (inner) => {
     if (!Array.isArray(inner.conditions)) return
@@ -133,6 +135,7 @@ function pod(object: JsonObject): void {
   const owner = list(at(object, 'metadata').ownerReferences)[0]?.kind
   // Which node it is on follows from its owner for a DaemonSet and a static pod; else the scheduler was free to choose.
   if (owner === 'ReplicaSet') drop(object.spec, 'nodeName')
+  // Free addresses, and those of the node.
   drop(object.status, 'podIP', 'podIPs', 'hostIP', 'hostIPs', 'startTime')
   for (const container of list(at(object, 'status').containerStatuses)) {
     // A container that lost its API server for a while was started again.
@@ -149,6 +152,7 @@ function endpointSlice(object: JsonObject): void {
   object.endpoints = list(object.endpoints).map(({ conditions = null }) => conditions)
 }
 
+/** The same for the older kind. */
 function endpoints(object: JsonObject): void {
   for (const subset of list(object.subsets)) {
     for (const key of ['addresses', 'notReadyAddresses']) if (subset[key]) subset[key] = list(subset[key]).length
@@ -156,7 +160,9 @@ function endpoints(object: JsonObject): void {
 }
 
 function node(object: JsonObject): void {
+  // Which node registers first gets the first free range.
   drop(object.spec, 'podCIDR', 'podCIDRs')
+  // Made up anew at each boot and each report.
   drop(at(object, 'metadata').annotations, 'lab.k8sops/gen', 'lab.k8sops/boot-id')
   const status = at(object, 'status')
   drop(status.nodeInfo, 'bootID', 'machineID', 'systemUUID')
@@ -169,7 +175,7 @@ function helmRelease(object: JsonObject): void {
   const status = at(object, 'status')
   drop(status, 'lastAttemptedReleaseAction', 'failures', 'installFailures', 'upgradeFailures')
   status.history = list(status.history).slice(0, 1)
-  for (const release of list(status.history)) drop(release, 'action', 'version', 'configDigest')
+  for (const release of list(status.history)) drop(release, 'action', 'version')
   for (const condition of list(status.conditions))
     condition.reason = String(condition.reason).replace(/^(Install|Upgrade)Succeeded$/, 'Succeeded')
 }
@@ -201,11 +207,20 @@ function secret(object: JsonObject): void {
     },
   }
   drop(at(object, 'metadata').labels, 'modifiedAt', 'createdAt', 'version')
+  // helmfile's helm or Flux's, whoever made the last revision.
   drop(at(object, 'metadata'), 'managedFields')
 }
 
+/** Who counted last: the API server when it let an object in, or the controller manager afterwards. */
+function resourceQuota(object: JsonObject): void {
+  const meta = at(object, 'metadata')
+  meta.managedFields = list(meta.managedFields).filter(({ subresource }) => subresource !== 'status')
+}
+
 const byKind: Record<string, Rule[]> = {
+  // The key that a kubelet made, and the certificate that it asked with.
   CertificateSigningRequest: [(object) => drop(object.spec, 'extra', 'request', 'uid')],
+  // The node's range, as above.
   CiliumNode: [(object) => drop(at(object, 'spec').ipam, 'podCIDRs')],
   // `since`: the day of the first start.
   ConfigMap: [
@@ -213,12 +228,14 @@ const byKind: Record<string, Rule[]> = {
   ],
   Endpoints: [endpoints],
   EndpointSlice: [endpointSlice],
+  // Bytes of an archive that has the lab's addresses and keys in it.
   GitRepository: [(object) => drop(at(object, 'status').artifact, 'size')],
   HelmRelease: [helmRelease],
   // A count of reconciliations and how long each took.
   Kustomization: [(object) => drop(object.status, 'history')],
   Node: [node],
   Pod: [pod],
+  ResourceQuota: [resourceQuota],
   Secret: [secret],
   Service: [service],
 }

@@ -1,0 +1,143 @@
+/**
+ * A bootstrap that is killed and interrupted wherever that can happen, each time gone on with by another process, ends as
+ * one that nobody disturbed: at every journal boundary, at a hundred instants, by Ctrl-C in every step, with the journal
+ * lost. Seeded (K8SOPS_TEST_SEED); its last result stands in docs/proof.md, a sample of it is in bootstrap.test.ts.
+ */
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import type { StoredRun } from '../../src/lib/engine/runs.ts'
+import type { RunResult } from '../../src/lib/types.ts'
+import { differences, type EndState, readEndState } from '../helpers/end-state.ts'
+import { boundaries, boundaryOf, killAtBoundaries, nextCommand, randomOf, seed } from '../helpers/kill.ts'
+import { histogram, interruptEverywhere, killAlong, type Strike, timelineOf } from '../helpers/kill-chains.ts'
+import { labHome } from '../helpers/lab.ts'
+import { type CliEnded, type LabCli, labCli, statesOf, told } from '../helpers/lab-cli.ts'
+import { proof } from '../helpers/proof.ts'
+
+const hour = 3_600_000
+const instants = 100
+const killsOfAChain = 16
+
+const home = labHome()
+let expected: EndState
+let undisturbed: StoredRun
+let result: RunResult
+
+const tell = (text: string) => console.log(`[seed ${seed}, ${new Date().toISOString().slice(11, 19)}] ${text}`)
+
+async function onNewLab(name: string, body: (lab: LabCli) => Promise<void>): Promise<void> {
+  const lab = labCli((await home.up('apps', { name })).record, home.env)
+  try {
+    await body(lab)
+  } finally {
+    await lab.down()
+  }
+}
+
+/** @param before what had been done to the run, told when it didn't end well */
+function expectSucceeded(ended: CliEnded, before: string): void {
+  expect(ended, `after ${before}\n${told(ended)}`).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
+}
+
+async function expectSameEnd(lab: LabCli, before: string): Promise<void> {
+  expect(differences(expected, await readEndState(lab.record)), `after ${before}`).toEqual([])
+}
+
+describe('a bootstrap ends as an undisturbed one', () => {
+  beforeAll(async () => {
+    await onNewLab('calm', async (lab) => {
+      const ended = await lab.run(['bootstrap'])
+      expectSucceeded(ended, 'nothing')
+      result = ended.result!
+      undisturbed = lab.runs()[0]!
+      expected = await readEndState(lab.record)
+      const longest = result.steps.toSorted((a, b) => (b.seconds ?? 0) - (a.seconds ?? 0)).slice(0, 8)
+      tell(`undisturbed: ${result.seconds} s, ${Object.keys(expected).length} subjects to compare`)
+      tell(`longest: ${longest.map(({ id, seconds }) => `${id} ${seconds} s`).join(', ')}`)
+    })
+  }, hour)
+  afterAll(() => home.close())
+
+  proof(
+    'killed at every journal boundary',
+    async () => {
+      const all = [...new Set(undisturbed.journal.map(boundaryOf))]
+      const dying = boundaries()
+      const left = () => all.filter((name) => !dying.used().includes(name))
+      try {
+        // A process that goes on skips what is done, and never comes by the `step-done` of a step whose process had ended:
+        // what one lab leaves out is the next one's.
+        for (let number = 1; left().length > 0; number += 1) {
+          const before = dying.used().length
+          await onNewLab(`boundaries-${number}`, async (lab) => {
+            const { last, kills } = await killAtBoundaries(lab, ['bootstrap'], dying)
+            const chain = dying.used().slice(before)
+            tell(`${kills} kills at boundaries in lab ${number}; ${left().length} of ${all.length} are left`)
+            expectSucceeded(last, `${kills} kills, the last at ${chain.at(-1)}`)
+            await expectSameEnd(lab, `kills at ${chain.join(', ')}`)
+          })
+          expect(dying.used().length, `not reached: ${left().join(', ')}`).toBeGreaterThan(before)
+        }
+        tell(`${dying.used().length} boundaries, among them all ${all.length} of the undisturbed run`)
+      } finally {
+        dying.remove()
+      }
+    },
+    3 * hour,
+  )
+
+  proof(
+    `killed at ${instants} instants, once with the journal lost`,
+    async () => {
+      const timeline = timelineOf(result)
+      const strikes: Strike[] = []
+      for (let chain = 1; strikes.length < instants; chain += 1) {
+        await onNewLab(`instants-${chain}`, async (lab) => {
+          const count = Math.min(killsOfAChain, instants - strikes.length)
+          const lost = chain === 1 ? { loseJournalAfter: count / 2 } : {}
+          const random = randomOf(`instants ${chain}`)
+          const killed = await killAlong(lab, ['bootstrap'], { count, timeline, random, ...lost })
+          strikes.push(...killed.strikes)
+          const before = `chain ${chain}: ${killed.strikes.map(({ step, seconds }) => `${step} +${seconds} s`).join(', ')}`
+          tell(`${strikes.length} of ${instants} kills; ${before}`)
+          const last = killed.ended ?? (await lab.run(nextCommand(lab, ['bootstrap'])))
+          expectSucceeded(last, before)
+          await expectSameEnd(lab, before)
+          expect(killed.strikes.length, 'a chain without a kill would never come to an end').toBeGreaterThan(0)
+        })
+      }
+      tell(`${strikes.length} kills by the step that they fell in:\n${histogram(strikes, undisturbed.plan)}`)
+    },
+    3 * hour,
+  )
+
+  proof(
+    'interrupted by Ctrl-C once in every step',
+    async () => {
+      await onNewLab('ctrl-c', async (lab) => {
+        const { plan } = undisturbed
+        const interruptions = await interruptEverywhere(lab, ['bootstrap'], plan)
+        const lines = interruptions.map(({ step, interrupt, state }) => `${step} (${interrupt}): ${state}`)
+        tell(`Ctrl-C in ${interruptions.length} steps:\n${lines.join('\n')}`)
+        let changed = false
+        for (const { step, interrupt, state, ended } of interruptions) {
+          const said = `Ctrl-C in ${step}\n${told(ended)}`
+          changed ||= ended.result?.changed ?? false
+          expect(ended, said).toMatchObject({ code: changed ? 6 : 130, result: { outcome: 'interrupted', changed } })
+          expect(ended.result?.resume, said).toContain('k8sops run resume')
+          expect(['done', 'skipped', 'interrupted'], said).toContain(state)
+          const index = plan.steps.findIndex(({ id }) => id === step)
+          if (interrupt === 'now' || plan.steps[index]?.action.kind === 'wait') continue
+          // What may not be left half done is finished first, and nothing is begun after it.
+          expect(['done', 'skipped'], said).toContain(state)
+          const { group = step } = plan.steps[index]!
+          const next = plan.steps.slice(index).find((one) => (one.group ?? one.id) !== group)
+          if (state === 'done') expect(statesOf(ended.result)[next?.id ?? ''], said).toBe('not-started')
+        }
+        const last = await lab.run(nextCommand(lab, ['bootstrap']))
+        expectSucceeded(last, lines.join(', '))
+        await expectSameEnd(lab, lines.join(', '))
+      })
+    },
+    hour,
+  )
+})
