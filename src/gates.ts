@@ -1,7 +1,8 @@
 /** The composition root's part for gates: fills the ports that probes look through. Imported by src/main.ts only when a gate is needed. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { OpenedCluster } from './lib/cli/services.ts'
-import type { GatePort } from './lib/engine/ports.ts'
+import type { GateReader } from './lib/engine/ports.ts'
+import { UsageError } from './lib/errors.ts'
 import type { Exec, Redactor } from './lib/exec/types.ts'
 import { createGatePort } from './lib/gates/evaluate.ts'
 import type { GatePorts, ToolState } from './lib/gates/ports.ts'
@@ -9,11 +10,17 @@ import { createProbes } from './lib/gates/probes/index.ts'
 import { readAccess } from './lib/kube/kubeconfig.ts'
 import { layout } from './lib/repo/layout.ts'
 import { catalog, pinnedVersion, toolNamed } from './lib/tools/catalog.ts'
+import { imageManifest } from './lib/tools/image-manifest.ts'
 import { createOpPort } from './lib/tools/op.ts'
 import { firstOnPath, resolveTool, toolVersions } from './lib/tools/resolve.ts'
+import { readSnapshot } from './lib/tools/snapshot-file.ts'
 import { decryptTalosSecrets } from './lib/tools/sops.ts'
 import { createMachineConfigPort } from './lib/tools/talhelper.ts'
-import type { KubePort, TalosPort } from './lib/types.ts'
+import { talosconfigCertificate } from './lib/tools/talosconfig.ts'
+import { talosMessage } from './lib/tools/talosctl.parse.ts'
+import { parseDryRun } from './lib/tools/talosctl-dry-run.parse.ts'
+import { dryRunConfigArgs } from './lib/tools/talosctl-node.args.ts'
+import type { KubePort, TalosPort, Target } from './lib/types.ts'
 
 interface Ports {
   kube: KubePort
@@ -23,10 +30,13 @@ interface Ports {
 }
 
 /** The gates of one cluster, looking at its live state. */
-export function createGates(opened: OpenedCluster, ports: Ports): GatePort {
-  const { kube, talos } = ports
-  const probes = createProbes(createGatePorts(opened, ports), kube, talos)
-  return createGatePort({ kube, talos, probes, timeScale: opened.target.timeScale })
+export function createGates(opened: OpenedCluster, ports: Ports): GateReader {
+  const own = createGatePorts(opened, ports)
+  return createGatePort({
+    ...ports,
+    probes: (kube, talos) => createProbes(own, kube, talos),
+    timeScale: opened.target.timeScale,
+  })
 }
 
 export function createGatePorts(opened: OpenedCluster, { exec, redactor }: Ports): GatePorts {
@@ -59,12 +69,47 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor }: Ports
       return machineConfigs.stale(paths, secrets.value.talosCa, signal)
     },
     configFault: (file, signal) => machineConfigs.fault(file, signal),
+    imageManifest: (image, signal) => imageManifest(image, { ...process.env, ...target.env }, signal),
+    async etcdSnapshot(path) {
+      try {
+        return { ok: true, value: await readSnapshot(resolve(target.root, path)) }
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error
+        return { ok: false, why: 'not-found', detail: error.message }
+      }
+    },
+    async configEffect(address, signal) {
+      const node = cluster.nodes.find((one) => one.address === address)
+      const file = `${paths.out}/${cluster.name}-${node?.hostname ?? address}.yaml`
+      const pipeline = [dryRunConfigArgs(target.talosconfig, address, file)]
+      const said = await exec({ pipeline, timeoutSec: 30, signal })
+      if (said.exitCode === 0) return parseDryRun(said.stderr)
+      return { ok: false, why: 'failed', detail: `${node?.hostname ?? address}: ${talosMessage(said)}` }
+    },
+    clientCertificates: () => clientCertificates(target),
+    now: Date.now,
     async kubeContext() {
       const access = await readAccess(target.kubeconfig, target.context)
       if (access.ok)
         return { ok: true, value: { server: access.value.server, ca: access.value.ca?.toString('utf8') ?? '' } }
       return access.why === 'not-found' ? { ok: true, value: undefined } : access
     },
+  }
+}
+
+/** A kubeconfig may have another way in than a certificate; a talosconfig has none. */
+async function clientCertificates(target: Target): ReturnType<GatePorts['clientCertificates']> {
+  const talosconfig = await talosconfigCertificate(join(target.root, target.talosconfig))
+  if (!talosconfig.ok) return talosconfig
+  const access = await readAccess(target.kubeconfig, target.context)
+  if (!access.ok) return access
+  const { cert } = access.value
+  return {
+    ok: true,
+    value: [
+      { file: target.talosconfig, pem: talosconfig.value },
+      ...(cert ? [{ file: target.kubeconfig, pem: cert.toString('utf8') }] : []),
+    ],
   }
 }
 

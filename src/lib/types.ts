@@ -105,11 +105,17 @@ export interface Plan {
 }
 
 export type Verdict =
-  | { status: 'pass'; detail: string }
+  | {
+      status: 'pass'
+      detail: string
+      /** When what it is about last changed, as the objects themselves say (RFC 3339). */
+      since?: string
+    }
   | {
       status: 'fail' | 'unknown'
       detail: string /** What is still waited for, one line each (`Kustomization flux-system/apps: dependency not ready`). */
       waitingFor?: string[]
+      since?: string
       next?: string
       /** Decides the exit code of a run that ends on this verdict before its first change: 2 or 4; without it 3. */
       cause?: 'configuration' | 'unreachable'

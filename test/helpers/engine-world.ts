@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BasisPort, GatePort, Interrupts, LeasePort } from '../../src/lib/engine/ports.ts'
+import type { BasisPort, GateReader, Interrupts, LeasePort } from '../../src/lib/engine/ports.ts'
 import type { Surroundings } from '../../src/lib/engine/start.ts'
 import { createExec } from '../../src/lib/exec/exec.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
@@ -79,7 +79,7 @@ export function makePlan(steps: Step[], more: Partial<Plan> = {}): Plan {
 }
 
 /** Gates of this world: `file name=x` (state/x exists), `never`, `blind` (can't look), `broken` (wrong configuration). */
-export function fileGates(root: string): GatePort {
+export function fileGates(root: string): GateReader {
   const look = (gate: string, name: string): Verdict => {
     if (gate === 'blind') return { status: 'unknown', detail: 'no answer', cause: 'unreachable' }
     if (gate === 'broken')
@@ -95,6 +95,7 @@ export function fileGates(root: string): GatePort {
   }
   return {
     evaluate: async ({ gate, params }) => look(gate, params?.name ?? ''),
+    evaluateAll: async (checks) => checks.map(({ gate, params }) => look(gate, params?.name ?? '')),
     waitFor: async ({ gate, params }, { deadline, signal, onWaiting }) => {
       for (;;) {
         const verdict = look(gate, params?.name ?? '')

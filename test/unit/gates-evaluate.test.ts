@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { createGatePort, type GateSources } from '../../src/lib/gates/evaluate.ts'
+import { createGatePort, type GateSources, type Probe } from '../../src/lib/gates/evaluate.ts'
 import type { Gate } from '../../src/lib/gates/types.ts'
 import type { KubeObject, KubePort, Result, Verdict } from '../../src/lib/types.ts'
 import { sourcesOf } from './gates-world.ts'
@@ -55,9 +55,12 @@ function scripted(lists: Result<KubeObject[]>[], stepMs: number, seen: { ended: 
 
 const ok = (...objects: KubeObject[]): Result<KubeObject[]> => ({ ok: true, value: objects })
 
-function portOf(kube: KubePort, probe?: GateSources['probes']['op-signed-in'], timeScale = 1) {
+function portOf(kube: KubePort, probe?: Probe, timeScale = 1) {
   const sources = sourcesOf({ reason: '' })
-  const probes = probe ? { ...sources.probes, 'op-signed-in': probe } : sources.probes
+  const probes: GateSources['probes'] = (...reads) => ({
+    ...sources.probes(...reads),
+    ...(probe ? { 'op-signed-in': probe } : {}),
+  })
   return createGatePort({ ...sources, kube, probes, timeScale }, definitions)
 }
 

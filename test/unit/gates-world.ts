@@ -1,5 +1,6 @@
 /** A world in a JSON file: what the Kubernetes and Talos APIs and this machine would say to a gate. */
 
+import { valueAt } from '../../src/lib/gates/conditions.ts'
 import type { GateSources } from '../../src/lib/gates/evaluate.ts'
 import type { DecryptFailure, GatePorts, TalosSecrets } from '../../src/lib/gates/ports.ts'
 import { createProbes } from '../../src/lib/gates/probes/index.ts'
@@ -45,11 +46,26 @@ export interface World {
   staleConfigs?: string[] | Failure
   configFaults?: Record<string, string>
   context?: { server: string; ca: string } | null | Failure
+  /** Digests by image. */
+  images?: Record<string, string | Failure>
+  /** RFC 3339 by path; null for a file that is damaged. */
+  snapshots?: Record<string, string | null>
+  /** By address. */
+  configEffects?: Record<string, 'nothing' | 'no-reboot' | 'reboot' | Failure>
+  /** Days from now by file. */
+  certificates?: Record<string, string> | Failure
+  /** The machine's clock, RFC 3339. */
+  now?: string
 }
 
 const isFailure = (value: unknown): value is Failure => (value as Failure | undefined)?.ok === false
 const answer = <T>(value: T | Failure): Result<T> => (isFailure(value) ? value : { ok: true, value })
 const unreachable = (detail: string): Failure => ({ ok: false, why: 'unreachable', detail })
+
+function fieldOf(object: KubeObject, selector: string): boolean {
+  const [path = '', value] = selector.split('=')
+  return String(valueAt(object, path)) === value
+}
 
 export function kubeOf(world: World): KubePort {
   return {
@@ -68,6 +84,7 @@ export function kubeOf(world: World): KubePort {
         value: found
           .filter(({ metadata }) => !ref.name || metadata.name === ref.name)
           .filter(({ metadata }) => !ref.namespace || metadata.namespace === ref.namespace)
+          .filter((object) => !ref.fieldSelector || fieldOf(object, ref.fieldSelector))
           .filter(({ metadata }) => [...labels].every(([key, value]) => metadata.labels?.[key] === value))
           .map((object) => ({ ...object, apiVersion: ref.apiVersion, kind: ref.kind })),
       }
@@ -93,6 +110,8 @@ export function talosOf(world: World): TalosPort {
     read: async (node, path) => answer(machine(node).files?.[path] ?? unreachable(`${node}: connection refused`)),
   }
 }
+
+const nowOf = (world: World) => (world.now === undefined ? Date.now() : Date.parse(world.now))
 
 export const cluster = (confirm: Problem[] = []): Cluster => ({
   name: 'apps',
@@ -141,11 +160,33 @@ export function portsOf(world: World): GatePorts {
     },
     staleConfigs: async () => answer(world.staleConfigs ?? []),
     configFault: async (file) => ({ ok: true, value: world.configFaults?.[file] }),
+    async imageManifest(image) {
+      const found = world.images?.[image] ?? { ok: false, why: 'not-found', detail: 'the registry answers 404' }
+      return typeof found === 'string' ? { ok: true, value: { digest: found } } : (found as Failure)
+    },
+    async etcdSnapshot(path) {
+      const taken = world.snapshots?.[path]
+      if (taken) return { ok: true, value: { takenAt: new Date(taken), bytes: 20_000_032 } }
+      return { ok: false, why: 'not-found', detail: `${path} ${taken === null ? 'is damaged' : 'does not exist'}` }
+    },
+    configEffect: async (address) => answer(world.configEffects?.[address] ?? unreachable(`${address}: refused`)),
+    async clientCertificates() {
+      const { certificates = {} } = world
+      if (isFailure(certificates)) return certificates
+      return { ok: true, value: Object.entries(certificates).map(([file, pem]) => ({ file, pem })) }
+    },
+    now: () => nowOf(world),
     kubeContext: async () => answer(world.context ?? undefined) as Awaited<ReturnType<GatePorts['kubeContext']>>,
   }
 }
 
 export function sourcesOf(world: World): GateSources {
   const [kube, talos] = [kubeOf(world), talosOf(world)]
-  return { kube, talos, probes: createProbes(portsOf(world), kube, talos), timeScale: 1 }
+  return {
+    kube,
+    talos,
+    probes: (...reads) => createProbes(portsOf(world), ...reads),
+    timeScale: 1,
+    now: () => nowOf(world),
+  }
 }

@@ -1,6 +1,6 @@
 /** Makes what a command is given. Everything is loaded when it is asked for, and once. */
 import type { Repository } from '../config/load.ts'
-import type { GatePort, LeasePort } from '../engine/ports.ts'
+import type { GateReader, LeasePort } from '../engine/ports.ts'
 import type { Exec, Redactor } from '../exec/types.ts'
 import type { KubePort, TalosPort, Target } from '../types.ts'
 import { chooseCluster } from './cluster-choice.ts'
@@ -13,7 +13,7 @@ export interface ClusterContext {
   opened: OpenedCluster
   kube: () => Promise<KubePort>
   talos: () => Promise<TalosPort>
-  gates: () => Promise<GatePort>
+  gates: () => Promise<GateReader>
   lease: () => Promise<LeasePort>
   exec: (runId?: string) => Promise<Exec>
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Repository } from '../config/load.ts'
-import type { GatePort } from '../engine/ports.ts'
+import type { GateReader } from '../engine/ports.ts'
 import type { StoredRun } from '../engine/runs.ts'
 import type { Exec } from '../exec/types.ts'
 import type { Cluster, Json, KubePort, Plan, TalosPort, Target } from '../types.ts'
@@ -42,7 +42,7 @@ export interface CommandContext {
   kube: () => Promise<KubePort>
   talos: () => Promise<TalosPort>
   /** The gates of the resolved cluster, for what a plan observes. */
-  gates: () => Promise<GatePort>
+  gates: () => Promise<GateReader>
   /** Runs tools in the target's root with the target's environment; outside a plan only for reads and local files. */
   exec: () => Promise<Exec>
   /** The targets of all clusters that there are (with --lab: that are up). */

@@ -15,6 +15,12 @@ export interface GatePort {
   waitFor(check: Check, options: WaitOptions): Promise<Verdict>
 }
 
+/** What a command shows of many gates at once. */
+export interface GateReader extends GatePort {
+  /** One look at each, side by side; what several of them read is read once. Verdicts in the order of the checks. */
+  evaluateAll(checks: Check[], signal: AbortSignal): Promise<Verdict[]>
+}
+
 export interface WaitOptions {
   /** Milliseconds on the monotonic clock, `performance.now()`. */
   deadline: number

@@ -9,8 +9,10 @@ import type { Gate } from './types.ts'
 export function fillGate(id: string, gate: Gate, params: Record<string, string>): Gate {
   const missing = gate.params.filter((name) => params[name] === undefined)
   const unknown = Object.keys(params).filter((name) => !gate.params.includes(name))
+  const empty = gate.params.filter((name) => params[name] === '' && !gate.mayBeEmpty?.includes(name))
   if (missing.length > 0) throw new UsageError(`gate ${id} needs the parameter ${missing.join(', ')}`)
   if (unknown.length > 0) throw new UsageError(`gate ${id} knows no parameter ${unknown.join(', ')}`)
+  if (empty.length > 0) throw new UsageError(`gate ${id} was given nothing for ${empty.join(', ')}`)
   return fill(gate, params) as Gate
 }
 
@@ -30,4 +32,11 @@ export function listOf(text: string | undefined): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean)
+}
+
+/** The number of a parameter. Throws UsageError for anything else, because a count that reads as 0 would pass over nothing. */
+export function countOf(value: number | string): number {
+  if (typeof value === 'number') return value
+  if (/^\d+$/.test(value)) return Number(value)
+  throw new UsageError(`"${value}" is no number of objects`)
 }

@@ -45,6 +45,16 @@ export interface GatePorts {
   staleConfigs: (signal: AbortSignal) => Promise<Result<string[]>>
   /** What `talosctl validate` says against one generated file; undefined when it is valid. */
   configFault: (file: string, signal: AbortSignal) => Promise<Result<string | undefined>>
+  /** Asks an image's registry for its manifest; `not-found` when the registry answers that there is none. */
+  imageManifest: (image: string, signal: AbortSignal) => Promise<Result<{ digest: string }>>
+  /** A whole etcd snapshot, its checksum verified; a path that isn't absolute is relative to the target's root. */
+  etcdSnapshot: (path: string, signal: AbortSignal) => Promise<Result<{ takenAt: Date; bytes: number }>>
+  /** What applying its generated config would do to the machine at `address`, as the machine itself says. */
+  configEffect: (address: string, signal: AbortSignal) => Promise<Result<'nothing' | 'no-reboot' | 'reboot'>>
+  /** The certificates (PEM) that we show to the APIs, by the file they are in. None for a kubeconfig that has another way in. */
+  clientCertificates: () => Promise<Result<{ file: string; pem: string }[]>>
+  /** Milliseconds since 1970. */
+  now: () => number
   /** The CA (PEM) and server of the target's context in the operator's kubeconfig; undefined when there is no such context. */
   kubeContext: () => Promise<Result<{ server: string; ca: string } | undefined>>
 }

@@ -7,7 +7,7 @@ import type { Command } from '../types.ts'
 const talosctl = (args: string[]): Command => ({ tool: 'talosctl', args })
 
 /** @param talosconfig path relative to the repository's root; `node` an address */
-function secure(talosconfig: string, node: string, args: string[]): Command {
+export function secure(talosconfig: string, node: string, args: string[]): Command {
   return talosctl(['--talosconfig', talosconfig, '-e', node, '-n', node, ...args])
 }
 

@@ -52,6 +52,9 @@ export function apiProbes(ports: GatePorts, kube: KubePort): Record<ApiProbe, Pr
       if (!compared.value.ours) return foreign(compared.value.server)
       const version = await kube.raw('/version', { signal })
       if (!version.ok) return unreadable(version)
+      // Something that answers in its place (a proxy's page) is no API server.
+      if (!version.value.includes('"gitVersion"'))
+        return { status: 'unknown', detail: `${compared.value.server}/version: not what an API server answers` }
       return { status: 'pass', detail: `${compared.value.server} is this cluster's API server` }
     },
 

@@ -4,17 +4,27 @@ import type { Probe } from '../evaluate.ts'
 import type { GatePorts } from '../ports.ts'
 import type { ProbeName } from '../types.ts'
 import { apiProbes } from './api.ts'
+import { disruptionProbes } from './disruption.ts'
 import { etcdProbes } from './etcd.ts'
+import { etcdHealthProbes } from './etcd-health.ts'
+import { etcdSnapshotProbes } from './etcd-snapshot.ts'
+import { inventoryProbes } from './inventory.ts'
 import { machineProbes } from './machines.ts'
 import { releaseProbes } from './releases.ts'
 import { setupProbes } from './setup.ts'
+import { upgradeProbes } from './upgrades.ts'
 
 export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort): Record<ProbeName, Probe> {
   return {
     ...setupProbes(ports),
     ...machineProbes(ports, talos),
+    ...inventoryProbes(ports, kube, talos),
+    ...upgradeProbes(ports, talos),
     ...etcdProbes(talos),
+    ...etcdHealthProbes(talos),
+    ...etcdSnapshotProbes(ports),
     ...apiProbes(ports, kube),
+    ...disruptionProbes(kube),
     ...releaseProbes(kube),
   }
 }

@@ -5,7 +5,12 @@ import { listOf } from '../fill.ts'
 import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
 
-type MachineProbe = 'machine-configured' | 'node-state' | 'talos-config-current' | 'talos-config-valid'
+type MachineProbe =
+  | 'machine-configs-applied'
+  | 'machine-configured'
+  | 'node-state'
+  | 'talos-config-current'
+  | 'talos-config-valid'
 
 const meaning: Record<NodeState, string> = {
   down: 'does not answer on port 50000',
@@ -72,6 +77,21 @@ export function machineProbes(ports: GatePorts, talos: TalosPort): Record<Machin
       if (stage === 'booting' || stage === 'running') return { status: 'pass', detail: `${titleOf(node)} is ${stage}` }
       const detail = `${titleOf(node)} is ${stage}`
       return { status: 'fail', detail, waitingFor: [detail] }
+    },
+
+    /** Each of `nodes` (addresses) says that its generated config is what it has; it is asked for a dry run. */
+    async 'machine-configs-applied'(params, signal): Promise<Verdict> {
+      const effects = await Promise.all(
+        listOf(params.nodes).map(async (node) => ({ node, effect: await ports.configEffect(node, signal) })),
+      )
+      const unread = effects.flatMap(({ effect }) => (effect.ok ? [] : [effect]))
+      const waitingFor = effects.flatMap(({ node, effect }) => {
+        if (!effect.ok || effect.value === 'nothing') return []
+        return [`${titleOf(node)}: its config differs${effect.value === 'reboot' ? ', and applying it reboots' : ''}`]
+      })
+      if (waitingFor.length > 0) return { status: 'fail', detail: waitingFor.join('; '), waitingFor }
+      if (unread.length > 0) return unreadable(...unread)
+      return { status: 'pass', detail: `${effects.length} machines have their configs` }
     },
 
     async 'talos-config-current'(_params, signal) {

@@ -1,10 +1,13 @@
-/** Probes of what an operator's machine and repository must have before anything is touched. All of them are final. */
+/** Probes of what an operator's machine and repository must have before anything is touched. What is wrong with it no waiting changes. */
+import { X509Certificate } from 'node:crypto'
 import type { Verdict } from '../../types.ts'
 import type { Probe } from '../evaluate.ts'
 import { listOf } from '../fill.ts'
 import type { DecryptFailure, GatePorts } from '../ports.ts'
+import { unreadable } from '../unreadable.ts'
 
 type SetupProbe =
+  | 'client-certificates-valid'
   | 'config-sound'
   | 'no-confirm-left'
   | 'op-signed-in'
@@ -24,6 +27,7 @@ const refuse = (detail: string, rest: Partial<Exclude<Verdict, { status: 'pass' 
 export function setupProbes(ports: GatePorts): Record<SetupProbe, Probe> {
   const { cluster } = ports
   const talsecret = `talos/${cluster.name}/talsecret.sops.yaml`
+  const renew = `k8sops talos talosconfig --cluster ${cluster.name}, then k8sops talos kubeconfig --cluster ${cluster.name}`
   const gensecret = `k8sops talos gensecret --cluster ${cluster.name}`
 
   const nextFor: Record<DecryptFailure, string> = {
@@ -48,6 +52,23 @@ export function setupProbes(ports: GatePorts): Record<SetupProbe, Probe> {
       const ours = missing.some(({ pinned }) => pinned !== undefined)
       const next = ours ? 'npm run setup, or mise install' : 'install it (docs/prerequisites.md)'
       return refuse(lines.join('; '), { waitingFor: lines, next })
+    },
+
+    /** None of our client certificates ends within `days`. */
+    async 'client-certificates-valid'(params): Promise<Verdict> {
+      const days = Number(params.days)
+      const certificates = await ports.clientCertificates()
+      if (!certificates.ok) return unreadable(certificates)
+      const ends = certificates.value.map(({ file, pem }) => ({ file, end: endOf(pem) }))
+      const when = ({ file, end }: { file: string; end: number | undefined }) =>
+        end === undefined
+          ? `${file}: no certificate can be read`
+          : `${file}: until ${new Date(end).toISOString().slice(0, 10)}, ${daysFrom(ports.now(), end)} days`
+      const short = ends.filter(({ end }) => !(end !== undefined && end - ports.now() >= days * dayMs))
+      if (ends.length === 0) return { status: 'fail', detail: 'there is no client certificate', next: renew }
+      if (short.length === 0) return pass(ends.map(when).join('; '))
+      const lines = short.map(when)
+      return { status: 'fail', detail: lines.join('; '), waitingFor: lines, next: renew }
     },
 
     async 'config-sound'() {
@@ -90,5 +111,16 @@ export function setupProbes(ports: GatePorts): Record<SetupProbe, Probe> {
         next: `to start a new cluster on purpose, remove ${talsecret} with git rm first`,
       })
     },
+  }
+}
+
+const dayMs = 86_400_000
+const daysFrom = (now: number, end: number) => Math.floor((end - now) / dayMs)
+
+function endOf(pem: string): number | undefined {
+  try {
+    return new X509Certificate(pem).validToDate.getTime()
+  } catch {
+    return undefined
   }
 }

@@ -1,0 +1,67 @@
+/** What a machine is upgraded from and to. */
+import type { Gate } from '../types.ts'
+
+const talosRunbook = 'docs/runbooks/talos.md'
+
+export const upgradeGates = {
+  'version-path': {
+    title: 'Talos allows the step to $to on machines $nodes (downgrade: $downgrade)',
+    probe: 'version-path',
+    params: ['nodes', 'to', 'downgrade'],
+    runbook: talosRunbook,
+  },
+  'installer-image': {
+    title: 'the registry has $image',
+    probe: 'installer-image',
+    params: ['image'],
+    everySec: 10,
+    runbook: talosRunbook,
+  },
+  'extensions-kept': {
+    title: 'machines $nodes run no system extension but $extensions, so that none is lost',
+    talos: { nodes: '$nodes', type: 'extensions' },
+    expect: {
+      // The factory adds one of its own, which names the schematic: a machine without any runs another kind of image.
+      atLeast: 1,
+      every: [{ path: 'spec.metadata.name', in: ['schematic', '$extensions'] }],
+    },
+    params: ['nodes', 'extensions'],
+    mayBeEmpty: ['extensions'],
+    final: 'configuration',
+    next: 'add what is missing to schematic in talconfig.yaml, or remove the extension in a change of its own first',
+    runbook: talosRunbook,
+  },
+  'versions-equal': {
+    title: 'machines $nodes run $version',
+    talos: { nodes: '$nodes', type: 'version' },
+    expect: { atLeast: 1, every: [{ path: 'spec.version', in: ['$version'] }] },
+    params: ['nodes', 'version'],
+    runbook: talosRunbook,
+  },
+  'node-at-target': {
+    title: 'machine $node runs $version with schematic $schematic',
+    all: [
+      {
+        talos: { nodes: '$node', type: 'version' },
+        expect: { atLeast: 1, every: [{ path: 'spec.version', in: ['$version'] }] },
+      },
+      {
+        talos: { nodes: '$node', type: 'extensions' },
+        expect: {
+          atLeast: 1,
+          where: [{ path: 'spec.metadata.name', in: ['schematic'] }],
+          every: [{ path: 'spec.metadata.version', in: ['$schematic'] }],
+        },
+      },
+    ],
+    params: ['node', 'version', 'schematic'],
+    runbook: talosRunbook,
+  },
+  'node-upgraded': {
+    title: 'machine $node has booted anew since $bootId, with $version and schematic $schematic',
+    probe: 'node-upgraded',
+    params: ['node', 'version', 'schematic', 'bootId'],
+    everySec: 1,
+    runbook: talosRunbook,
+  },
+} as const satisfies Record<string, Gate>
