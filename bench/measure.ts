@@ -16,11 +16,14 @@ export interface Contender {
 export const median = (numbers: number[]): number =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 
-/** Wall time of one process in milliseconds; throws when it fails, since a fast failure is no result. */
-export function time({ command, env }: Contender): number {
+/** Wall time of one process in milliseconds. */
+export const time = (contender: Contender): number => run(contender).milliseconds
+
+/** Runs one process; throws when it fails, since a fast failure is no result. */
+export function run({ command, env }: Contender): { milliseconds: number; stdout: string } {
   const [file, ...args] = command as [string, ...string[]]
   const started = performance.now()
-  const { status, stderr, error } = spawnSync(file, args, {
+  const { status, stdout, stderr, error } = spawnSync(file, args, {
     cwd: root,
     env: { ...process.env, ...env },
     encoding: 'utf8',
@@ -28,7 +31,7 @@ export function time({ command, env }: Contender): number {
   })
   if (error || status !== 0)
     throw new Error(`${command.join(' ')} ended with ${status}: ${error?.message ?? stderr.slice(-2000)}`)
-  return performance.now() - started
+  return { milliseconds: performance.now() - started, stdout }
 }
 
 /** Medians in milliseconds by name, after one round that is not counted. */

@@ -9,13 +9,20 @@ import { planBootstrap } from '../lib/ops/bootstrap.ts'
 import { type BootstrapFiles, readBootstrapFiles } from '../lib/ops/bootstrap-files.ts'
 import { fileVerdicts, observeMachines, observePreflight, preflightFacts } from '../lib/ops/bootstrap-observe.ts'
 import { errorOf } from '../lib/ops/local-step.ts'
+import { releaseCache } from '../lib/repo/release-cache.ts'
 import { pinnedVersions } from '../lib/tools/catalog.ts'
-import { kustomizeBuild } from '../lib/tools/kustomize.ts'
+import { kustomizeBuild, kustomizePath } from '../lib/tools/kustomize.ts'
 
 /** What is wrong with the files is returned: it is said together with what else is wrong. */
-async function readFiles(root: string, cluster: string, env: NodeJS.ProcessEnv): Promise<BootstrapFiles | ConfigError> {
+async function readFiles(
+  root: string,
+  cluster: string,
+  env: NodeJS.ProcessEnv,
+  preview: boolean,
+): Promise<BootstrapFiles | ConfigError> {
   try {
-    return await readBootstrapFiles(root, cluster, kustomizeBuild(env))
+    const remember = preview ? undefined : releaseCache(root, cluster, [kustomizePath(env)]).write
+    return await readBootstrapFiles(root, cluster, kustomizeBuild(env), remember)
   } catch (error) {
     if (error instanceof ConfigError) return error
     throw error
@@ -65,7 +72,7 @@ export const bootstrap = defineCommand({
         reason: text(options.reason),
         tools: pinnedVersions('bootstrap'),
       }),
-      readFiles(target.root, cluster.name, env),
+      readFiles(target.root, cluster.name, env, preview),
       context.repository(),
       context.gates().then((gates) => observePreflight(gates, context.signal)),
     ])

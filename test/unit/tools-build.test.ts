@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,8 +15,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ToolError } from '../../src/lib/errors.ts'
 import { ensureTools, type ToolProgress } from '../../src/lib/tools/build.ts'
+import { toolNamed } from '../../src/lib/tools/catalog.ts'
 import { acquireLock } from '../../src/lib/tools/lock.ts'
-import { resolveTool, toolCache } from '../../src/lib/tools/resolve.ts'
+import { cacheKey, resolveTool, toolCache } from '../../src/lib/tools/resolve.ts'
 
 let home: string
 let env: NodeJS.ProcessEnv
@@ -118,6 +120,16 @@ test('a binary on PATH counts only at exactly the pinned version', () => {
     version: '1.3.2',
     source: 'path',
   })
+})
+
+test("a link on PATH into a tool's cache entry is taken by the entry's name, without being asked", () => {
+  const entry = join(home, 'elsewhere', cacheKey(toolNamed('age'), recipesRoot))
+  mkdirSync(entry, { recursive: true })
+  script(join(entry, 'age'), `touch ${home}/was-run`)
+  symlinkSync(join(entry, 'age'), join(home, 'bin/age'))
+  env.PATH = join(home, 'bin')
+  expect(resolveTool('age', { env, recipesRoot })).toMatchObject({ path: join(home, 'bin/age'), version: '1.3.2' })
+  expect(existsSync(join(home, 'was-run'))).toBe(false)
 })
 
 test('what mise put on PATH is taken by its directory, without being asked', () => {

@@ -58,9 +58,15 @@ export const fluxNamespace = 'flux-system'
 /**
  * Reads a cluster's bootstrap files and renders what Flux would apply, to know versions and names. No network.
  * @param kustomize builds one directory
+ * @param remember is given the releases when nothing is wrong with them: the helmfiles will ask for them again
  * @throws ConfigError with every problem
  */
-export async function readBootstrapFiles(root: string, cluster: string, kustomize: Kustomize): Promise<BootstrapFiles> {
+export async function readBootstrapFiles(
+  root: string,
+  cluster: string,
+  kustomize: Kustomize,
+  remember: (releases: Release[]) => void = () => {},
+): Promise<BootstrapFiles> {
   const paths = {
     secretsTemplate: `${layout.bootstrapOf(cluster)}/secrets.yaml.tpl`,
     crdsHelmfile: `${layout.bootstrap}/helmfile.d/00-crds.yaml.gotmpl`,
@@ -79,7 +85,8 @@ export async function readBootstrapFiles(root: string, cluster: string, kustomiz
     readFile(join(root, paths.appsHelmfile), 'utf8'),
     renderCluster(root, cluster, { kustomize }),
   ])
-  const { found } = releasesOf(rendered)
+  const { found, findings } = releasesOf(rendered)
+  if (findings.length === 0 && rendered.every((one) => one.findings.length === 0)) remember(found)
   const problems: Problem[] = []
   const releases = listedReleases(appsText).map(({ name }) =>
     bootstrapRelease(name, found, paths.appsHelmfile, problems),

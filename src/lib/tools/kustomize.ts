@@ -1,5 +1,6 @@
 /** kustomize 5.8 as a reader: `kustomize build`. Only what the repository model needs; nothing here writes. */
 import { execFile } from 'node:child_process'
+import { realpathSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { ConfigError, ToolError } from '../errors.ts'
 import { resolveTool } from './resolve.ts'
@@ -9,11 +10,11 @@ const run = promisify(execFile)
 /** Flux builds without load restrictions, inside the repository; so do we. */
 export const buildArgs = (directory: string): string[] => ['build', '--load-restrictor=LoadRestrictionsNone', directory]
 
-/** The pinned kustomize. Throws ConfigError when it is not on this machine. */
+/** The pinned kustomize, by its real path, which is the same for whoever finds it through a link. Throws ConfigError when it is not on this machine. */
 export function kustomizePath(env: NodeJS.ProcessEnv): string {
   const tool = resolveTool('kustomize', { env })
   if (!tool) throw new ConfigError('kustomize is not installed in the pinned version', [], { next: 'npm run setup' })
-  return tool.path
+  return realpathSync(tool.path)
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, lstatSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { catalog, pinnedVersion, recipesDir, type Tool, toolNamed } from './catalog.ts'
@@ -34,11 +34,12 @@ export function resolveTool(name: string, options: ResolveOptions = {}): Resolve
   if (isThere(cached, tool)) return { path: cached, version, source: isLink(cached) ? 'mise' : 'cache' }
   const onPath = firstOnPath(tool.name, env)
   if (!onPath) return undefined
+  const real = realpathSync(onPath)
+  // A lab has another HOME, and so another cache; what it puts on PATH are links into ours. The entry's name says the version.
+  if (real.endsWith(join('/', cacheKey(tool, options.recipesRoot), tool.name)))
+    return { path: onPath, version, source: 'cache' }
   // mise puts `<data>/installs/<tool>/<version>/...` itself on PATH, so its version needn't be asked for.
-  if (
-    /\/mise\/installs\//.test(onPath) &&
-    onPath.split('/').some((part) => part === version || part === `v${version}`)
-  ) {
+  if (/\/mise\/installs\//.test(real) && real.split('/').some((part) => part === version || part === `v${version}`)) {
     return { path: onPath, version, source: 'mise' }
   }
   if (reportedVersion(tool, onPath) === version) return { path: onPath, version, source: 'path' }
