@@ -257,7 +257,7 @@ describe('reset and shutdown', () => {
       '--timeout',
       '30s',
     )
-    expect(output.code).toBe(0)
+    expect(output.code, output.stderr).toBe(0)
     expect(output.stderr).toContain('task: leaveEtcd action: STOP')
     await fleet.stage('cp3', 'maintenance')
     expect((await on('cp1', 'etcd', 'members')).stdout.trim().split('\n')).toHaveLength(3)

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type KeptRunning, keepRunning } from '../children.ts'
 import { issueCertificate } from '../talos/certificates.ts'
 import type { EtcdMember, Lab, Machine, MachineConfig } from '../types.ts'
-import { type EtcdClient, etcdClient } from './etcd-api.ts'
+import { type EtcdClient, etcdClient, type ListedMember } from './etcd-api.ts'
 
 export interface EtcdState {
   phase: 'waiting' | 'joining' | 'running' | 'stopped'
@@ -134,9 +134,9 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
   const join_ = async (machine: Machine, other: Member) => {
     const { hostname } = configOf(machine)
     // A member of the same name is this machine's former self: Talos removes it (services/etcd.go addMember, v1.12.0).
-    for (const former of (await other.client.members()).filter(({ name }) => name === hostname)) {
-      await other.client.remove(former.ID)
-    }
+    // One that was added and never started (the machine went away in between) has no name yet, but this peer URL.
+    const isFormer = ({ name, peerURLs }: ListedMember) => name === hostname || peerURLs.includes(peerUrl(machine))
+    for (const former of (await other.client.members()).filter(isFormer)) await other.client.remove(former.ID)
     const id = await other.client.addLearner(peerUrl(machine))
     const listed = await other.client.members()
     const initial = listed
