@@ -7,9 +7,6 @@ const ring = (name: string, testTimeout: number, extra: Record<string, unknown> 
 
 export default defineConfig({
   test: {
-    // Two tests were seen to fail once on a machine with ten times its load (engine-resume, talos-simulator-actions) and
-    // nobody knows why yet: CI asks a second time, a developer sees it fail.
-    retry: process.env.CI ? 1 : 0,
     projects: [
       ring('unit', 30_000),
       ring('golden', 60_000),

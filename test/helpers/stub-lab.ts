@@ -1,5 +1,6 @@
 /** A Lab for tests of one part: the seams of src/lib/lab/types.ts without a supervisor. */
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ActiveFault, ChildProcess, Lab } from '../../src/lib/lab/types.ts'
@@ -9,6 +10,12 @@ export interface StubLab extends Lab {
   setFaults(faults: ActiveFault[]): void
   announceApi(): void
 }
+
+/**
+ * First three octets of loopback addresses for one test file, not those of any lab (127.13): ports are fixed where Talos has
+ * them, and another checkout's tests may run on this machine at the same time.
+ */
+export const ownNetwork = (): string => `127.${randomInt(64, 128)}.${randomInt(256)}`
 
 /**
  * @param dir state directory, made if it isn't there; the materialised repository is `<dir>/repo`

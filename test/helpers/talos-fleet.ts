@@ -11,7 +11,7 @@ import { type StartedMachine, startMachine } from '../../src/lib/lab/talos/machi
 import { parseMachineConfig } from '../../src/lib/lab/talos/machine-config.ts'
 import type { ActiveFault, ClusterSide, Machine, MachineSpec, ServiceState } from '../../src/lib/lab/types.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
-import { type StubLab, stubLab } from './stub-lab.ts'
+import { ownNetwork, type StubLab, stubLab } from './stub-lab.ts'
 
 export interface TalosFleet {
   lab: StubLab
@@ -52,16 +52,16 @@ export const tool = (name: string): string => {
 const names = ['cp1', 'cp2', 'cp3', 'w1', 'w2', 'w3']
 
 /**
- * @param first of ten addresses in 127.13.205.0/24 that this test file has for itself: etcd, six machines, the VIP
  * @param only the machines to start; all six are in talconfig
  */
-export async function startFleet(first: number, only: string[] = names, pace = 0.1): Promise<TalosFleet> {
+export async function startFleet(only: string[] = names, pace = 0.1): Promise<TalosFleet> {
   const dir = mkdtempSync(join(tmpdir(), 'talos-fleet-'))
   const tools = { talosctl: tool('talosctl'), etcd: tool('etcd') }
   const lab = stubLab(dir, 205, tools)
-  lab.spec.base = `127.13.205.${first}`
-  lab.spec.vip = `127.13.205.${first + 9}`
-  const address = (name: string) => `127.13.205.${first + 1 + names.indexOf(name)}`
+  const network = ownNetwork()
+  lab.spec.base = `${network}.1`
+  lab.spec.vip = `${network}.10`
+  const address = (name: string) => `${network}.${11 + names.indexOf(name)}`
   lab.spec.machines = names.map((name) => hardware(name, address(name)))
   lab.spec.pace = pace
   await generate(dir, address, lab.spec.vip)

@@ -11,7 +11,7 @@ let etcd: Etcd
 const up = new Set<string>()
 beforeAll(async () => {
   // The machines' configs only: nothing of the simulator runs here.
-  fleet = await startFleet(90, [])
+  fleet = await startFleet([])
   etcd = createEtcd(
     fleet.lab,
     ({ spec }) => up.has(spec.address),

@@ -5,7 +5,7 @@ import { bootstrapFleet, changedConfig, startFleet, type TalosFleet, tool } from
 
 let fleet: TalosFleet
 beforeAll(async () => {
-  fleet = await startFleet(50, ['cp1', 'cp2', 'cp3', 'w1'])
+  fleet = await startFleet(['cp1', 'cp2', 'cp3', 'w1'])
   await bootstrapFleet(fleet)
 })
 afterAll(() => fleet?.stop())

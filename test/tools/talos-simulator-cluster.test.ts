@@ -8,7 +8,7 @@ import { startFleet, type TalosFleet, talosconfigFor } from '../helpers/talos-fl
 
 let fleet: TalosFleet
 beforeAll(async () => {
-  fleet = await startFleet(30, ['cp1', 'cp2', 'cp3', 'w1'])
+  fleet = await startFleet(['cp1', 'cp2', 'cp3', 'w1'])
 })
 afterAll(() => fleet?.stop())
 

@@ -4,7 +4,7 @@ import { startFleet, type TalosFleet } from '../helpers/talos-fleet.ts'
 
 let fleet: TalosFleet
 beforeAll(async () => {
-  fleet = await startFleet(70, ['cp1', 'cp2', 'cp3', 'w1', 'w2'])
+  fleet = await startFleet(['cp1', 'cp2', 'cp3', 'w1', 'w2'])
 })
 afterAll(() => fleet?.stop())
 

@@ -6,7 +6,7 @@ import { changedConfig, startFleet, type TalosFleet } from '../helpers/talos-fle
 
 let fleet: TalosFleet
 beforeAll(async () => {
-  fleet = await startFleet(10, ['cp1', 'cp2', 'cp3', 'w1'])
+  fleet = await startFleet(['cp1', 'cp2', 'cp3', 'w1'])
   for (const name of ['cp1', 'cp2', 'cp3', 'w1']) await fleet.stage(name, 'maintenance')
 })
 afterAll(() => fleet?.stop())

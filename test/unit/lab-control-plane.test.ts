@@ -15,6 +15,7 @@ import { claimFreeNumber, claimNumber } from '../../src/lib/lab/numbers.ts'
 import type { LabStatus } from '../../src/lib/lab/status.ts'
 import { statusRows } from '../../src/lib/lab/status-rows.ts'
 import type { LabSpec, Machine, MachineConfig } from '../../src/lib/lab/types.ts'
+import { ownNetwork } from '../helpers/stub-lab.ts'
 
 const spec: LabSpec = {
   name: 'x',
@@ -199,20 +200,21 @@ describe('the forwarder', () => {
   afterAll(() => {
     for (const server of servers) server.close()
   })
-  const at = { host: '127.13.249.11', port: 16443 }
+  const network = ownNetwork()
+  const at = { host: `${network}.11`, port: 16443 }
 
   async function echo(): Promise<{ host: string; port: number }> {
     const server = createServer((socket) => {
       // The forwarder resets it, which is what is tested.
       socket.on('error', () => {})
       socket.pipe(socket)
-    }).listen(0, '127.13.249.1')
+    }).listen(0, `${network}.1`)
     servers.push(server)
     await once(server, 'listening')
-    return { host: '127.13.249.1', port: (server.address() as { port: number }).port }
+    return { host: `${network}.1`, port: (server.address() as { port: number }).port }
   }
   /** What a client gets back for `hello`, or the error's code. */
-  function ask(timeoutMs = 1_000): Promise<string> {
+  function ask(timeoutMs = 20_000): Promise<string> {
     return new Promise((resolve) => {
       const socket = connect(at)
       socket.setTimeout(timeoutMs, () => {

@@ -49,7 +49,7 @@ afterAll(async () => {
 })
 beforeEach(() => lab.setFaults([]))
 
-const soon = () => AbortSignal.timeout(5_000)
+const soon = () => AbortSignal.timeout(20_000)
 const cilium = () => client.manifest('quay.io', 'cilium/charts/cilium', '1.19.3', soon())
 
 describe('the registry behind the proxy', () => {

@@ -182,12 +182,12 @@ test('a lock is waited for, given back, and taken over from a holder that was ki
   await expect(acquireLock(file, AbortSignal.timeout(100))).rejects.toThrow()
   holder.kill('SIGKILL')
   await new Promise((resolve) => holder.on('exit', resolve))
-  ;(await acquireLock(file, AbortSignal.timeout(2000)))()
+  ;(await acquireLock(file, AbortSignal.timeout(20_000)))()
 })
 
 test('a lock of an earlier process with the same pid does not count', async () => {
   const file = join(home, 'lock')
-  writeFileSync(file, JSON.stringify({ pid: process.pid, started: 'long ago' }))
-  ;(await acquireLock(file, AbortSignal.timeout(2000)))()
+  writeFileSync(file, JSON.stringify({ pid: process.pid, startTime: 'long ago' }))
+  ;(await acquireLock(file, AbortSignal.timeout(20_000)))()
   expect(existsSync(file)).toBe(false)
 })

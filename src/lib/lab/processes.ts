@@ -50,12 +50,12 @@ function commandOf(pid: number): string {
 /**
  * Kills everything that carries the lab's marker and waits until it is gone.
  * @returns what was found
- * @throws Error when something survives for two seconds (another user's process would)
+ * @throws Error when something survives for ten seconds (another user's process would)
  */
 export async function sweep(id: string): Promise<Orphan[]> {
   const found = processesOfLab(id)
   for (const orphan of found) killProcess(orphan)
-  const deadline = Date.now() + 2_000
+  const deadline = Date.now() + 10_000
   while (found.some(isAlive)) {
     if (Date.now() > deadline) {
       const left = found.filter(isAlive).map(({ pid, command }) => `${pid} ${command}`)
