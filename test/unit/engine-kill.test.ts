@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { readJournal } from '../../src/lib/engine/journal.ts'
 import { listRuns } from '../../src/lib/engine/runs.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
@@ -14,6 +15,9 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const helpers = join(import.meta.dirname, '../helpers')
 const worlds: World[] = []
+/** Some fifty processes load the same sources: compiled once, as bin/k8sops.js does it. */
+const compiled = mkdtempSync(join(tmpdir(), 'k8sops-compiled-'))
+afterAll(() => rmSync(compiled, { recursive: true, force: true }))
 afterEach(() => {
   for (const world of worlds.splice(0)) world.remove()
 })
@@ -36,7 +40,11 @@ function start(world: World, env: Record<string, string> = {}) {
   const child = spawn(
     process.execPath,
     ['--import', join(helpers, 'kill-at-journal.mjs'), join(helpers, 'engine-process.ts'), world.root],
-    { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'], detached: true },
+    {
+      env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    },
   )
   let output = ''
   child.stdout.on('data', (chunk) => {
