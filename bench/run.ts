@@ -1,8 +1,13 @@
-/** `npm run bench [-- start-up|bootstrap]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|forecast]`: every figure of the project, printed as ratios in one run. */
 import { benchBootstrap } from './bootstrap.ts'
+import { benchForecast } from './forecast.ts'
 import { benchStartUp } from './start-up.ts'
 
-const benches: Record<string, () => void> = { 'start-up': benchStartUp, bootstrap: benchBootstrap }
+const benches: Record<string, () => void> = {
+  'start-up': benchStartUp,
+  bootstrap: benchBootstrap,
+  forecast: benchForecast,
+}
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in benches))
 if (unknown.length > 0) {

@@ -64,7 +64,12 @@ export interface Step {
   unless?: Check[]
   /** Another way to be done already (all of these): skip as well. */
   orUnless?: Check[]
-  /** Must become true before the action (polled until the timeout); all failures are reported together. */
+  /**
+   * Must become true before the action when an earlier process of this run started it and did not live to say how it ended
+   * (an upgrade that may have been rolled back). It is told once: a run that is resumed after that failure tries again.
+   */
+  onceBegun?: Check[]
+  /** Must become true before the action, all of it at one time (polled until the timeout); all failures are reported together. */
   require?: Check[]
   /** Must become true after the action. Exit code 0 is never enough. */
   verify: Check[]

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -48,6 +49,36 @@ function deadRun(step: Step, child?: { pid: number }, id = 'dead-run'): void {
 
 const resume = (id = 'dead-run', more: Parameters<typeof surroundings>[1] = {}) =>
   resumeRun(findResumable(stateDir(), processes, { id }), surroundings(world, more).around)
+
+describe('an action that was begun, and nobody saw how it ended', () => {
+  const undecided = { onceBegun: [{ gate: 'file', params: { name: 'settled' } }], timeoutSec: 0.5 }
+  const begun = async () => {
+    const child = spawn('sleep', ['30'], { stdio: 'ignore' })
+    deadRun(makeFile('a', undecided), child as { pid: number })
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+
+  test('is found out about before it is begun again; told once, and then it may be tried again', async () => {
+    await begun()
+    const first = await resume()
+    expect(first).toMatchObject({ exitCode: 6 })
+    expect(first.error?.message).toContain('Make a: begun before, and settled is not there')
+    expect(existsSync(join(world.root, 'effects'))).toBe(false)
+    expect(await resume()).toMatchObject({ outcome: 'succeeded' })
+  })
+
+  test('goes on as soon as it is known', async () => {
+    await begun()
+    writeFileSync(join(world.root, 'state/settled'), '')
+    expect(await resume()).toMatchObject({ outcome: 'succeeded' })
+  })
+
+  test('is not asked about when this run has not begun it', async () => {
+    deadRun(makeFile('a', undecided))
+    expect(await resume()).toMatchObject({ outcome: 'succeeded' })
+  })
+})
 
 describe('survivors of a killed run', () => {
   /** What a run would leave behind where nothing kills children with their parent. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readJournal, runDirectory } from '../../src/lib/engine/journal.ts'
@@ -244,6 +244,26 @@ test('pid, start time and argv of a child are in the journal before it does anyt
     'step-done',
     'run-finished',
   ])
+})
+
+test('what a step requires must hold at one time: what held at first is looked at again when the rest had to be waited for', async () => {
+  writeFileSync(join(world.root, 'state/first'), '')
+  const require = ['first', 'second'].map((name) => ({ gate: 'file', params: { name } }))
+  const handle = surroundings(world)
+  const waits = () => handle.events.filter(({ type }) => type === 'step-waiting').length
+  const done = run(makePlan([makeFile('a', { require, timeoutSec: 30 })]), handle)
+  await vi.waitUntil(() => waits() > 0, { timeout: 30_000 })
+  rmSync(join(world.root, 'state/first'))
+  const before = waits()
+  writeFileSync(join(world.root, 'state/second'), '')
+  await vi.waitUntil(
+    () => handle.events.some((event) => event.type === 'step-waiting' && event.waitingFor.includes('file first')),
+    { timeout: 30_000 },
+  )
+  expect(waits()).toBeGreaterThan(before)
+  expect(existsSync(join(world.root, 'effects'))).toBe(false)
+  writeFileSync(join(world.root, 'state/first'), '')
+  expect(states(await done)).toEqual({ a: 'done' })
 })
 
 describe('a gate that misbehaves', () => {

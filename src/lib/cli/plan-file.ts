@@ -24,7 +24,11 @@ const command = z.strictObject({
   env: words.optional(),
   secretEnv: words.optional(),
 })
-const check = z.strictObject({ gate: z.string(), params: words.optional() })
+const check = z.strictObject({
+  gate: z.string(),
+  params: words.optional(),
+  stableSec: z.number().nonnegative().optional(),
+})
 const action = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('exec'),
@@ -40,6 +44,7 @@ const step = z.strictObject({
   action,
   unless: z.array(check).optional(),
   orUnless: z.array(check).optional(),
+  onceBegun: z.array(check).optional(),
   require: z.array(check).optional(),
   verify: z.array(check),
   interrupt: z.enum(['now', 'after']),

@@ -6,6 +6,7 @@ import type { Exec } from '../exec/types.ts'
 import type { Plan, RunEvent, RunResult, Step, StepResult, ToolName } from '../types.ts'
 import { type Journal, writeJsonFile } from './journal.ts'
 import type { BasisPort, GatePort, Interrupts, RunLock } from './ports.ts'
+import type { Progress } from './runs.ts'
 import { runStep, type StepOutcome } from './step.ts'
 
 export interface RunRequest {
@@ -24,7 +25,7 @@ export interface RunRequest {
   /** Limit for the whole run; when it is over, `after` steps finish and the run stops. */
   timeoutSec?: number
   /** What an earlier process of this run is known to have done. */
-  before?: { changed: boolean; done: Set<string> }
+  before?: Progress
   /** Pasteable, e.g. `k8sops run resume bootstrap-apps-...`. */
   resumeCommand: string
 }
@@ -73,6 +74,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
         stop,
         kill: interrupts.kill,
         doneBefore: request.before?.done.has(step.id) ?? false,
+        begunBefore: request.before?.begun.has(step.id) ?? false,
         onWrite: () => {
           changed = true
         },

@@ -88,15 +88,27 @@ export function findResumable(
   )
 }
 
+export interface Progress {
+  changed: boolean
+  /** Steps that an earlier process has done. */
+  done: Set<string>
+  /** Steps whose action was started, without a word of how it ended. */
+  begun: Set<string>
+}
+
 /** What the journal says was done, so that live state need only confirm it. */
-export function progressOf(journal: JournalEntry[]): { changed: boolean; done: Set<string> } {
+export function progressOf(journal: JournalEntry[]): Progress {
   const done = new Set<string>()
+  const begun = new Set<string>()
   for (const entry of journal) {
+    if (entry.type === 'process-started') begun.add(entry.step)
     if (entry.type === 'step-done' || entry.type === 'step-skipped') done.add(entry.step)
+    if (entry.type === 'step-done' || entry.type === 'step-skipped' || entry.type === 'step-failed')
+      begun.delete(entry.step)
     // Begun again by a later process and not finished: not done any more.
     if (entry.type === 'step-started') done.delete(entry.step)
   }
-  return { changed: journal.some(({ type }) => type === 'process-started'), done }
+  return { changed: journal.some(({ type }) => type === 'process-started'), done, begun }
 }
 
 /** Children that were started and never seen to end: they may still be there. */

@@ -22,6 +22,8 @@ export interface StepContext {
   kill: AbortSignal
   /** An earlier process of this run already did this step, as its journal says; then `verify` decides whether it still is true. */
   doneBefore: boolean
+  /** An earlier process of this run started the step's action, and its journal doesn't say how that ended. */
+  begunBefore: boolean
   /** Called just before the first process of a step is started. */
   onWrite: () => void
 }
@@ -80,8 +82,10 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   stopIfInterrupted(context, step, idle.signal)
   if (skip !== undefined) return skip
 
-  if (step.require && step.require.length > 0) {
-    await waitForAll(context, step, step.require, idle, waits, 'not started, ')
+  if (context.begunBefore) await waitForAll(context, step, step.onceBegun ?? [], idle, waits, 'begun before, and ')
+  const require = step.require ?? []
+  if (require.length > 0 || context.begunBefore) {
+    await waitForAll(context, step, require, idle, waits, 'not started, ')
     const meanwhile = await alreadyTrue(context, step, idle)
     stopIfInterrupted(context, step, idle.signal)
     if (meanwhile !== undefined) return meanwhile
@@ -169,6 +173,7 @@ interface Waits {
   for: Set<string>
 }
 
+/** Until all of them hold at one time: one that held at first is looked at again when another one had to be waited for. */
 async function waitForAll(
   context: StepContext,
   step: Step,
@@ -177,7 +182,26 @@ async function waitForAll(
   waits: Waits,
   how: string,
 ): Promise<void> {
-  if (checks.length === 0) return
+  const begun = performance.now()
+  for (let together = false; !together; ) {
+    const waited = await waitForEach(context, step, checks, phase, waits, how)
+    const verdicts =
+      waited && checks.length > 1 ? await Promise.all(checks.map((check) => lookOnce(context, check, phase))) : []
+    together = verdicts.every(({ status }) => status === 'pass')
+  }
+  waits.seconds += (performance.now() - begun) / 1000
+}
+
+/** Returns whether any of them had to be waited for. */
+async function waitForEach(
+  context: StepContext,
+  step: Step,
+  checks: Check[],
+  phase: Phase,
+  waits: Waits,
+  how: string,
+): Promise<boolean> {
+  if (checks.length === 0) return false
   const begun = performance.now()
   const open = new Map<Check, string[]>()
   const tell = (check: Check, waitingFor: string[]) => {
@@ -203,8 +227,8 @@ async function waitForAll(
       return verdict
     }),
   )
+  if (verdicts.every(({ status }) => status === 'pass')) return open.size > 0
   waits.seconds += (performance.now() - begun) / 1000
-  if (verdicts.every(({ status }) => status === 'pass')) return
   if (phase.signal.aborted || context.kill.aborted) {
     throw new InterruptedError(`${step.title}: interrupted`, { output: [...open.values()].flat().join('\n') })
   }

@@ -24,6 +24,8 @@ export interface LifecycleFacts {
   targets?: Record<string, NodeTarget>
   /** The nodes that are worked on, when they aren't those of `targets`. */
   nodes?: ClusterNode[]
+  /** Nodes that are meant to be out at the same time. */
+  together?: ClusterNode[]
   /** A lower version was asked for by its flag. */
   downgrade?: boolean
   /** Taken before the first node is touched. */
@@ -83,14 +85,15 @@ export function clusterHealthy(cluster: Cluster): Check[] {
  * work comes this way again. Flux isn't asked: a release that went wrong meanwhile is no reason to stop half way.
  */
 export function beforeNode(facts: LifecycleFacts, node: ClusterNode): Check[] {
-  const { cluster, snapshot } = facts
+  const { cluster, snapshot, together = [] } = facts
   const others = cluster.nodes.filter(({ hostname }) => hostname !== node.hostname)
+  const staying = others.filter(({ hostname }) => !together.some((out) => out.hostname === hostname))
   const alone = others.length === 0
   return [
     ...(alone ? [] : [check('machines-ready', { nodes: addresses(others) })]),
     etcdHealthy(cluster),
     ...(snapshot ? [check('etcd-snapshot-fresh', { path: snapshot.path, maxAgeSec: String(snapshot.maxAgeSec) })] : []),
-    ...(alone ? [] : [check('nodes-schedulable', { names: hostnames(others) })]),
+    ...(staying.length > 0 ? [check('nodes-schedulable', { names: hostnames(staying) })] : []),
     ...storesHealthy(cluster),
     check('pdbs-allow', { node: node.hostname }),
     check('backups-idle', { expect: String(cluster.gates.volsync.sources) }),
@@ -98,16 +101,41 @@ export function beforeNode(facts: LifecycleFacts, node: ClusterNode): Check[] {
   ]
 }
 
-/** Set C: the node is back, is what it should be, and nothing has suffered; all of it for `settledSec`. It is still cordoned. */
-export function afterNode(facts: LifecycleFacts, node: ClusterNode): Check[] {
+/**
+ * What is asked once more right before something is taken away, minutes after set B: that all other nodes are in service, and
+ * for a control plane that etcd can do without it. Cheap, because it stands before every drain and every restart.
+ */
+export function othersInService(facts: LifecycleFacts, node: ClusterNode): Check[] {
+  const { cluster, together = [] } = facts
+  const staying = cluster.nodes.filter(({ hostname }) => !together.some((out) => out.hostname === hostname))
+  const others = staying.filter(({ hostname }) => hostname !== node.hostname)
+  return [
+    check('machines-ready', { nodes: addresses([...others, node]) }),
+    ...(others.length > 0 ? [check('nodes-schedulable', { names: hostnames(others) })] : []),
+    ...(node.controlPlane ? [etcdHealthy(cluster)] : []),
+  ]
+}
+
+/**
+ * What the node itself must show before it may be in service again. Nothing about what runs on it: databases on local volumes
+ * and Ceph's OSDs are bound to the node, and can't start while it is cordoned.
+ */
+export function nodeIsBack(facts: LifecycleFacts, node: ClusterNode): Check[] {
   const { cluster } = facts
   const target = facts.targets?.[node.hostname]
-  const checks = [
+  return [
     ...(target ? nodeUpgraded(node, target) : [check('nodes-ready', { names: node.hostname })]),
     check('machines-ready', { nodes: node.address }),
     etcdHealthy(cluster),
     ...(node.controlPlane ? [check('api-ready', { servers: serversOf(cluster, [node]) })] : []),
-    ...storesHealthy(cluster),
+  ]
+}
+
+/** Set C: the node is back in service, is what it should be, and nothing has suffered; all of it for `settledSec`. */
+export function afterNode(facts: LifecycleFacts, node: ClusterNode): Check[] {
+  const checks = [
+    ...nodeIsBack(facts, node),
+    ...storesHealthy(facts.cluster),
     check('pods-ready-on-node', { name: node.hostname }),
   ]
   return checks.map((one) => ({ ...one, stableSec: settledSec }))

@@ -77,6 +77,7 @@ export type ProbeName =
   | 'no-confirm-left'
   | 'node-state'
   | 'node-upgraded'
+  | 'not-rolled-back'
   | 'op-signed-in'
   | 'pdbs-allow'
   | 'release-in-place'

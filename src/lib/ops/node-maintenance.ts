@@ -5,25 +5,19 @@
  * What makes it safe to be cut off anywhere: who took the node out stands on the Node itself (`k8sops.dev/cordoned-by`), every
  * step finds out for itself whether it is done, and no step acts on a machine that is not running.
  */
+import { afterNode, beforeNode, type LifecycleFacts, nodeIsBack, othersInService } from '../gates/lifecycle-sets.ts'
 import { cordonArgs, drainArgs, uncordonArgs } from '../tools/kubectl.args.ts'
 import { forfeitLeadershipArgs } from '../tools/talosctl.args.ts'
-import type { Check, Cluster, ClusterNode, Step, Target } from '../types.ts'
+import type { Check, ClusterNode, Step, Target } from '../types.ts'
 import { check, whileApiIsAway } from './bootstrap-input.ts'
 
-export interface MaintenanceInput {
-  cluster: Cluster
+export interface MaintenanceInput extends LifecycleFacts {
   target: Pick<Target, 'context' | 'talosconfig'>
-  /** Of k8sops.yaml: how many objects of a kind there have to be, and what is tolerated. */
-  gates: { ceph: { clusters: number; tolerate: string[] }; cnpg: { clusters: number } }
   drainTimeoutSec: number
   /** How long a node may take until it is well again, and then everything that runs on it. */
   settleTimeoutSec: number
   /** Stands on the nodes that are out, and is unmistakable: `<operation>/<something of this plan>`. */
   operation: string
-  /** Nodes that are meant to be out at the same time as this one. */
-  together?: ClusterNode[]
-  /** What a node must show after `act`, beside being well. */
-  afterwards?: (node: ClusterNode) => Check[]
 }
 
 export const maintenanceRunbook = 'docs/runbooks/talos.md'
@@ -34,11 +28,13 @@ export const maintenanceRunbook = 'docs/runbooks/talos.md'
  *   for before the node is taken out as well
  */
 export function maintenanceSteps(input: MaintenanceInput, node: ClusterNode, act: Step[]): Step[] {
-  return [...takeOutSteps(input, node, act), ...act, ...bringBackSteps(input, node, act)]
+  const [first, ...rest] = act
+  // A machine is acted on only while it runs: one that restarts already is waited for, and then looked at again.
+  const guarded = first
+    ? [{ ...first, require: [...othersInService(input, node), ...(first.require ?? [])] }, ...rest]
+    : []
+  return [...takeOutSteps(input, node, act), ...guarded, ...bringBackSteps(input, node, act)]
 }
-
-/** A machine is acted on only while it runs: one that restarts is waited for, and then looked at again. */
-export const machineRuns = (node: ClusterNode): Check => check('machines-ready', { nodes: node.address })
 
 /** A node is out that this operation took out. */
 export const underWay = (operation: string): Check => check('maintenance-under-way', { by: operation })
@@ -60,11 +56,16 @@ export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: St
       // Out already: what is checked here held then, and can't while the node is out.
       orUnless: [outByUs(input, node)],
       action: { kind: 'wait' },
-      verify: [...gatesBefore(input, node), ...act.flatMap(({ require }) => require ?? [])],
+      verify: [
+        ...beforeNode(input, node),
+        check('machines-ready', { nodes: node.address }),
+        check('node-schedulable', { node: hostname }),
+        ...act.flatMap(({ require }) => require ?? []),
+      ],
       interrupt: 'now',
       timeoutSec: settleTimeoutSec,
     },
-    ...(node.controlPlane ? [forfeitLeadership(input, node, act)] : []),
+    ...(node.controlPlane && hasOtherMember(input) ? [forfeitLeadership(input, node, act)] : []),
     {
       id: `${hostname}/cordon`,
       title: `Cordon ${hostname}`,
@@ -85,7 +86,7 @@ export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: St
       ...needed,
       orUnless: drained,
       // CNPG moves a primary away from a cordoned node by itself; evicted before, it would be an outage of its database.
-      require: [check('cnpg-primaries-elsewhere', { node: hostname })],
+      require: [...othersInService(input, node), check('cnpg-primaries-elsewhere', { node: hostname })],
       action: {
         kind: 'exec',
         pipeline: [drainArgs(target.context, hostname, drainTimeoutSec)],
@@ -121,7 +122,7 @@ export function bringBackSteps(input: MaintenanceInput, node: ClusterNode, act: 
       // In service again, it has been here already; by now another node may be out.
       unless: [...(unlessDone(act).unless ?? []), ...inService],
       action: { kind: 'wait' },
-      verify: [...gatesAfter(input, node), ...(input.afterwards?.(node) ?? [])],
+      verify: nodeIsBack(input, node),
       ...common,
     },
     {
@@ -142,8 +143,7 @@ export function bringBackSteps(input: MaintenanceInput, node: ClusterNode, act: 
       // With the next node out, this one was well; what can't be well now is looked at when that one is back.
       unless: [underWay(operation)],
       action: { kind: 'wait' },
-      // Only now: pods that are bound to the node (Ceph's OSDs, databases on local volumes) can't run on a cordoned one.
-      verify: [...workloadGates(input), check('pods-ready-on-node', { name: hostname })],
+      verify: afterNode(input, node),
       ...common,
     },
   ]
@@ -156,7 +156,7 @@ function forfeitLeadership({ target, settleTimeoutSec }: MaintenanceInput, node:
     title: `Let another member than ${node.hostname} lead etcd`,
     ...unlessDone(act),
     orUnless: elsewhere,
-    require: [machineRuns(node)],
+    require: [check('machines-ready', { nodes: node.address })],
     action: { kind: 'exec', pipeline: [forfeitLeadershipArgs(target.talosconfig, node.address)] },
     verify: elsewhere,
     interrupt: 'now',
@@ -165,46 +165,11 @@ function forfeitLeadership({ target, settleTimeoutSec }: MaintenanceInput, node:
   }
 }
 
+/** The only member of an etcd can't but lead it. */
+const hasOtherMember = ({ cluster }: MaintenanceInput) =>
+  cluster.nodes.filter(({ controlPlane }) => controlPlane).length > 1
+
 function unlessDone(act: Step[]): Pick<Step, 'unless'> {
   const unless = act.flatMap((step) => step.unless ?? [])
   return unless.length > 0 ? { unless } : {}
-}
-
-const addresses = (nodes: ClusterNode[]) => nodes.map(({ address }) => address).join(',')
-const hostnames = (nodes: ClusterNode[]) => nodes.map(({ hostname }) => hostname).join(',')
-
-function gatesBefore(input: MaintenanceInput, node: ClusterNode): Check[] {
-  const { nodes } = input.cluster
-  const others = (input.together ?? []).filter(({ hostname }) => hostname !== node.hostname)
-  const inService = nodes.filter(({ hostname }) => !others.some((other) => other.hostname === hostname))
-  return [
-    check('machines-ready', { nodes: addresses(nodes) }),
-    etcdHealthy(input.cluster),
-    check('nodes-schedulable', { names: hostnames(inService) }),
-    ...workloadGates(input),
-    check('pdbs-allow', { node: node.hostname }),
-  ]
-}
-
-function gatesAfter({ cluster }: MaintenanceInput, node: ClusterNode): Check[] {
-  const port = new URL(cluster.endpoint).port || '443'
-  return [
-    machineRuns(node),
-    check('nodes-ready', { names: node.hostname }),
-    ...(node.controlPlane
-      ? [etcdHealthy(cluster), check('api-ready', { servers: `https://${node.address}:${port}` })]
-      : []),
-  ]
-}
-
-function etcdHealthy({ nodes }: Cluster): Check {
-  const controlPlanes = nodes.filter(({ controlPlane }) => controlPlane)
-  return check('etcd-healthy', { nodes: addresses(controlPlanes), members: hostnames(controlPlanes) })
-}
-
-function workloadGates({ gates }: MaintenanceInput): Check[] {
-  return [
-    check('ceph-healthy', { expect: String(gates.ceph.clusters), tolerate: gates.ceph.tolerate.join(',') }),
-    check('cnpg-healthy', { expect: String(gates.cnpg.clusters) }),
-  ]
 }

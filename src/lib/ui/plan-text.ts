@@ -57,6 +57,7 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
   const lines = [
     ...gates('unless', step.unless),
     ...gates(step.unless ? 'or' : 'unless', step.orUnless),
+    ...gates('begun', step.onceBegun),
     ...gates('require', step.require),
     ...(step.action.kind === 'exec' ? [colours.cyan(`$ ${shellLine(step.action.pipeline)}`)] : []),
     ...(retry ? [`again every ${describeSeconds(retry.everySec)} while it says ${someOf(retry.while)}`] : []),

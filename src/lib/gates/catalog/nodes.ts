@@ -3,8 +3,8 @@ import type { Condition, Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
 
-/** Who took a node out of service: `<run>/<operation>`. Only what carries it is put back. */
-const cordonedBy = 'k8sops.dev/cordoned-by'
+/** Who took a node out of service, `<operation>/<plan>` (src/lib/tools/kubectl.args.ts writes it). Only they put it back. */
+const cordonedBy = 'metadata.annotations[k8sops.dev/cordoned-by]'
 
 /** A node that nobody knows has nothing left on it either. */
 const isThere = {
@@ -71,17 +71,31 @@ export const nodeGates = {
     runbook: talosRunbook,
   },
   'node-cordoned': {
-    title: 'node $node takes no new pods, because k8sops cordoned it',
+    title: 'node $node takes no new pods, because $by cordoned it',
     object: { apiVersion: 'v1', kind: 'Node' },
     expect: {
       atLeast: 1,
       named: '$node',
       every: [
         { path: 'spec.unschedulable', in: ['true'] },
-        { path: 'metadata.annotations', has: cordonedBy },
+        { path: cordonedBy, in: ['$by'] },
       ],
     },
-    params: ['node'],
+    params: ['node', 'by'],
+    runbook: talosRunbook,
+  },
+  'maintenance-under-way': {
+    title: 'a node is out of service that $by took out',
+    object: { apiVersion: 'v1', kind: 'Node' },
+    expect: {
+      atLeast: 1,
+      where: [
+        { path: 'spec.unschedulable', in: ['true'] },
+        { path: cordonedBy, in: ['$by'] },
+      ],
+      every: [],
+    },
+    params: ['by'],
     runbook: talosRunbook,
   },
   'node-schedulable': {

@@ -64,4 +64,11 @@ export const upgradeGates = {
     everySec: 1,
     runbook: talosRunbook,
   },
+  'not-rolled-back': {
+    title: 'machine $node has not booted since $bootId, or runs $version with schematic $schematic',
+    probe: 'not-rolled-back',
+    params: ['node', 'version', 'schematic', 'bootId'],
+    everySec: 1,
+    runbook: talosRunbook,
+  },
 } as const satisfies Record<string, Gate>

@@ -6,7 +6,7 @@ import type { GatePorts } from '../ports.ts'
 import { stepFault } from '../talos-releases.ts'
 import { unreadable } from '../unreadable.ts'
 
-type UpgradeProbe = 'installer-image' | 'node-upgraded' | 'version-path'
+type UpgradeProbe = 'installer-image' | 'node-upgraded' | 'not-rolled-back' | 'version-path'
 
 export const bootIdPath = '/proc/sys/kernel/random/boot_id'
 
@@ -46,43 +46,55 @@ export function upgradeProbes(ports: GatePorts, talos: TalosPort): Record<Upgrad
      * `node` (an address) has booted since `bootId`, with the version and schematic. talosctl reports success after a boot
      * that fell back to the old image as well (A/B), which is told apart here: then no waiting helps.
      */
-    async 'node-upgraded'(params, signal): Promise<Verdict> {
-      const { node = '', version = '', schematic = '', bootId = '' } = params
-      const [booted, status, versions, extensions] = await Promise.all([
-        talos.read(node, bootIdPath, signal),
-        talos.get(node, 'machinestatus', 'machine', signal),
-        talos.get(node, 'version', undefined, signal),
-        talos.get(node, 'extensions', undefined, signal),
-      ])
-      if (!booted.ok || !status.ok || !versions.ok || !extensions.ok)
-        return unreadable(...[booted, status, versions, extensions].filter((read) => !read.ok))
-      const name = titleOf(node)
-      const now = booted.value.trim()
-      if (now === '') return waiting(`${name}: has no boot id`)
-      if (now === bootId.trim()) return waiting(`${name}: has not booted yet`)
-      const runs = String(versions.value[0]?.spec.version ?? '')
-      const layer = extensions.value.map(({ spec }) => spec.metadata as Layer | undefined)
-      const has = layer.find((one) => one?.name === 'schematic')?.version ?? 'none'
-      if (runs === version && has === schematic)
-        return {
-          status: 'pass',
-          detail: `${name} runs ${version} with schematic ${schematic.slice(0, 8)}, boot ${now}`,
-        }
-      const faults = [
-        ...(runs === version ? [] : [`runs ${runs || 'an unknown version'}, not ${version}`]),
-        ...(has === schematic ? [] : [`has schematic ${has.slice(0, 8)}, not ${schematic.slice(0, 8)}`]),
-      ]
-      // A staged upgrade boots twice, and is not `running` in between.
-      const stage = String(status.value[0]?.spec.stage ?? 'unknown')
-      if (stage !== 'running') return waiting(`${name}: ${faults.join(', ')}, and is ${stage}`)
-      const back = runs === version ? '' : ': it went back to the image that it had'
-      return {
-        status: 'fail',
-        detail: `${name} has booted and ${faults.join(', ')}${back}`,
-        next: `find out why on its console or with talosctl -n ${node} dmesg; the upgrade can be tried again`,
-        final: true,
-      }
+    'node-upgraded': async (params, signal) => {
+      const found = await lookAtBoot(params, signal)
+      return found === 'not booted' ? waiting(`${titleOf(params.node ?? '')}: has not booted yet`) : found
     },
+
+    /** The same before the fact: an upgrade that was issued, by a process that died, has not begun or has got there. */
+    'not-rolled-back': async (params, signal) => {
+      const found = await lookAtBoot(params, signal)
+      if (found !== 'not booted') return found
+      return { status: 'pass', detail: `${titleOf(params.node ?? '')} has not booted since` }
+    },
+  }
+
+  async function lookAtBoot(params: Record<string, string>, signal: AbortSignal): Promise<Verdict | 'not booted'> {
+    const { node = '', version = '', schematic = '', bootId = '' } = params
+    const [booted, status, versions, extensions] = await Promise.all([
+      talos.read(node, bootIdPath, signal),
+      talos.get(node, 'machinestatus', 'machine', signal),
+      talos.get(node, 'version', undefined, signal),
+      talos.get(node, 'extensions', undefined, signal),
+    ])
+    if (!booted.ok || !status.ok || !versions.ok || !extensions.ok)
+      return unreadable(...[booted, status, versions, extensions].filter((read) => !read.ok))
+    const name = titleOf(node)
+    const now = booted.value.trim()
+    if (now === '') return waiting(`${name}: has no boot id`)
+    if (now === bootId.trim()) return 'not booted'
+    const runs = String(versions.value[0]?.spec.version ?? '')
+    const layer = extensions.value.map(({ spec }) => spec.metadata as Layer | undefined)
+    const has = layer.find((one) => one?.name === 'schematic')?.version ?? 'none'
+    if (runs === version && has === schematic)
+      return {
+        status: 'pass',
+        detail: `${name} runs ${version} with schematic ${schematic.slice(0, 8)}, boot ${now}`,
+      }
+    const faults = [
+      ...(runs === version ? [] : [`runs ${runs || 'an unknown version'}, not ${version}`]),
+      ...(has === schematic ? [] : [`has schematic ${has.slice(0, 8)}, not ${schematic.slice(0, 8)}`]),
+    ]
+    // A staged upgrade boots twice, and is not `running` in between.
+    const stage = String(status.value[0]?.spec.stage ?? 'unknown')
+    if (stage !== 'running') return waiting(`${name}: ${faults.join(', ')}, and is ${stage}`)
+    const back = runs === version ? '' : ': it went back to the image that it had'
+    return {
+      status: 'fail',
+      detail: `${name} has booted and ${faults.join(', ')}${back}`,
+      next: `find out why on its console or with talosctl -n ${node} dmesg; the upgrade can be tried again`,
+      final: true,
+    }
   }
 }
 
