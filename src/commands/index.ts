@@ -3,6 +3,7 @@ import type { CommandEntry } from '../lib/cli/registry.ts'
 
 /** What the first words with verbs below them are about. */
 export const topics: Record<string, string> = {
+  gate: 'Gates: facts that must hold before a cluster is worked on',
   kubeconfig: 'The kubeconfig file of this machine',
   lab: 'The rehearsal cluster on this machine',
   'lab fault': 'Faults that the lab can play',
@@ -35,6 +36,16 @@ export const commands: CommandEntry[] = [
     path: 'doctor',
     summary: 'Check tools, versions, secrets and access',
     load: async () => (await import('./doctor.ts')).doctor,
+  },
+  {
+    path: 'gate check',
+    summary: 'Look at gates of a cluster: do they hold, and if not, why',
+    load: async () => (await import('./gate/check.ts')).gateCheck,
+  },
+  {
+    path: 'gate list',
+    summary: 'List the gates: what each asserts, and where it is asked',
+    load: async () => (await import('./gate/list.ts')).gateList,
   },
   { path: 'help', summary: 'Explain a topic, or a command', load: async () => (await import('./help.ts')).help },
   {

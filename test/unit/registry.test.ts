@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { sha256 } from '../../src/lib/lab/charts/index.ts'
+import { proxyCaFile, proxyPort } from '../../src/lib/lab/materialise/environment.ts'
 import { startRegistry } from '../../src/lib/lab/registry/index.ts'
 import { createRegistryClient, type RegistryClient } from '../../src/lib/lab/sources/registry-client.ts'
 import { plainSchematic } from '../../src/lib/lab/talos/images.ts'
 import type { Part } from '../../src/lib/lab/types.ts'
+import { imageManifest } from '../../src/lib/tools/image-manifest.ts'
 import { type StubLab, stubLab } from '../helpers/stub-lab.ts'
 
 const number = 211
@@ -102,6 +104,18 @@ describe('the registry behind the proxy', () => {
     expect(await ask(`${installer}/v1.12.11`)).toBe(200)
     lab.setFaults([{ name: 'image-not-found', params: { for: 'node' } }])
     expect(await ask(`${installer}/v1.13.0`)).toBe(200)
+  })
+
+  test('tells the gate of an upgrade what it would tell a machine', async () => {
+    const env = {
+      HTTPS_PROXY: `http://${lab.spec.base}:${proxyPort}`,
+      SSL_CERT_FILE: proxyCaFile(lab.spec.dir),
+    }
+    const installer = `factory.talos.dev/metal-installer/${plainSchematic}`
+    expect(await imageManifest(`${installer}:v1.12.11`, env, soon())).toMatchObject({ ok: true })
+    expect(await imageManifest(`${installer}:v1.12.99`, env, soon())).toMatchObject({ ok: false, why: 'not-found' })
+    lab.setFaults([{ name: 'registry-down', params: { host: 'factory.talos.dev' } }])
+    expect(await imageManifest(`${installer}:v1.12.11`, env, soon())).toMatchObject({ ok: false, why: 'unreachable' })
   })
 
   test('takes no writes', async () => {

@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseEtcdMembers, parseResources, reachOf, stateOf, talosMessage } from '../../src/lib/tools/talosctl.parse.ts'
+import {
+  parseEtcdAlarms,
+  parseEtcdMembers,
+  parseEtcdStatus,
+  parseResources,
+  reachOf,
+  stateOf,
+  talosMessage,
+} from '../../src/lib/tools/talosctl.parse.ts'
 
 interface Recorded {
   exitCode: number
@@ -79,6 +87,44 @@ describe('outputs', () => {
     })
     expect(parseEtcdMembers('')).toEqual({ ok: true, value: [] })
     expect(parseEtcdMembers('WHAT IS THIS\n')).toMatchObject({ ok: false, why: 'bad-output' })
+  })
+
+  it('reads the one row of the status table by its titles, whose cells hold spaces', () => {
+    const { stdout } = recorded('etcd-status')
+    const status = {
+      member: '492308c37e58f6ed',
+      leader: '492308c37e58f6ed',
+      learner: false,
+      raftIndex: 3886,
+      raftTerm: 2,
+      raftAppliedIndex: 3886,
+      errors: '',
+    }
+    expect(parseEtcdStatus(stdout)).toEqual({ ok: true, value: status })
+    // As 1.11 printed it: no PROTOCOL, no STORAGE.
+    const older = stdout.replaceAll(/PROTOCOL {3}STORAGE {3}|3\.6\.11 {5}3\.6\.0 {5}/g, '')
+    expect(parseEtcdStatus(older)).toEqual({ ok: true, value: status })
+    const failing = stdout
+      .replace('false', 'true ')
+      .replace(/ *\n$/, '     etcdserver: no leader, memberID:1 alarm:NOSPACE\n')
+    expect(parseEtcdStatus(failing)).toMatchObject({
+      value: { learner: true, errors: 'etcdserver: no leader, memberID:1 alarm:NOSPACE' },
+    })
+    expect(parseEtcdStatus('')).toMatchObject({ ok: false, why: 'bad-output' })
+    expect(parseEtcdStatus(stdout.split('\n')[0] ?? '')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('no row'),
+    })
+    expect(parseEtcdStatus(stdout.replace('3886 ', 'many '))).toMatchObject({ ok: false, why: 'bad-output' })
+    expect(parseEtcdStatus(stdout.replace('LEADER', 'HEAD  '))).toMatchObject({ ok: false, why: 'bad-output' })
+    expect(reachOf(recorded('etcd-status-on-a-worker'))).toBe('refused')
+  })
+
+  it('reads alarms, and nothing when none is raised', () => {
+    const alarm = { member: '492308c37e58f6ed', alarm: 'NOSPACE' }
+    expect(parseEtcdAlarms(recorded('etcd-alarms-nospace').stdout)).toEqual({ ok: true, value: [alarm] })
+    expect(parseEtcdAlarms(recorded('etcd-alarms-none').stdout)).toEqual({ ok: true, value: [] })
+    expect(parseEtcdAlarms('WARNING\n')).toMatchObject({ ok: false, why: 'bad-output' })
   })
 
   it('shows what a person wants to read', () => {

@@ -115,7 +115,7 @@ function fillIn(leaf: Command, spec: CommandSpec, act: Act): void {
     const rest: Record<string, string[]> = {}
     for (const [index, [name]] of names.entries()) {
       const value = values[index]
-      const key = name.replace(/\?$/, '').replace(/\.\.\.$/, '')
+      const key = name.replace(/[.?]+$/, '')
       if (Array.isArray(value)) rest[key] = value.map(String)
       else if (typeof value === 'string') args[key] = value
     }
@@ -148,7 +148,15 @@ async function runCommand(
   ])
   const output = createOutput(invocation, options)
   const interrupts = watchSignals(invocation.signals)
-  const contexts = createContext({ invocation, options, args, rest, signal: interrupts.stop, note: output.note })
+  const contexts = createContext({
+    invocation,
+    options,
+    args,
+    rest,
+    signal: interrupts.stop,
+    note: output.note,
+    openView: output.openView,
+  })
   try {
     if (spec.effect === 'write' || spec.effect === 'run') {
       const { executeWrite } = await import('./execute.ts')

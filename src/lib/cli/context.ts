@@ -32,6 +32,7 @@ export interface ContextRequest {
   rest: Record<string, string[]>
   signal: AbortSignal
   note: (text: string) => void
+  openView: CommandContext['view']
 }
 
 export function createContext(request: ContextRequest): Contexts {
@@ -93,6 +94,7 @@ export function createContext(request: ContextRequest): Contexts {
     talos: async () => (await openCluster()).talos(),
     gates: async () => (await openCluster()).gates(),
     exec: async () => (await openCluster()).exec(),
+    view: request.openView,
     targets: async () => openTargets(await repository(), openCluster),
   }
   return { context, openCluster, redactor }

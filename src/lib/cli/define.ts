@@ -9,6 +9,7 @@ import type { GateReader } from '../engine/ports.ts'
 import type { StoredRun } from '../engine/runs.ts'
 import type { Exec } from '../exec/types.ts'
 import type { Cluster, Json, KubePort, Plan, TalosPort, Target } from '../types.ts'
+import type { View } from '../ui/view.ts'
 
 export interface OptionSpec {
   /** commander's flags, `--until <step>`. */
@@ -45,6 +46,8 @@ export interface CommandContext {
   gates: () => Promise<GateReader>
   /** Runs tools in the target's root with the target's environment; outside a plan only for reads and local files. */
   exec: () => Promise<Exec>
+  /** Shows progress on stderr as a run's is shown; whoever opens it closes it. */
+  view: () => Promise<View>
   /** The targets of all clusters that there are (with --lab: that are up). */
   targets: () => Promise<Target[]>
 }

@@ -28,7 +28,7 @@ export function judgeObjects({ object, expect }: ObjectLook, read: Result<KubeOb
   if (read.ok) return judge(object.kind, read.value, expect, now)
   if (read.why !== 'not-found') return unreadable(read)
   const least = countOf(expect.atLeast)
-  if (least === 0) return { status: 'pass', detail: `${read.detail}, and none is expected` }
+  if (least === 0) return { status: 'pass', detail: `no ${object.kind}, as its kind is not served` }
   return { status: 'fail', detail: `${read.detail}; at least ${least} expected`, waitingFor: [read.detail] }
 }
 

@@ -1,13 +1,11 @@
 /** Whether the three who know the machines agree: talconfig.yaml, Kubernetes, and the machines among themselves. */
-import type { KubePort, TalosPort, Verdict } from '../../types.ts'
-import { valueAt } from '../conditions.ts'
+import type { ClusterNode, KubeObject, KubePort, TalosPort, Verdict } from '../../types.ts'
 import type { Probe } from '../evaluate.ts'
 import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
 
 interface Machine {
   controlPlane: boolean
-  addresses: string[]
 }
 
 export function inventoryProbes(
@@ -18,7 +16,7 @@ export function inventoryProbes(
   return {
     /**
      * The machine at each address of talconfig.yaml goes by the name that stands there, and the Nodes and the Talos members
-     * are these machines, in these roles, no more and no fewer. A Node's address is one of the member's.
+     * are these machines, in these roles, no more and no fewer.
      */
     async 'inventory-matches'(_params, signal): Promise<Verdict> {
       const asked = cluster.nodes.find(({ controlPlane }) => controlPlane)?.address ?? ''
@@ -33,23 +31,17 @@ export function inventoryProbes(
         ),
       ])
       const unread = [nodes, members, ...names.map(({ read }) => read)].filter((read) => !read.ok)
-      const here = new Map(
-        cluster.nodes.map(({ hostname, controlPlane }) => [hostname, { controlPlane, addresses: [] }]),
-      )
+      const here = new Map(cluster.nodes.map((node): [string, Machine] => [node.hostname, node]))
       const lines = names.flatMap(({ node, read }) => {
         const name = read.ok ? String(read.value[0]?.spec.nodename ?? '') : node.hostname
         return name === node.hostname
           ? []
           : [`the machine at ${node.address} is ${name || 'nameless'}, not ${node.hostname} as in talconfig.yaml`]
       })
-      if (nodes.ok) {
-        const found = new Map(nodes.value.map((node): [string, Machine] => [node.metadata.name, nodeFacts(node)]))
-        lines.push(...differences(here, 'talconfig.yaml', found, 'Kubernetes'))
-        if (members.ok) {
-          const known = new Map(members.value.map((member): [string, Machine] => memberFacts(member.spec)))
-          lines.push(...differences(here, 'talconfig.yaml', known, 'the Talos members'))
-          lines.push(...strayAddresses(found, known))
-        }
+      if (nodes.ok) lines.push(...differences(here, new Map(nodes.value.map(nodeFacts)), 'Kubernetes'))
+      if (members.ok) {
+        lines.push(...differences(here, new Map(members.value.map(memberFacts)), 'the Talos members'))
+        lines.push(...strayAddresses(cluster.nodes, members.value))
       }
       if (lines.length > 0) {
         return {
@@ -65,37 +57,40 @@ export function inventoryProbes(
   }
 }
 
-function nodeFacts(node: unknown): Machine {
-  const labels = (valueAt(node, 'metadata.labels') ?? {}) as Record<string, string>
-  const addresses = (valueAt(node, 'status.addresses') ?? []) as { type: string; address: string }[]
-  return {
-    controlPlane: 'node-role.kubernetes.io/control-plane' in labels,
-    addresses: addresses.filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
-  }
+function nodeFacts({ metadata }: KubeObject): [string, Machine] {
+  return [metadata.name, { controlPlane: 'node-role.kubernetes.io/control-plane' in (metadata.labels ?? {}) }]
 }
 
-function memberFacts(spec: { [key: string]: unknown }): [string, Machine] {
-  return [
-    String(spec.hostname ?? ''),
-    { controlPlane: spec.machineType === 'controlplane', addresses: (spec.addresses ?? []) as string[] },
-  ]
+interface Member {
+  spec: { [key: string]: unknown }
 }
 
-function differences(left: Map<string, Machine>, here: string, right: Map<string, Machine>, there: string): string[] {
+function memberFacts({ spec }: Member): [string, Machine] {
+  return [String(spec.hostname ?? ''), { controlPlane: spec.machineType === 'controlplane' }]
+}
+
+function differences(ours: Map<string, Machine>, theirs: Map<string, Machine>, there: string): string[] {
   const role = (machine: Machine | undefined) => (machine?.controlPlane ? 'a control plane' : 'a worker')
   return [
-    ...[...left.keys()].filter((name) => !right.has(name)).map((name) => `${name} is in ${here}, not in ${there}`),
-    ...[...right.keys()].filter((name) => !left.has(name)).map((name) => `${name} is in ${there}, not in ${here}`),
-    ...[...left]
-      .filter(([name, { controlPlane }]) => right.has(name) && right.get(name)?.controlPlane !== controlPlane)
-      .map(([name, machine]) => `${name} is ${role(machine)} in ${here}, and ${role(right.get(name))} in ${there}`),
+    ...[...ours.keys()]
+      .filter((name) => !theirs.has(name))
+      .map((name) => `${name} is in talconfig.yaml, not in ${there}`),
+    ...[...theirs.keys()]
+      .filter((name) => !ours.has(name))
+      .map((name) => `${name} is in ${there}, not in talconfig.yaml`),
+    ...[...ours]
+      .filter(([name, { controlPlane }]) => theirs.has(name) && theirs.get(name)?.controlPlane !== controlPlane)
+      .map(
+        ([name, machine]) => `${name} is ${role(machine)} in talconfig.yaml, and ${role(theirs.get(name))} in ${there}`,
+      ),
   ]
 }
 
-function strayAddresses(nodes: Map<string, Machine>, members: Map<string, Machine>): string[] {
-  return [...nodes].flatMap(([name, { addresses }]) => {
-    const own = members.get(name)?.addresses
-    const stray = own ? addresses.filter((address) => !own.includes(address)) : []
-    return stray.map((address) => `Node ${name} has address ${address}, the Talos member ${own?.join(', ') || 'none'}`)
+function strayAddresses(nodes: ClusterNode[], members: Member[]): string[] {
+  return nodes.flatMap(({ hostname, address }) => {
+    const member = members.find(({ spec }) => spec.hostname === hostname)
+    const own = (member?.spec.addresses ?? []) as string[]
+    if (!member || own.includes(address)) return []
+    return [`${hostname} has address ${address} in talconfig.yaml, and ${own.join(', ') || 'none'} as a Talos member`]
   })
 }

@@ -71,9 +71,12 @@ export interface Alarm {
   alarm: string
 }
 
-/** @param action `GET` lists; `DEACTIVATE` disarms every alarm */
+/** @param action `GET` lists; `DEACTIVATE` disarms every alarm, one by one, as clientv3 does: etcd disarms none that isn't named */
 export async function alarms(member: EtcdMember, action: 'GET' | 'DEACTIVATE'): Promise<Alarm[]> {
-  return (await call<{ alarms?: Alarm[] }>(member, '/v3/maintenance/alarm', { action })).alarms ?? []
+  const send = (request: object) => call<{ alarms?: Alarm[] }>(member, '/v3/maintenance/alarm', request)
+  const raised = (await send({ action: 'GET' })).alarms ?? []
+  if (action === 'DEACTIVATE') for (const alarm of raised) await send({ action, ...alarm })
+  return raised
 }
 
 export async function removeMember(member: EtcdMember, id: string): Promise<void> {
