@@ -1,4 +1,5 @@
 /** The composition root's part for gates: fills the ports that probes look through. Imported by src/main.ts only when a gate is needed. */
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { OpenedCluster } from './lib/cli/services.ts'
 import type { GateReader } from './lib/engine/ports.ts'
@@ -13,11 +14,14 @@ import { catalog, pinnedVersion, toolNamed } from './lib/tools/catalog.ts'
 import { imageManifest } from './lib/tools/image-manifest.ts'
 import { createOpPort } from './lib/tools/op.ts'
 import { firstOnPath, resolveTool, toolVersions } from './lib/tools/resolve.ts'
+import { serverCertificate } from './lib/tools/server-certificate.ts'
 import { readSnapshot } from './lib/tools/snapshot-file.ts'
 import { decryptTalosSecrets } from './lib/tools/sops.ts'
+import { namesNode } from './lib/tools/talconfig-edit.ts'
 import { createMachineConfigPort } from './lib/tools/talhelper.ts'
 import { talosconfigCertificate } from './lib/tools/talosconfig.ts'
 import { talosMessage } from './lib/tools/talosctl.parse.ts'
+import { talosPort } from './lib/tools/talosctl.ts'
 import { parseDryRun } from './lib/tools/talosctl-dry-run.parse.ts'
 import { dryRunConfigArgs } from './lib/tools/talosctl-node.args.ts'
 import type { KubePort, TalosPort, Target } from './lib/types.ts'
@@ -88,6 +92,11 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor }: Ports
     },
     clientCertificates: () => clientCertificates(target),
     now: Date.now,
+    talconfigNames: async (hostname) => namesNode(await readFile(join(target.root, paths.talconfig), 'utf8'), hostname),
+    async machineCertificate(node, signal) {
+      const shown = await serverCertificate(node, talosPort, signal)
+      return shown.ok ? { ok: true, value: shown.value.toString() } : shown
+    },
     async kubeContext() {
       const access = await readAccess(target.kubeconfig, target.context)
       if (access.ok)

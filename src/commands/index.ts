@@ -8,10 +8,12 @@ export const topics: Record<string, string> = {
   lab: 'The rehearsal cluster on this machine',
   'lab fault': 'Faults that the lab can play',
   'lab fixtures': 'What an upgrade has to look after, for a lab whose repository does not bring it',
+  node: 'Nodes: in and out of service, restarted, added, removed',
   repo: 'The GitOps repository',
   run: 'Runs: what was done, and going on with what was not',
   sops: 'Encrypted files of the repository',
   talos: 'Talos machines and their secrets',
+  'talos etcd': "The cluster's etcd: its members, snapshots, restore",
   yaml: 'YAML as a filter',
 }
 
@@ -94,6 +96,31 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./lab/up.ts')).labUp,
   },
   {
+    path: 'node cordon',
+    summary: 'Hold nodes out of service, with a reason',
+    load: async () => (await import('./node/cordon.ts')).nodeCordon,
+  },
+  {
+    path: 'node drain',
+    summary: 'Take nodes out of service and evict what runs there',
+    load: async () => (await import('./node/drain.ts')).nodeDrain,
+  },
+  {
+    path: 'node list',
+    summary: 'Show every node: role, versions, Ready, holder, etcd',
+    load: async () => (await import('./node/list.ts')).nodeList,
+  },
+  {
+    path: 'node reboot',
+    summary: 'Restart nodes, one at a time',
+    load: async () => (await import('./node/reboot.ts')).nodeReboot,
+  },
+  {
+    path: 'node uncordon',
+    summary: 'Bring nodes back into service',
+    load: async () => (await import('./node/uncordon.ts')).nodeUncordon,
+  },
+  {
     path: 'repo releases',
     summary: "List a cluster's Helm releases as Flux would install them",
     load: async () => (await import('./repo/releases.ts')).repoReleases,
@@ -125,6 +152,37 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./sops/store.ts')).sopsStore,
   },
   {
+    path: 'talos apply',
+    summary: 'Give the nodes the machine configs of the repository',
+    load: async () => (await import('./talos/apply.ts')).talosApply,
+  },
+  {
+    path: 'talos dashboard',
+    summary: "Show a node's own console in this terminal",
+    load: async () => (await import('./talos/dashboard.ts')).talosDashboard,
+  },
+  {
+    path: 'talos diff',
+    summary: 'Show what the machine configs of the repository would change',
+    load: async () => (await import('./talos/diff.ts')).talosDiff,
+  },
+  {
+    path: 'talos etcd keep',
+    summary: 'Put an etcd snapshot where snapshots are kept',
+    hidden: true,
+    load: async () => (await import('./talos/etcd-keep.ts')).talosEtcdKeep,
+  },
+  {
+    path: 'talos etcd snapshot',
+    summary: 'Keep a snapshot of etcd, with its digest',
+    load: async () => (await import('./talos/etcd-snapshot.ts')).talosEtcdSnapshot,
+  },
+  {
+    path: 'talos etcd status',
+    summary: "Show etcd's members, leader, size and alarms",
+    load: async () => (await import('./talos/etcd-status.ts')).talosEtcdStatus,
+  },
+  {
     path: 'talos gen',
     summary: 'Generate machine configs',
     load: async () => (await import('./talos/gen.ts')).talosGen,
@@ -140,9 +198,19 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./talos/kubeconfig.ts')).talosKubeconfig,
   },
   {
+    path: 'talos support',
+    summary: 'Collect logs and state of the machines in one zip',
+    load: async () => (await import('./talos/support.ts')).talosSupport,
+  },
+  {
     path: 'talos validate',
     summary: 'Check generated machine configs',
     load: async () => (await import('./talos/validate.ts')).talosValidate,
+  },
+  {
+    path: 'talos versions',
+    summary: 'Show what every node runs beside what Git wants',
+    load: async () => (await import('./talos/versions.ts')).talosVersions,
   },
   {
     path: 'validate',

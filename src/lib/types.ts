@@ -205,6 +205,8 @@ export interface Target {
   env: Record<string, string>
   /** `<root>/.k8sops`: runs and lock files. */
   stateDir: string
+  /** Absolute path of the directory for this cluster's etcd snapshots: outside the repository, for this machine's operator only. */
+  snapshotDir: string
   /** 1 for real clusters; the lab shortens stable-for windows by this factor. */
   timeScale: number
 }
@@ -259,6 +261,10 @@ export interface EtcdStatus {
   raftIndex: number
   raftTerm: number
   raftAppliedIndex: number
+  /** As talosctl rounds it, `1.0 MB`. */
+  dbSize: string
+  /** With its share of `dbSize`, `500 kB (50.00%)`: far below 100 % means that it wants to be defragmented. */
+  inUse: string
   /** Empty when it has none. */
   errors: string
 }

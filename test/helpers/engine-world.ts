@@ -34,6 +34,7 @@ export function makeWorld(root: string = mkdtempSync(join(tmpdir(), 'k8sops-engi
       talosconfig: 'talosconfig',
       env: {},
       stateDir: join(root, '.k8sops'),
+      snapshotDir: join(root, 'snapshots'),
       timeScale: 1,
     },
     state: () => {

@@ -15,6 +15,7 @@ import {
   drainArgs,
   uncordonArgs,
 } from '../../src/lib/tools/kubectl.args.ts'
+import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
 import {
@@ -27,6 +28,8 @@ import {
   upgradeArgs,
   validateArgs,
 } from '../../src/lib/tools/talosctl.args.ts'
+import { removeEtcdMemberArgs } from '../../src/lib/tools/talosctl-etcd.args.ts'
+import { applyConfigArgs, dryRunConfigArgs, resetArgs } from '../../src/lib/tools/talosctl-node.args.ts'
 import type { Command } from '../../src/lib/types.ts'
 
 const repository = join(import.meta.dirname, '..', '..')
@@ -63,6 +66,10 @@ describe('talosctl', () => {
     etcdSnapshotArgs('out/talosconfig', closed, 'snapshot.db'),
     upgradeArgs('out/talosconfig', closed, { image, stage: true, rebootMode: 'powercycle', timeoutSec: 5 }),
     rebootArgs('out/talosconfig', closed, { mode: 'powercycle', timeoutSec: 5 }),
+    applyConfigArgs('out/talosconfig', closed, 'out/flags-cp1.yaml', 'no-reboot'),
+    dryRunConfigArgs('out/talosconfig', closed, 'out/flags-cp1.yaml'),
+    resetArgs('out/talosconfig', closed, { graceful: true, wipe: ['STATE', 'EPHEMERAL', 'u-data'], timeoutSec: 5 }),
+    removeEtcdMemberArgs('out/talosconfig', closed, '8e9e05c52164694d'),
   ])('$args', (command) => {
     const result = run(command)
     expect(result.status).not.toBe(0)
@@ -93,6 +100,9 @@ describe('kubectl', () => {
   it.each([
     applyStdinArgs('flags'),
     applyStdinArgs('flags', { forceConflicts: true }),
+    holdNodeArgs('flags', 'apps-w1', { by: 'node.cordon/me', reason: "it's slow", since: '2026-11-24T12:00:00Z' }),
+    releaseNodeArgs('flags', 'apps-w1', '4711'),
+    deleteNodeArgs('flags', 'apps-w1'),
     deletePendingReleasesArgs('flags', 'kube-system', ['cilium', 'coredns']),
     cordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
     drainArgs('flags', 'apps-w1', 5),

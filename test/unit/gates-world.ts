@@ -30,6 +30,8 @@ export interface World {
     string,
     {
       state?: NodeState | Failure
+      /** PEM that it shows. */
+      certificate?: string
       members?: { id: string; hostname: string; learner: boolean }[] | Failure
       etcd?: EtcdStatus | Failure
       alarms?: { member: string; alarm: string }[] | Failure
@@ -148,6 +150,7 @@ export function portsOf(world: World): GatePorts {
       talosconfig: 'talos/apps/clusterconfig/talosconfig',
       env: {},
       stateDir: '/repository/.k8sops',
+      snapshotDir: '/snapshots',
       timeScale: 1,
     },
     cluster: cluster(world.confirm),
@@ -166,7 +169,8 @@ export function portsOf(world: World): GatePorts {
     },
     async etcdSnapshot(path) {
       const taken = world.snapshots?.[path]
-      if (taken) return { ok: true, value: { takenAt: new Date(taken), bytes: 20_000_032 } }
+      if (taken)
+        return { ok: true, value: { takenAt: new Date(taken), bytes: 20_000_032, sha256: `digest of ${taken}` } }
       return { ok: false, why: 'not-found', detail: `${path} ${taken === null ? 'is damaged' : 'does not exist'}` }
     },
     configEffect: async (address) => answer(world.configEffects?.[address] ?? unreachable(`${address}: refused`)),
@@ -176,6 +180,9 @@ export function portsOf(world: World): GatePorts {
       return { ok: true, value: Object.entries(certificates).map(([file, pem]) => ({ file, pem })) }
     },
     now: () => nowOf(world),
+    talconfigNames: async (hostname) => cluster().nodes.some((node) => node.hostname === hostname),
+    machineCertificate: async (node) =>
+      answer(world.machines?.[node]?.certificate ?? unreachable('connection refused')),
     kubeContext: async () => answer(world.context ?? undefined) as Awaited<ReturnType<GatePorts['kubeContext']>>,
   }
 }

@@ -99,6 +99,8 @@ describe('outputs', () => {
       raftTerm: 2,
       raftAppliedIndex: 3886,
       errors: '',
+      dbSize: '10 MB',
+      inUse: '4.1 MB (38.48%)',
     }
     expect(parseEtcdStatus(stdout)).toEqual({ ok: true, value: status })
     // As 1.11 printed it: no PROTOCOL, no STORAGE.

@@ -18,7 +18,7 @@ export const labExec = defineCommand({
     const [{ oneLab }, { labShellEnvironment }, { runForeground }] = await Promise.all([
       import('../../lib/lab/choice.ts'),
       import('../../lib/lab/shell.ts'),
-      import('../../lib/lab/itself.ts'),
+      import('../../lib/exec/foreground.ts'),
     ])
     const record = await oneLab(labChoice(context), context.env)
     const env = labShellEnvironment(record, context.env)

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { LabSpec } from '../lab/types.ts'
 import { layout } from '../repo/layout.ts'
@@ -68,9 +68,10 @@ export async function openTarget(
 
 /** The state directory of one lab; `lab.json` is in it while the lab is there. */
 export function labDirectory(env: NodeJS.ProcessEnv, labName: string, cluster: string): string {
-  const state = env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state')
-  return join(state, 'k8sops', 'labs', labName, cluster)
+  return join(stateHome(env), 'k8sops', 'labs', labName, cluster)
 }
+
+const stateHome = (env: NodeJS.ProcessEnv) => env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state')
 
 /** The lab's name as options and environment give it. */
 export const labNameOf = (options: Pick<TargetOptions, 'labName' | 'env'>): string =>
@@ -85,6 +86,7 @@ function realTarget(repository: Repository, cluster: Cluster, env: NodeJS.Proces
     talosconfig: layout.talosconfig(cluster.name),
     env: {},
     stateDir: join(repository.root, layout.state),
+    snapshotDir: join(stateHome(env), 'k8sops', 'snapshots', cluster.name),
     timeScale: 1,
   }
 }
@@ -101,6 +103,7 @@ async function labTarget(cluster: Cluster, options: TargetOptions): Promise<Targ
     talosconfig: layout.talosconfig(cluster.name),
     env: lab.env,
     stateDir: join(lab.root, layout.state),
+    snapshotDir: join(dirname(path), 'snapshots'),
     timeScale: lab.timeScale ?? lab.pace,
   }
 }

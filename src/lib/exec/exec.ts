@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { ToolError } from '../errors.ts'
 import type { Command } from '../types.ts'
 import { type ChildResult, runChild } from './child.ts'
+import { runForeground } from './foreground.ts'
 import { splitLines } from './lines.ts'
 import { killProcess, processesOfRun } from './process-info.ts'
 import { injectedSecrets } from './redact.ts'
@@ -67,10 +68,19 @@ export function createExec(settings: ExecSettings): Exec {
     }
   }
 
+  const inForeground = async (command: Command, request: ExecRequest, line: string, started: number) => {
+    const [program = '', ...first] = [await settings.resolve(command.tool)].flat()
+    const env = await environmentOf(command, request)
+    const exitCode = await runForeground(program, [...first, ...command.args], { cwd: settings.cwd, env })
+    return { exitCode, stdout: '', stderr: '', tail: [], line, seconds: (performance.now() - started) / 1000 }
+  }
+
   const exec: Exec = async (request) => {
     const started = performance.now()
     const deadline = request.timeoutSec === undefined ? Number.POSITIVE_INFINITY : started + request.timeoutSec * 1000
     const line = redactor.redact(shellLine(request.pipeline))
+    const [only] = request.pipeline
+    if (request.foreground && only) return inForeground(only, request, line, started)
     const log = openLog(request.logFile)
     log.write('$', line)
     const tail: string[] = []

@@ -31,6 +31,8 @@ export interface ExecRequest {
   onExit?: (child: ChildRecord, exitCode: number | null) => void
   /** Put into the children's environment as K8SOPS_STEP, so that survivors can be told apart. */
   step?: string
+  /** The terminal is the command's until it ends (`talosctl dashboard`): one command, no time limit, and nothing is kept of it. */
+  foreground?: true
   /** Mark of the guard (guard.ts) that ends it if this process dies; in the children's environment as K8SOPS_GUARD. */
   guard?: string
 }

@@ -5,6 +5,7 @@
 import { apiGates } from './catalog/api.ts'
 import { etcdGates } from './catalog/etcd.ts'
 import { machineGates } from './catalog/machines.ts'
+import { nodeOperationGates } from './catalog/node-operations.ts'
 import { nodeGates } from './catalog/nodes.ts'
 import { objectGates } from './catalog/objects.ts'
 import { releaseGates } from './catalog/releases.ts'
@@ -20,6 +21,7 @@ export const gates = {
   ...etcdGates,
   ...apiGates,
   ...nodeGates,
+  ...nodeOperationGates,
   ...objectGates,
   ...storageGates,
   ...upgraderGates,

@@ -48,13 +48,17 @@ export interface GatePorts {
   /** Asks an image's registry for its manifest; `not-found` when the registry answers that there is none. */
   imageManifest: (image: string, signal: AbortSignal) => Promise<Result<{ digest: string }>>
   /** A whole etcd snapshot, its checksum verified; a path that isn't absolute is relative to the target's root. */
-  etcdSnapshot: (path: string, signal: AbortSignal) => Promise<Result<{ takenAt: Date; bytes: number }>>
+  etcdSnapshot: (path: string, signal: AbortSignal) => Promise<Result<{ takenAt: Date; bytes: number; sha256: string }>>
   /** What applying its generated config would do to the machine at `address`, as the machine itself says. */
   configEffect: (address: string, signal: AbortSignal) => Promise<Result<'nothing' | 'no-reboot' | 'reboot'>>
   /** The certificates (PEM) that we show to the APIs, by the file they are in. None for a kubeconfig that has another way in. */
   clientCertificates: () => Promise<Result<{ file: string; pem: string }[]>>
   /** Milliseconds since 1970. */
   now: () => number
+  /** Whether the cluster's talconfig.yaml names the node, read anew: a run may have edited it. */
+  talconfigNames: (hostname: string) => Promise<boolean>
+  /** The certificate (PEM) that a machine's API shows to anybody; `unreachable` when nobody answers. */
+  machineCertificate: (node: string, signal: AbortSignal) => Promise<Result<string>>
   /** The CA (PEM) and server of the target's context in the operator's kubeconfig; undefined when there is no such context. */
   kubeContext: () => Promise<Result<{ server: string; ca: string } | undefined>>
 }

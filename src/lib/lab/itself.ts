@@ -1,28 +1,10 @@
-/** Runs a program in the foreground of this terminal and hands on its exit code. */
-import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
+/** This program once more, as a process of its own. */
 import { join } from 'node:path'
+import { runForeground } from '../exec/foreground.ts'
 
 const program = join(import.meta.dirname, '../../../bin/k8sops.js')
 
 /** Another k8sops command, as a process of its own. Its data go to our stderr: our stdout has data of its own. */
 export function runItself(args: string[], options: { cwd: string; env: NodeJS.ProcessEnv }): Promise<number> {
   return runForeground(process.execPath, [program, ...args], { ...options, stdout: 2 })
-}
-
-/** @returns the exit code as a shell reports it: 128 plus the signal's number for a killed one, 127 when there is no such program */
-export function runForeground(
-  file: string,
-  args: string[],
-  options: { cwd: string; env: NodeJS.ProcessEnv; stdout?: number },
-): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const child = spawn(file, args, {
-    cwd: options.cwd,
-    env: options.env,
-    stdio: ['inherit', options.stdout ?? 'inherit', 'inherit'],
-  })
-  child.once('error', () => resolve(127))
-  child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
-  return promise
 }

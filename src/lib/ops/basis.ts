@@ -21,6 +21,8 @@ export interface SourceOptions {
   reason?: string | undefined
   /** Pinned versions by name, of the tools that the plan may call. */
   tools: Record<string, string>
+  /** Files that the operation uses, relative to the root; default: everything that is the cluster's. */
+  paths?: string[]
 }
 
 /** A plan's basis, and the comparison of the working tree with the commit that the cluster follows. */
@@ -41,11 +43,12 @@ export async function observeBasis(
   options: SourceOptions,
 ): Promise<ObservedBasis> {
   const git = gitIn(exec)
+  const paths = options.paths ?? clusterPaths(cluster.name)
   const [digested, source] = await Promise.all([
-    computeBasis(git, { root: target.root, paths: clusterPaths(cluster.name), tools: options.tools }),
+    computeBasis(git, { root: target.root, paths, tools: options.tools }),
     observeSource(git, {
       follows: cluster.follows,
-      paths: clusterPaths(cluster.name),
+      paths,
       ref: options.ref,
       worktree: options.worktree ? { reason: options.reason ?? '' } : undefined,
     }),

@@ -3,7 +3,7 @@ import { layout } from '../repo/layout.ts'
 import { storeEncryptedArgs } from '../tools/filters.args.ts'
 import { encryptStdinArgs } from '../tools/sops.args.ts'
 import { gensecretArgs } from '../tools/talhelper.args.ts'
-import type { Cluster, Step } from '../types.ts'
+import type { Check, Cluster, ClusterNode, Step } from '../types.ts'
 import { mergeKubeconfig } from './bootstrap-cluster.ts'
 import { type BootstrapInput, bootstrapRunbook, check } from './bootstrap-input.ts'
 import { generateConfigs } from './bootstrap-machines.ts'
@@ -26,9 +26,24 @@ export function gensecretStep(cluster: Cluster): Step {
   }
 }
 
+/** Where talhelper reads a cluster's configs from, and where it puts them. */
+export const generatedPaths = (cluster: string) => ({
+  talconfig: layout.talconfig(cluster),
+  talsecret: layout.talsecret(cluster),
+  out: layout.clusterconfig(cluster),
+})
+
+/** What must hold before configs are made for machines that may be running: the secrets are there, and are theirs. */
+export function secretsChecks(nodes: ClusterNode[]): Check[] {
+  return [
+    check('tools-present', { tools: 'talhelper,talosctl,op' }),
+    check('talsecret-decrypts'),
+    check('machines-not-foreign', { nodes: nodes.map(({ address }) => address).join(',') }),
+  ]
+}
+
 export function genStep(input: Pick<BootstrapInput, 'cluster' | 'ageKey'>): Step {
-  const require = [check('tools-present', { tools: 'talhelper,talosctl,op' }), check('talsecret-decrypts')]
-  return { ...generateConfigs(input), require }
+  return { ...generateConfigs(input), require: secretsChecks(input.cluster.nodes) }
 }
 
 export function kubeconfigStep(input: Pick<BootstrapInput, 'cluster' | 'target'>): Step {

@@ -20,3 +20,17 @@ export function mergeKubeconfigArgs(context: string): Command {
 export function storeEncryptedArgs(file: string): Command {
   return { tool: 'k8sops', args: ['sops', 'store', file] }
 }
+
+/**
+ * Puts the etcd snapshot that the command before it made where snapshots are kept, with its digest beside it.
+ * @param file as talosctl wrote it
+ * @param destination absolute path
+ */
+export function keepSnapshotArgs(file: string, destination: string, keep: number): Command {
+  return { tool: 'k8sops', args: ['talos', 'etcd', 'keep', file, destination, '--keep', String(keep)] }
+}
+
+/** Edits a talconfig.yaml, its comments kept. @param words of `k8sops talos talconfig`, e.g. `remove apps-w3` */
+export function editTalconfigArgs(file: string, words: string[]): Command {
+  return { tool: 'k8sops', args: ['talos', 'talconfig', ...words, '--file', file] }
+}

@@ -25,3 +25,11 @@ export function genconfigArgs(paths: GenconfigPaths, ageKey: string): Command {
 export function gensecretArgs(): Command {
   return { tool: 'talhelper', args: ['gensecret'] }
 }
+
+/**
+ * The installer image of every node, `<hostname>: <image>` a line. Offline, the schematic's id is computed here; otherwise
+ * talhelper posts the schematic to the factory, and without network 3.1.16 prints nothing and exits 0 in some commands.
+ */
+export function installerImagesArgs(talconfig: string): Command {
+  return { tool: 'talhelper', args: ['genurl', 'installer', '--offline-mode', '-c', talconfig] }
+}

@@ -1,6 +1,7 @@
 /** Reads about generated machine configs, through talhelper and talosctl. */
-import { X509Certificate } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { randomBytes, X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Exec } from '../exec/types.ts'
 import type { Result } from '../types.ts'
@@ -16,36 +17,52 @@ export interface MachineConfigPort {
   stale(paths: GenconfigPaths, talosCa: string, signal: AbortSignal): Promise<Result<string[]>>
   /** Why talosctl finds a file invalid; undefined when it is valid. */
   fault(file: string, signal: AbortSignal): Promise<Result<string | undefined>>
+  /**
+   * Makes the configs as talhelper makes them now, for as long as `use` takes.
+   * @param use gets the directory, relative to the root; it is inside the one that Git ignores
+   */
+  withGenerated<T>(
+    paths: GenconfigPaths,
+    signal: AbortSignal,
+    use: (directory: string) => Promise<Result<T>>,
+  ): Promise<Result<T>>
 }
 
 /** @param ageKey 1Password reference of the key that the secrets are encrypted to */
 export function createMachineConfigPort(root: string, ageKey: string, exec: Exec): MachineConfigPort {
+  const withGenerated: MachineConfigPort['withGenerated'] = async (paths, signal, use) => {
+    const name = `.check-${randomBytes(4).toString('hex')}`
+    const out = `${paths.out}/${name}`
+    try {
+      // Inside the directory that Git ignores: what is made here holds secrets, as the real ones do (mode 0600).
+      await mkdir(join(root, out), { recursive: true, mode: 0o700 })
+      const made = await exec({ pipeline: [genconfigArgs({ ...paths, out }, ageKey)], timeoutSec, signal })
+      if (made.exitCode !== 0)
+        return { ok: false, why: 'failed', detail: `talhelper genconfig: ${made.tail.at(-1) ?? 'failed'}` }
+      return await use(out)
+    } catch (error) {
+      return { ok: false, why: 'failed', detail: (error as Error).message }
+    } finally {
+      await rm(join(root, out), { recursive: true, force: true })
+    }
+  }
+
   return {
+    withGenerated,
+
     async stale(paths, talosCa, signal) {
       const current = join(root, paths.out)
-      // Inside the directory that Git ignores: what is made here holds secrets, as the real ones do (mode 0600).
-      const parent = await mkdtemp(join(current, '.check-')).catch((error: NodeJS.ErrnoException) => error)
-      if (parent instanceof Error) {
-        if (parent.code === 'ENOENT') return { ok: true, value: ['everything'] }
-        return { ok: false, why: 'failed', detail: parent.message }
-      }
-      try {
-        const made = await exec({ pipeline: [genconfigArgs({ ...paths, out: parent }, ageKey)], timeoutSec, signal })
-        if (made.exitCode !== 0)
-          return { ok: false, why: 'failed', detail: `talhelper genconfig: ${made.tail.at(-1) ?? 'failed'}` }
-        const names = (await readdir(parent)).filter((name) => name.endsWith('.yaml'))
+      if (!existsSync(current)) return { ok: true, value: ['everything'] }
+      return withGenerated(paths, signal, async (directory) => {
+        const names = (await readdir(join(root, directory))).filter((name) => name.endsWith('.yaml'))
         const stale: string[] = []
         for (const name of names) {
-          const [now, then] = await Promise.all([read(join(parent, name)), read(join(current, name))])
+          const [now, then] = await Promise.all([read(join(root, directory, name)), read(join(current, name))])
           if (now !== then) stale.push(name)
         }
         if (!isUsable(await read(join(current, 'talosconfig')), talosCa)) stale.push('talosconfig')
         return { ok: true, value: stale }
-      } catch (error) {
-        return { ok: false, why: 'failed', detail: (error as Error).message }
-      } finally {
-        await rm(parent, { recursive: true, force: true })
-      }
+      })
     },
 
     async fault(file, signal) {

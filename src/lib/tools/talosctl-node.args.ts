@@ -17,3 +17,36 @@ export function applyConfigArgs(talosconfig: string, node: string, file: string,
 export function dryRunConfigArgs(talosconfig: string, node: string, file: string): Command {
   return secure(talosconfig, node, ['apply-config', '-f', file, '--mode', 'auto', '--dry-run'])
 }
+
+/** The node's own console in this terminal. */
+export function dashboardArgs(talosconfig: string, node: string): Command {
+  return secure(talosconfig, node, ['dashboard'])
+}
+
+/**
+ * Logs and state of machines in one zip, for a bug report. The file must not exist: talosctl 1.12 would ask on its standard
+ * input whether to replace it. Whatever a machine does not give is listed, and the exit code is 0 nevertheless.
+ * @param endpoint address of a control plane, which is dialled for all of them
+ * @param nodes addresses
+ */
+export function supportArgs(talosconfig: string, endpoint: string, nodes: string[], file: string): Command {
+  return {
+    tool: 'talosctl',
+    args: ['--talosconfig', talosconfig, '-e', endpoint, '-n', nodes.join(','), 'support', '-O', file],
+  }
+}
+
+export interface ResetOptions {
+  /** Drains, and leaves etcd; that leaving failed is only in the machine's log (1.12). */
+  graceful: boolean
+  /** Labels of system partitions, and `u-<name>` of user volumes. Without any, talosctl wipes the whole disk and powers off. */
+  wipe: string[]
+  timeoutSec: number
+}
+
+/** Wipes parts of a machine and restarts it: without STATE it waits for a first config, without EPHEMERAL it has lost etcd. */
+export function resetArgs(talosconfig: string, node: string, { graceful, wipe, timeoutSec }: ResetOptions): Command {
+  const labels = wipe.flatMap((label) => ['--system-labels-to-wipe', label])
+  const flags = [`--graceful=${graceful}`, '--reboot', '--timeout', `${timeoutSec}s`]
+  return secure(talosconfig, node, ['reset', ...labels, ...flags])
+}

@@ -99,7 +99,17 @@ export function parseEtcdMembers(stdout: string): Result<EtcdMember[]> {
   }
 }
 
-const statusTitles = ['MEMBER', 'LEADER', 'RAFT INDEX', 'RAFT TERM', 'RAFT APPLIED INDEX', 'LEARNER', 'ERRORS']
+const statusTitles = [
+  'MEMBER',
+  'DB SIZE',
+  'IN USE',
+  'LEADER',
+  'RAFT INDEX',
+  'RAFT TERM',
+  'RAFT APPLIED INDEX',
+  'LEARNER',
+  'ERRORS',
+]
 
 /** The one row of `etcd status` of one node; none is an error, because a member that does not answer leaves its row out. */
 export function parseEtcdStatus(stdout: string): Result<EtcdStatus> {
@@ -122,6 +132,8 @@ export function parseEtcdStatus(stdout: string): Result<EtcdStatus> {
       raftIndex,
       raftTerm,
       raftAppliedIndex,
+      dbSize: row['DB SIZE'] ?? '',
+      inUse: row['IN USE'] ?? '',
       errors: row.ERRORS ?? '',
     },
   }

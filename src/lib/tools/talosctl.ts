@@ -24,7 +24,7 @@ import {
 } from './talosctl.parse.ts'
 
 /** apid's port. */
-const talosPort = 50_000
+export const talosPort = 50_000
 /** A black-holed host would cost 20 s per gRPC dial; a machine on the same network answers in milliseconds. */
 const connectTimeoutMs = 2_500
 const callTimeoutSec = 20

@@ -45,6 +45,7 @@ test('a real cluster is reached from the repository with the operator’s own ku
     talosconfig: 'talos/west/clusterconfig/talosconfig',
     env: {},
     stateDir: join(repository.root, '.k8sops'),
+    snapshotDir: '/home/op/.local/state/k8sops/snapshots/west',
     timeScale: 1,
   })
 })

@@ -8,8 +8,10 @@ import { disruptionProbes } from './disruption.ts'
 import { etcdProbes } from './etcd.ts'
 import { etcdHealthProbes } from './etcd-health.ts'
 import { etcdSnapshotProbes } from './etcd-snapshot.ts'
+import { identityProbes } from './identity.ts'
 import { inventoryProbes } from './inventory.ts'
 import { machineProbes } from './machines.ts'
+import { nodeOperationProbes } from './node-operations.ts'
 import { releaseProbes } from './releases.ts'
 import { setupProbes } from './setup.ts'
 import { upgradeProbes } from './upgrades.ts'
@@ -25,6 +27,8 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...etcdSnapshotProbes(ports),
     ...apiProbes(ports, kube),
     ...disruptionProbes(kube),
+    ...identityProbes(ports, talos),
+    ...nodeOperationProbes(ports, talos),
     ...releaseProbes(kube),
   }
 }

@@ -122,6 +122,8 @@ function readFile(machine: SimulatedMachine, path: string): string {
   switch (path) {
     case '/proc/sys/kernel/random/boot_id':
       return `${machine.record.bootId}\n`
+    case '/proc/stat':
+      return `btime ${Math.floor(Date.parse(machine.record.bootedAt) / 1000)}\n`
     case '/etc/os-release':
       return `NAME="Talos"\nID=talos\nVERSION_ID=${machine.record.running.version}\nPRETTY_NAME="Talos (${machine.record.running.version})"\n`
     default:

@@ -1,0 +1,50 @@
+import { defineCommand } from '../../lib/cli/define.ts'
+import { exitCodes } from '../../lib/errors.ts'
+import { type EtcdMemberView, observeEtcd } from '../../lib/ops/etcd-observe.ts'
+import { etcdHealthyCheck } from '../../lib/ops/machine-plan.ts'
+import type { Json } from '../../lib/types.ts'
+
+export const talosEtcdStatus = defineCommand({
+  path: 'talos etcd status',
+  summary: "Show etcd's members as each control plane sees itself: leader, size, raft, alarms",
+  description:
+    'One line for each control plane, and for each member that is none. Exit code 3 when etcd is not healthy, 4 when no control plane answers.',
+  effect: 'read',
+  scope: 'cluster',
+  examples: ['k8sops talos etcd status --cluster apps', 'k8sops talos etcd status -o json'],
+  runbook: 'docs/runbooks/talos.md',
+  async read(context) {
+    const [cluster, talos, gates] = await Promise.all([context.cluster(), context.talos(), context.gates()])
+    const [{ members, alarms, answering }, healthy] = await Promise.all([
+      observeEtcd(talos, cluster, context.signal),
+      gates.evaluate(etcdHealthyCheck(cluster), context.signal),
+    ])
+    if (healthy.status !== 'pass') context.note(`etcd is not healthy: ${healthy.detail}`)
+    return {
+      kind: 'EtcdStatus',
+      items: members.map(itemOf),
+      columns: [
+        { title: 'NAME', value: text('name') },
+        { title: 'ADDRESS', value: text('address') },
+        { title: 'MEMBER', value: text('member') },
+        { title: 'ROLE', value: text('role') },
+        { title: 'DB SIZE', value: text('dbSize') },
+        { title: 'IN USE', value: text('inUse') },
+        { title: 'TERM', value: text('raftTerm') },
+        { title: 'INDEX', value: text('raftIndex') },
+        { title: 'APPLIED', value: text('raftAppliedIndex'), wide: true },
+        { title: 'PROBLEM', value: text('problem') },
+      ],
+      fields: { healthy: healthy.status === 'pass', detail: healthy.detail, alarms },
+      exitCode:
+        answering.length === 0 ? exitCodes.unreachable : healthy.status === 'pass' ? exitCodes.ok : exitCodes.gate,
+    }
+  },
+})
+
+const text = (key: string) => (row: { [key: string]: Json }) => String(row[key] ?? '')
+
+function itemOf({ name, address, member, role, status, problem }: EtcdMemberView): { [key: string]: Json } {
+  const { raftTerm = null, raftIndex = null, raftAppliedIndex = null, dbSize = null, inUse = null } = status ?? {}
+  return { name, address, member, role, dbSize, inUse, raftTerm, raftIndex, raftAppliedIndex, problem }
+}
