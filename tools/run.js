@@ -30,15 +30,13 @@ const lock = createHash('sha256')
 const installed = existsSync(pinned) && existsSync(stamp) && readFileSync(stamp, 'utf8') === lock
 if (!installed) {
   console.error('Installing npm dependencies as package-lock.json pins them, the pinned Node among them ...')
-  // Not `npm ci`: it refuses a lock file without biome's binaries for other platforms, and a registry mirror that lacks
-  // them leaves them out of the lock. `npm install --no-save` takes every version from the lock and never writes it.
   // stdio: npm's own noise goes to stderr, so that stdout stays the script's.
-  const { status } = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   })
   if (status !== 0) {
-    console.error('npm install failed; fix what it says above and run this again')
+    console.error('npm ci failed; fix what it says above and run this again')
     process.exit(status ?? 1)
   }
   writeFileSync(stamp, lock)

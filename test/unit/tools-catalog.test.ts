@@ -87,3 +87,18 @@ test('what tools/align.ts raised has one version in every recipe', () => {
   const split = [...seen].filter(([, versions]) => versions.size > 1).map(([path, versions]) => [path, ...versions])
   expect(split, 'run `node tools/align.ts`').toEqual([])
 })
+
+test('package-lock.json has every optional dependency, other platforms too, or npm ci refuses it', () => {
+  interface Locked {
+    optionalDependencies?: Record<string, string>
+  }
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, Locked>
+  }
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`],
+    ),
+  )
+  expect(missing).toEqual([])
+})
