@@ -46,15 +46,19 @@ export function compare(contenders: Contender[], rounds: number): Record<string,
   return Object.fromEntries(Object.entries(times).map(([name, taken]) => [name, median(taken)]))
 }
 
-/** Peak resident memory in MB of a k8sops command, as the kernel accounts it (children not included). */
-export function residentMb(args: string[], env: Record<string, string> = {}): number {
+/** A k8sops command: wall time, and peak resident memory as the kernel accounts it (children not included). */
+export function timeAndMemory(args: string[]): { seconds: number; mb: number } {
   const out = join(mkdtempSync(join(tmpdir(), 'k8sops-bench-')), 'rss')
-  time({
+  const milliseconds = time({
     name: args.join(' '),
     command: [process.execPath, '--import', join(import.meta.dirname, 'peak-memory.js'), cli, ...args],
-    env: { ...env, PEAK_MEMORY_FILE: out },
+    env: { PEAK_MEMORY_FILE: out },
   })
-  return Number(readFileSync(out, 'utf8')) / 1024
+  return { seconds: milliseconds / 1000, mb: Number(readFileSync(out, 'utf8')) / 1024 }
+}
+
+export function memoryRow(args: string[], mb: number): void {
+  row(`peak memory of k8sops ${args.join(' ')}`, `${mb.toFixed(0)} MB`, '<= 150 MB', mb <= 150)
 }
 
 export function row(what: string, figure: string, target: string, met: boolean): void {
