@@ -203,6 +203,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./talos/support.ts')).talosSupport,
   },
   {
+    path: 'talos upgrade',
+    summary: 'Roll every node to the Talos version and schematic that Git names',
+    load: async () => (await import('./talos/upgrade.ts')).talosUpgrade,
+  },
+  {
     path: 'talos validate',
     summary: 'Check generated machine configs',
     load: async () => (await import('./talos/validate.ts')).talosValidate,

@@ -48,6 +48,7 @@ export function worldServices(world: World, more: Partial<Services> = {}): Servi
     root: world.root,
     defaultCluster: 'test',
     rollout: { order: ['test', 'other'], soakHours: 24 },
+    upgrade: { order: 'workers-first' },
     ageKey: 'op://a/b/c',
     clusters: [clusterNamed('test'), clusterNamed('other')],
     problems: [],

@@ -158,6 +158,11 @@ async function runCommand(
     openView: output.openView,
   })
   try {
+    const answer = spec.effect === 'write' ? await spec.instead?.(contexts.context) : undefined
+    if (answer) {
+      await output.data(answer)
+      return answer.exitCode ?? 0
+    }
     if (spec.effect === 'write' || spec.effect === 'run') {
       const { executeWrite } = await import('./execute.ts')
       return await executeWrite({ spec, contexts, options, invocation, output, interrupts })

@@ -95,6 +95,10 @@ export function createContext(request: ContextRequest): Contexts {
     gates: async () => (await openCluster()).gates(),
     exec: async () => (await openCluster()).exec(),
     view: request.openView,
+    another: async (name) => {
+      const { opened, kube, gates } = await openCluster(name)
+      return { cluster: opened.cluster, kube, gates }
+    },
     targets: async () => openTargets(await repository(), openCluster),
   }
   return { context, openCluster, redactor }

@@ -48,6 +48,12 @@ export interface CommandContext {
   exec: () => Promise<Exec>
   /** Shows progress on stderr as a run's is shown; whoever opens it closes it. */
   view: () => Promise<View>
+  /** Another cluster of the repository, to look at. Throws as the target's resolution does. */
+  another: (name: string) => Promise<{
+    cluster: Cluster
+    kube: () => Promise<KubePort>
+    gates: () => Promise<GateReader>
+  }>
   /** The targets of all clusters that there are (with --lab: that are up). */
   targets: () => Promise<Target[]>
 }
@@ -108,6 +114,8 @@ export interface WriteCommand extends Common {
   effect: 'write'
   /** Observes (reads only) and returns the plan; everything it could not observe stands as `unknown` in basis.observed. */
   plan: (context: CommandContext) => Promise<Plan>
+  /** An answer in place of a plan, when the options ask for one (`--forecast`): it changes nothing, and no run begins. */
+  instead?: (context: CommandContext) => Promise<Data | undefined>
   /** The question for destructive verbs, asked unless --yes. */
   confirm?: (plan: Plan) => string | undefined
 }

@@ -20,6 +20,8 @@ export interface Repository {
   root: string
   defaultCluster: string
   rollout: { order: string[]; soakHours: number }
+  /** Which nodes of a cluster are upgraded first. */
+  upgrade: { order: 'workers-first' | 'control-planes-first' }
   /** 1Password reference of the age private key, `op://vault/item/field`. */
   ageKey: string
   clusters: Cluster[]
@@ -90,6 +92,7 @@ function toRepository(files: RepositoryFiles): Repository {
   return {
     root: files.root,
     defaultCluster: repository?.defaultCluster ?? '',
+    upgrade: repository?.upgrade ?? { order: 'workers-first' },
     rollout: repository?.rollout ?? { order: [], soakHours: 0 },
     ageKey: repository?.onePassword.ageKey ?? '',
     clusters: files.clusters.map(toCluster),

@@ -31,6 +31,7 @@ export const repositorySchema = z.strictObject({
     order: z.array(clusterName).min(1),
     soakHours: z.number().nonnegative(),
   }),
+  upgrade: z.strictObject({ order: z.enum(['workers-first', 'control-planes-first']) }).optional(),
   clusters: z
     .record(clusterName, z.strictObject({ context: z.string().min(1), follows: z.string().min(1), gates: gatesSchema }))
     .refine((clusters) => Object.keys(clusters).length > 0, 'names no cluster'),

@@ -62,7 +62,7 @@ export function planApply(input: ApplyInput, basis: Basis): Plan {
   return planOf({ operation: 'talos.apply', cluster: cluster.name, params }, basis, steps)
 }
 
-const applied = ({ address }: ClusterNode): Check[] => [check('machine-configs-applied', { nodes: address })]
+export const applied = ({ address }: ClusterNode): Check[] => [check('machine-configs-applied', { nodes: address })]
 
 /** Workers first, control planes after them; within a role as in talconfig.yaml. */
 const inOrder = (applies: ApplyNode[]): ApplyNode[] =>
@@ -88,8 +88,8 @@ function preflight({ cluster, applies }: ApplyInput): Step {
  * A machine that changed its mind meanwhile refuses `no-reboot`, so that it never restarts undrained.
  * @param done what shows that it is done; the part about the config alone says that it need not be begun
  */
-function applyStep(
-  { cluster, target, rebootTimeoutSec }: ApplyInput,
+export function applyStep(
+  { cluster, target, rebootTimeoutSec = 120 }: Pick<ApplyInput, 'cluster' | 'target'> & { rebootTimeoutSec?: number },
   node: ClusterNode,
   mode: ApplyMode,
   done: Check[],
