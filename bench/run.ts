@@ -1,11 +1,13 @@
-/** `npm run bench [-- start-up|bootstrap|forecast]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|gates|forecast]`: every figure of the project, printed as ratios in one run. */
 import { benchBootstrap } from './bootstrap.ts'
 import { benchForecast } from './forecast.ts'
+import { benchGates } from './gates.ts'
 import { benchStartUp } from './start-up.ts'
 
-const benches: Record<string, () => void> = {
+const benches: Record<string, () => void | Promise<void>> = {
   'start-up': benchStartUp,
   bootstrap: benchBootstrap,
+  gates: benchGates,
   forecast: benchForecast,
 }
 const chosen = process.argv.slice(2)
@@ -15,5 +17,5 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 for (const [name, bench] of Object.entries(benches)) {
-  if (chosen.length === 0 || chosen.includes(name)) bench()
+  if (chosen.length === 0 || chosen.includes(name)) await bench()
 }

@@ -72,7 +72,7 @@ it('tells verdict, reason, since when and what next, and ends with 3 when one do
   expect(ended.stdout).toMatch(/^nodes-ready +fail +2026-11-24T10:00:00Z +Node apps-w1: kubelet is False +kubectl/m)
   expect(ended.stdout).toMatch(/^node-schedulable +apps-w1 +pass/m)
   expect(ended.stdout.match(/^node-schedulable/gm)).toHaveLength(4)
-  expect(ended.stdout).toContain('docs/runbooks/talos.md')
+  expect(ended.stdout).toContain('docs/runbooks/gates.md')
 })
 
 it('asks about the given nodes only, and ends with 0 when everything holds', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createGatePort, type GateSources, type Probe } from '../../src/lib/gates/evaluate.ts'
 import type { Gate } from '../../src/lib/gates/types.ts'
-import type { KubeObject, KubePort, Result, Verdict } from '../../src/lib/types.ts'
+import type { KubeObject, KubePort, Result, TalosPort, Verdict } from '../../src/lib/types.ts'
 import { sourcesOf } from './gates-world.ts'
 
 const signal = () => new AbortController().signal
@@ -22,6 +22,25 @@ const definitions: Record<string, Gate> = {
     expect: { atLeast: 1, every: [] },
     params: [],
     stableSec: 1,
+    runbook: 'r',
+  },
+  both: {
+    title: 'things and others',
+    all: [
+      { object: { apiVersion: 'v1', kind: 'Thing' }, expect: { atLeast: 1, every: [] } },
+      { talos: { nodes: '$node', type: 'version' }, expect: { atLeast: 1, every: [] } },
+    ],
+    params: ['node'],
+    everySec: 0.01,
+    runbook: 'r',
+  },
+  fresh: {
+    title: 'things were checked lately',
+    object: { apiVersion: 'v1', kind: 'Thing' },
+    expect: { atLeast: 1, every: [{ path: 'status.checked', youngerThanSec: 60 }] },
+    params: [],
+    everySec: 0.01,
+    stableSec: 5,
     runbook: 'r',
   },
   polled: { title: 'polled', probe: 'op-signed-in', params: [], everySec: 0.01, runbook: 'r' },
@@ -119,6 +138,47 @@ describe('waitFor', () => {
       { deadline: soon(50), signal: signal(), onWaiting: () => {} },
     )
     expect(verdict).toMatchObject({ status: 'fail', detail: expect.stringContaining('not long enough') })
+  })
+
+  it('passes when all parts hold, whichever comes last', async () => {
+    const { talos } = sourcesOf({ reason: '' })
+    let asked = 0
+    const get: TalosPort['get'] = async () =>
+      ++asked < 3 ? { ok: true, value: [] } : { ok: true, value: [{ metadata: { id: 'version' }, spec: {} }] }
+    const kube = scripted([ok(), ok(thing('True'))], 20, { ended: false })
+    const port = createGatePort({ ...sourcesOf({ reason: '' }), kube, talos: { ...talos, get } }, definitions)
+    const lines: string[][] = []
+    const verdict = await port.waitFor(
+      { gate: 'both', params: { node: '10.0.0.1' } },
+      { deadline: soon(5000), signal: signal(), onWaiting: (waiting) => lines.push(waiting) },
+    )
+    expect(verdict.status).toBe('pass')
+    expect(lines[0]).toEqual(['Thing: 0 there, at least 1 expected', 'version 10.0.0.1: 0 there, at least 1 expected'])
+  })
+
+  it('notices that a watched object has grown old, though nothing tells', async () => {
+    const started = performance.now()
+    const checked: KubeObject = { ...thing('True'), status: { checked: '2026-11-24T12:00:00Z' } }
+    // 59 s old at first, and a second later too old.
+    const now = () => Date.parse('2026-11-24T12:00:59Z') + (performance.now() - started) * 20
+    const kube = scripted([ok(checked)], 5, { ended: false })
+    const port = createGatePort({ ...sourcesOf({ reason: '' }), kube, now }, definitions)
+    const verdict = await port.waitFor(
+      { gate: 'fresh' },
+      { deadline: soon(400), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict).toMatchObject({ status: 'fail', detail: expect.stringContaining('more than 60 s') })
+  })
+
+  it('holds a check to its own stable window', async () => {
+    const port = portOf(scripted([ok(thing('True'))], 5, { ended: false }), undefined, 0.1)
+    const started = performance.now()
+    const verdict = await port.waitFor(
+      { gate: 'things-there', stableSec: 2 },
+      { deadline: soon(5000), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict.status).toBe('pass')
+    expect(performance.now() - started).toBeGreaterThanOrEqual(195)
   })
 
   it('asks a probe again until it passes', async () => {

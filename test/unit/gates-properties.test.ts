@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { gates } from '../../src/lib/gates/catalog.ts'
 import { createGatePort } from '../../src/lib/gates/evaluate.ts'
+import { setsByGate } from '../../src/lib/gates/sets.ts'
 import type { KubeObject, KubePort, Result, TalosPort, Verdict } from '../../src/lib/types.ts'
 import { sourcesOf, type World } from './gates-world.ts'
 
@@ -120,7 +121,14 @@ it('no gate passes on what a controller said of an older generation', async () =
   expect(judged).toBeGreaterThan(5)
 })
 
-it('every gate names a runbook that is there', () => {
-  const there = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8').length > 0
-  expect(Object.entries(gates).filter(([, { runbook }]) => !there(runbook))).toEqual([])
+it('every gate names a runbook that is there, and that of the gates has an entry for each that names it', () => {
+  const text = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
+  const runbooks = new Map<string, string>(
+    [...new Set(Object.values(gates).map(({ runbook }) => runbook))].map((path) => [path, text(path)]),
+  )
+  const ofGates = [...runbooks.keys()].find((path) => path.endsWith('/gates.md')) ?? ''
+  const named = Object.entries(gates).filter(([, { runbook }]) => runbook === ofGates)
+  expect(named.filter(([id]) => !runbooks.get(ofGates)?.includes(`\`${id}\``)).map(([id]) => id)).toEqual([])
+  const around = [...setsByGate().keys()]
+  expect(around.filter((id) => gates[id as keyof typeof gates].runbook !== ofGates)).toEqual([])
 })

@@ -34,7 +34,7 @@ export const gateCheck = defineCommand({
     'k8sops gate check --cluster apps --set before-node --node apps-w1',
     'k8sops gate check installer-image --param image=factory.talos.dev/metal-installer/ID:v1.12.11',
   ],
-  runbook: 'docs/runbooks/talos.md',
+  runbook: 'docs/runbooks/gates.md',
   async read(context) {
     const cluster = await context.cluster()
     const checks = chosenChecks(context, cluster)

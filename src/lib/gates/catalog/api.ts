@@ -2,6 +2,7 @@
 import type { Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 export const apiGates = {
   'kubeconfig-merged': {
@@ -14,19 +15,19 @@ export const apiGates = {
     title: "no other cluster hides behind the context's name",
     probe: 'context-not-foreign',
     params: [],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'cluster-identity': {
     title: 'the API server behind the context is this cluster',
     probe: 'cluster-identity',
     params: [],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'api-ready': {
     title: 'the API server is ready at $servers',
     probe: 'api-ready',
     params: ['servers'],
     everySec: 1,
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

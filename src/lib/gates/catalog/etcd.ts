@@ -2,6 +2,7 @@
 import type { Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 export const etcdGates = {
   'etcd-absent': {
@@ -30,7 +31,7 @@ export const etcdGates = {
     params: ['nodes', 'members'],
     everySec: 2,
     next: 'talosctl etcd status, talosctl etcd members and talosctl etcd alarm list on a control plane',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'etcd-leader-elsewhere': {
     title: 'machine $node does not lead etcd',
@@ -38,13 +39,13 @@ export const etcdGates = {
     params: ['node'],
     everySec: 1,
     next: 'talosctl -n $node etcd forfeit-leadership',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'etcd-snapshot-fresh': {
     title: 'the etcd snapshot $path is whole and at most $maxAgeSec s old',
     probe: 'etcd-snapshot-fresh',
     params: ['path', 'maxAgeSec'],
     next: 'k8sops talos etcd snapshot',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

@@ -2,6 +2,7 @@
 import type { Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 export const machineGates = {
   'node-state': {
@@ -69,14 +70,14 @@ export const machineGates = {
     params: ['nodes'],
     everySec: 2,
     next: 'talosctl -n $nodes get machinestatus; talosctl -n $nodes services',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'inventory-matches': {
     title: 'talconfig.yaml, Kubernetes and the Talos members name the same machines',
     probe: 'inventory-matches',
     params: [],
     everySec: 5,
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'machine-configs-applied': {
     title: 'applying their configs again would change nothing on machines $nodes',
@@ -84,6 +85,6 @@ export const machineGates = {
     params: ['nodes'],
     everySec: 5,
     next: 'see what differs with k8sops talos diff, and bring it in with k8sops talos apply',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

@@ -2,6 +2,7 @@
 import type { Condition, Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 /** Who took a node out of service, `<operation>/<plan>` (src/lib/tools/kubectl.args.ts writes it). Only they put it back. */
 const cordonedBy = 'metadata.annotations[k8sops.dev/cordoned-by]'
@@ -35,7 +36,7 @@ export const nodeGates = {
     params: ['names'],
     stableSec: 5,
     next: 'kubectl describe node NAME; without a CNI no node gets Ready: kubectl -n kube-system get pods -l k8s-app=cilium',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 
   'nodes-schedulable': {
@@ -54,7 +55,7 @@ export const nodeGates = {
     },
     params: ['names'],
     next: 'kubectl describe node NAME; kubectl uncordon NAME, once you know who cordoned it and why',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'node-ready-version': {
     title: 'node $name is Ready and reports $osImage',
@@ -68,7 +69,7 @@ export const nodeGates = {
       ],
     },
     params: ['name', 'osImage'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'node-cordoned': {
     title: 'node $node takes no new pods, because $by cordoned it',
@@ -82,7 +83,7 @@ export const nodeGates = {
       ],
     },
     params: ['node', 'by'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'maintenance-under-way': {
     title: 'a node is out of service that $by took out',
@@ -104,7 +105,7 @@ export const nodeGates = {
     expect: { atLeast: 1, named: '$node', every: [{ path: 'spec.unschedulable', notIn: ['true'] }] },
     params: ['node'],
     next: 'kubectl uncordon $node, once you know who cordoned it and why',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'node-drained': {
     title: 'node $node has no pod left that can be evicted',
@@ -117,7 +118,7 @@ export const nodeGates = {
     ],
     params: ['node'],
     next: 'kubectl get pods -A --field-selector spec.nodeName=$node; kubectl get poddisruptionbudgets -A',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'pods-ready-on-node': {
     title: 'the pods of node $name are Ready, and none hangs in termination',
@@ -135,6 +136,6 @@ export const nodeGates = {
     },
     params: ['name'],
     next: 'kubectl get pods -A --field-selector spec.nodeName=$name; kubectl get events -A --field-selector type=Warning',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

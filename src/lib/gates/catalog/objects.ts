@@ -2,6 +2,7 @@
 import type { Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 export const objectGates = {
   'namespace-present': {
@@ -50,7 +51,7 @@ export const objectGates = {
       ],
     },
     params: ['namespace', 'name'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'daemonset-ready': {
     title: 'DaemonSet $namespace/$name runs on every node that it is meant for',
@@ -64,6 +65,6 @@ export const objectGates = {
       ],
     },
     params: ['namespace', 'name'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

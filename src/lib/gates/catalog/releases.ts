@@ -2,6 +2,7 @@
 import type { Condition, Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 /** What Flux's kinds mean by done: the controller has seen this generation, and says Ready for it. */
 const fluxReady: Condition[] = [
@@ -76,6 +77,6 @@ export const releaseGates = {
     ],
     params: [],
     next: 'flux get all -A --status-selector ready=false',
-    runbook: 'docs/runbooks/flux.md',
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

@@ -2,6 +2,7 @@
 import type { Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 export const setupGates = {
   'tools-present': {
@@ -45,6 +46,6 @@ export const setupGates = {
     title: 'our certificates for the Talos and Kubernetes APIs are valid for $days more days',
     probe: 'client-certificates-valid',
     params: ['days'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

@@ -1,7 +1,7 @@
 /** What loses data or service when a node goes: Ceph, databases, volumes, budgets, backups. */
 import type { Gate } from '../types.ts'
 
-const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 export const storageGates = {
   'ceph-healthy': {
@@ -37,7 +37,7 @@ export const storageGates = {
     mayBeEmpty: ['tolerate'],
     everySec: 10,
     next: 'kubectl -n rook-ceph get cephcluster; kubectl -n rook-ceph exec deploy/rook-ceph-tools -- ceph status',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'cnpg-healthy': {
     title: '$expect CloudNativePG clusters or more have all their instances, and none is switching over',
@@ -52,21 +52,21 @@ export const storageGates = {
     },
     params: ['expect'],
     next: 'kubectl get clusters.postgresql.cnpg.io -A; kubectl -n NAMESPACE describe cluster NAME',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'cnpg-primaries-elsewhere': {
     title: 'no CloudNativePG primary that has a standby runs on node $node',
     probe: 'cnpg-primaries-elsewhere',
     params: ['node'],
     next: 'kubectl cnpg promote CLUSTER INSTANCE, when the operator does not switch over by itself (cnpg#11202)',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'pdbs-allow': {
     title: 'every disruption budget over a pod of node $node allows a disruption, or its operator makes room',
     probe: 'pdbs-allow',
     params: ['node'],
     next: 'kubectl get poddisruptionbudgets -A: bring the pods that are missing back, or add a replica',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'volumes-detached': {
     title: 'no volume is attached to node $node',
@@ -90,7 +90,7 @@ export const storageGates = {
     ],
     params: ['node'],
     next: 'kubectl get volumeattachments; a volume that stays mapped makes the reboot hang (talos#12599)',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'backups-idle': {
     title: 'no backup runs, and VolSync has $expect ReplicationSources or more',
@@ -106,6 +106,6 @@ export const storageGates = {
     ],
     params: ['expect'],
     next: 'wait until it is done: kubectl get replicationsources,backups.postgresql.cnpg.io -A',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

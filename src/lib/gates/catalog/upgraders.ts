@@ -1,7 +1,7 @@
 /** Other programs that take nodes out of service. */
 import type { Condition, Gate } from '../types.ts'
 
-const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 /** One that waits to begin (Pending) is as good as one at work. A suspended one isn't. */
 const tupprDone = {
@@ -24,6 +24,6 @@ export const upgraderGates = {
     ],
     params: [],
     next: 'let it finish, or suspend it (kubectl annotate talosupgrade NAME tuppr.home-operations.com/suspend=true)',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
 } as const satisfies Record<string, Gate>

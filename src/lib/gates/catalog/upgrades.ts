@@ -2,20 +2,21 @@
 import type { Gate } from '../types.ts'
 
 const talosRunbook = 'docs/runbooks/talos.md'
+const gatesRunbook = 'docs/runbooks/gates.md'
 
 export const upgradeGates = {
   'version-path': {
     title: 'Talos allows the step to $to on machines $nodes (downgrade: $downgrade)',
     probe: 'version-path',
     params: ['nodes', 'to', 'downgrade'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'installer-image': {
     title: 'the registry has $image',
     probe: 'installer-image',
     params: ['image'],
     everySec: 10,
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'extensions-kept': {
     title: 'machines $nodes run no system extension but $extensions, so that none is lost',
@@ -29,14 +30,14 @@ export const upgradeGates = {
     mayBeEmpty: ['extensions'],
     final: 'configuration',
     next: 'add what is missing to schematic in talconfig.yaml, or remove the extension in a change of its own first',
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'versions-equal': {
     title: 'machines $nodes run $version',
     talos: { nodes: '$nodes', type: 'version' },
     expect: { atLeast: 1, every: [{ path: 'spec.version', in: ['$version'] }] },
     params: ['nodes', 'version'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'node-at-target': {
     title: 'machine $node runs $version with schematic $schematic',
@@ -55,14 +56,14 @@ export const upgradeGates = {
       },
     ],
     params: ['node', 'version', 'schematic'],
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'node-upgraded': {
     title: 'machine $node has booted anew since $bootId, with $version and schematic $schematic',
     probe: 'node-upgraded',
     params: ['node', 'version', 'schematic', 'bootId'],
     everySec: 1,
-    runbook: talosRunbook,
+    runbook: gatesRunbook,
   },
   'not-rolled-back': {
     title: 'machine $node has not booted since $bootId, or runs $version with schematic $schematic',
