@@ -208,6 +208,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./talos/upgrade.ts')).talosUpgrade,
   },
   {
+    path: 'talos upgrade-k8s',
+    summary: 'Upgrade Kubernetes on every node',
+    load: async () => (await import('./talos/upgrade-k8s.ts')).talosUpgradeK8s,
+  },
+  {
     path: 'talos validate',
     summary: 'Check generated machine configs',
     load: async () => (await import('./talos/validate.ts')).talosValidate,

@@ -46,6 +46,8 @@ export type Action =
         /** Try again until the step's timeout while output matches one of these (source text, case-insensitive). */ while: string[]
         everySec: number
       }
+      /** Ended when it has printed nothing for so long, and started again; it must go on where it stopped. */
+      stall?: { afterSec: number /** Starts in all. */; attempts: number }
       /** A failure whose output matches one of these says that the work is done already: `verify` decides. */
       accept?: string[]
     }

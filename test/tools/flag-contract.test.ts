@@ -26,6 +26,7 @@ import {
   kubeconfigArgs,
   rebootArgs,
   upgradeArgs,
+  upgradeKubernetesArgs,
   validateArgs,
 } from '../../src/lib/tools/talosctl.args.ts'
 import { removeEtcdMemberArgs } from '../../src/lib/tools/talosctl-etcd.args.ts'
@@ -65,6 +66,7 @@ describe('talosctl', () => {
     forfeitLeadershipArgs('out/talosconfig', closed),
     etcdSnapshotArgs('out/talosconfig', closed, 'snapshot.db'),
     upgradeArgs('out/talosconfig', closed, { image, stage: true, rebootMode: 'powercycle', timeoutSec: 5 }),
+    upgradeKubernetesArgs('out/talosconfig', closed, 'v1.35.5'),
     rebootArgs('out/talosconfig', closed, { mode: 'powercycle', timeoutSec: 5 }),
     applyConfigArgs('out/talosconfig', closed, 'out/flags-cp1.yaml', 'no-reboot'),
     dryRunConfigArgs('out/talosconfig', closed, 'out/flags-cp1.yaml'),

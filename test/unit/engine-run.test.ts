@@ -266,6 +266,31 @@ test('what a step requires must hold at one time: what held at first is looked a
   expect(states(await done)).toEqual({ a: 'done' })
 })
 
+describe('an action that falls silent', () => {
+  const stall = { afterSec: 0.7, attempts: 2 }
+  // The first start hangs; the next one goes on.
+  const hangs = 'if [ -e started ]; then echo a > state/a; else touch started; echo begun; sleep 60; fi'
+
+  test('is ended and started again', async () => {
+    const step = makeFile('a', { action: { kind: 'exec', pipeline: [shell(hangs)], stall } })
+    expect(states(await run(makePlan([step])))).toEqual({ a: 'done' })
+  })
+
+  test('so often, and then it has failed', async () => {
+    const step = makeFile('a', { action: { kind: 'exec', pipeline: [shell('sleep 60')], stall }, timeoutSec: 30 })
+    const result = await run(makePlan([step]))
+    expect(result.error?.message).toContain('has printed nothing for 0.7 s, 2 times')
+  })
+
+  test('one that keeps talking is left alone', async () => {
+    const talks = 'for i in 1 2 3 4; do sleep 0.3; echo $i; done; echo a > state/a'
+    const step = makeFile('a', {
+      action: { kind: 'exec', pipeline: [shell(talks)], stall: { afterSec: 5, attempts: 1 } },
+    })
+    expect(states(await run(makePlan([step])))).toEqual({ a: 'done' })
+  })
+})
+
 describe('a gate that misbehaves', () => {
   test('one that never answers does not hold a step for ever', async () => {
     const never = () => new Promise<never>(() => {})

@@ -31,6 +31,8 @@ it('builds the argv of every tool', () => {
     talosctl.etcdSnapshotArgs(talosconfig, node, '/state/snapshots/apps/one.db'),
     talosctl.upgradeArgs(talosconfig, node, { image, timeoutSec: 1200 }),
     talosctl.upgradeArgs(talosconfig, node, { image, stage: true, rebootMode: 'powercycle', timeoutSec: 1200 }),
+    talosctl.upgradeKubernetesArgs(talosconfig, node, 'v1.35.5'),
+    talhelper.installerImagesArgs('talos/apps/talconfig.yaml'),
     talosctl.rebootArgs(talosconfig, node, { timeoutSec: 600 }),
     talosctl.rebootArgs(talosconfig, node, { mode: 'powercycle', timeoutSec: 600 }),
     talosctl.validateArgs('talos/apps/clusterconfig/apps-apps-cp1.yaml'),
@@ -70,6 +72,8 @@ it('builds the argv of every tool', () => {
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 etcd snapshot /state/snapshots/apps/one.db
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 upgrade --image factory.talos.dev/metal-installer/3333333333333333333333333333333333333333333333333333333333333333:v1.12.11 --timeout 1200s
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 upgrade --image factory.talos.dev/metal-installer/3333333333333333333333333333333333333333333333333333333333333333:v1.12.11 --stage --reboot-mode powercycle --timeout 1200s
+    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 upgrade-k8s --to 1.35.5 --with-docs=false --with-examples=false
+    talhelper genurl installer --offline-mode -c talos/apps/talconfig.yaml
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 reboot --timeout 600s
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 reboot --mode powercycle --timeout 600s
     talosctl validate -m metal --strict -c talos/apps/clusterconfig/apps-apps-cp1.yaml

@@ -34,6 +34,7 @@ const action = z.discriminatedUnion('kind', [
     kind: z.literal('exec'),
     pipeline: z.array(command).min(1),
     retry: z.strictObject({ while: z.array(z.string()), everySec: z.number().positive() }).optional(),
+    stall: z.strictObject({ afterSec: z.number().positive(), attempts: z.number().int().positive() }).optional(),
     accept: z.array(z.string()).optional(),
   }),
   z.strictObject({ kind: z.literal('wait') }),

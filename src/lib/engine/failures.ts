@@ -11,9 +11,11 @@ export function toolError(step: Step, action: ExecAction, result: ExecResult, re
   const how =
     result.ended === 'timeout'
       ? `was ended after ${step.timeoutSec} s, its time limit`
-      : result.ended === 'killed'
-        ? 'was killed by somebody else'
-        : `failed with exit code ${result.exitCode}${retried ? `, again and again for ${step.timeoutSec} s` : ''}`
+      : result.ended === 'stalled'
+        ? `has printed nothing for ${action.stall?.afterSec} s, ${action.stall?.attempts} times`
+        : result.ended === 'killed'
+          ? 'was killed by somebody else'
+          : `failed with exit code ${result.exitCode}${retried ? `, again and again for ${step.timeoutSec} s` : ''}`
   return new ToolError(`${step.title}: ${tools} ${how}`, {
     command: result.line,
     output: result.tail.join('\n'),

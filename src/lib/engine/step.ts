@@ -134,12 +134,13 @@ async function orGiveUp(looking: Promise<Verdict>, limitMs: number, detail: stri
 async function act(context: StepContext, step: Step, action: ExecAction, phase: Phase): Promise<void> {
   const patterns = (action.retry?.while ?? []).map((source) => new RegExp(source, 'i'))
   const accepted = (action.accept ?? []).map((source) => new RegExp(source, 'i'))
-  for (;;) {
+  for (let starts = 1; ; starts++) {
     await orAborted(context.lock.beforeWrite(step.id), AbortSignal.any([phase.signal, context.kill]))
     stopIfInterrupted(context, step, phase.signal)
     const result = await context.exec({
       pipeline: action.pipeline,
       timeoutSec: Math.max((phase.deadline - performance.now()) / 1000, 0),
+      ...(action.stall ? { stallSec: action.stall.afterSec } : {}),
       signal: phase.signal,
       kill: context.kill,
       step: step.id,
@@ -153,6 +154,7 @@ async function act(context: StepContext, step: Step, action: ExecAction, phase: 
     })
     if (result.exitCode === 0) return
     if (result.ended === 'signal') throw new InterruptedError(`${step.title}: interrupted`, { command: result.line })
+    if (result.ended === 'stalled' && starts < (action.stall?.attempts ?? 1)) continue
     // Done already, says the tool (a call that was cut off and made again): verify looks whether that is so.
     if (result.ended === undefined && accepted.some((pattern) => pattern.test(textOf(result)))) return
     const again = result.ended === undefined && patterns.some((pattern) => pattern.test(textOf(result)))

@@ -24,6 +24,8 @@ export interface ChildRequest {
   env: Record<string, string>
   input?: string | Uint8Array
   deadline: number
+  /** Longest silence in milliseconds. */
+  stallMs?: number | undefined
   signal?: AbortSignal | undefined
   kill?: AbortSignal | undefined
   onStdout: (chunk: Buffer) => void
@@ -34,7 +36,7 @@ export interface ChildRequest {
 
 export interface ChildResult {
   exitCode: number | null
-  ended?: 'timeout' | 'signal' | 'killed'
+  ended?: 'timeout' | 'signal' | 'killed' | 'stalled'
   /** Set when the output was cut off. */
   flooded?: true
 }
@@ -60,7 +62,7 @@ export async function runChild(request: ChildRequest): Promise<ChildResult> {
   let flooded = false
   let received = 0
   let forceTimer: NodeJS.Timeout | undefined
-  const end = (why: 'timeout' | 'signal') => {
+  const end = (why: 'timeout' | 'signal' | 'stalled') => {
     ended ??= why
     signalGroup(pid, 'SIGTERM')
     forceTimer ??= setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs)
@@ -70,7 +72,13 @@ export async function runChild(request: ChildRequest): Promise<ChildResult> {
     ended ??= 'signal'
     signalGroup(pid, 'SIGKILL')
   }
+  let stallTimer: NodeJS.Timeout | undefined
+  const heard = () => {
+    clearTimeout(stallTimer)
+    if (request.stallMs !== undefined) stallTimer = setTimeout(() => end('stalled'), request.stallMs)
+  }
   const counted = (take: (chunk: Buffer) => void) => (chunk: Buffer) => {
+    heard()
     received += chunk.length
     if (received <= largestOutput) return take(chunk)
     flooded = true
@@ -93,6 +101,7 @@ export async function runChild(request: ChildRequest): Promise<ChildResult> {
   go.end('go\n')
   if (request.input !== undefined) subprocess.stdin!.end(request.input)
 
+  heard()
   const left = request.deadline - performance.now()
   // setTimeout takes at most 2^31 ms; no deadline is Infinity.
   const timer = left < 2 ** 31 ? setTimeout(() => end('timeout'), Math.max(left, 0)) : undefined
@@ -110,6 +119,7 @@ export async function runChild(request: ChildRequest): Promise<ChildResult> {
 
   const result = await subprocess
   clearTimeout(timer)
+  clearTimeout(stallTimer)
   clearTimeout(forceTimer)
   clearTimeout(drainTimer)
   request.signal?.removeEventListener('abort', onStop)

@@ -109,6 +109,7 @@ export function createExec(settings: ExecSettings): Exec {
         env,
         ...(input === undefined ? {} : { input }),
         deadline,
+        stallMs: request.stallSec === undefined ? undefined : request.stallSec * 1000,
         signal: request.signal,
         kill: request.kill,
         onStdout: (chunk) => {
@@ -151,7 +152,7 @@ export function createExec(settings: ExecSettings): Exec {
         if (one.flooded) show('err', `${command.tool} printed more than 256 MiB and was ended`)
         if (one.exitCode !== 0) break
       }
-      if (result.ended === 'timeout' || result.ended === 'signal') endLeftovers(request.step)
+      if (result.ended !== undefined && result.ended !== 'killed') endLeftovers(request.step)
       log.write('=', describeEnd(result))
       return {
         exitCode: result.exitCode,

@@ -15,6 +15,8 @@ export interface ExecRequest {
   pipeline: Command[]
   /** The whole pipeline's time limit. Default: none. */
   timeoutSec?: number
+  /** Nothing printed for so long: the process group is ended as by `signal`, with `ended: 'stalled'`. */
+  stallSec?: number
   /** Aborted: SIGTERM to the process group, SIGKILL five seconds later. */
   signal?: AbortSignal
   /** Aborted: SIGKILL to the process group at once. */
@@ -41,7 +43,7 @@ export interface ExecResult {
   /** 0 only if every command of the pipeline ended with 0; otherwise that of the last one that did not. */
   exitCode: number | null
   /** Why it has no exit code of its own. */
-  ended?: 'timeout' | 'signal' | 'killed'
+  ended?: 'timeout' | 'signal' | 'killed' | 'stalled'
   /** Standard output of the last command, NOT redacted: it is data for the caller. */
   stdout: string
   /** Standard error of all commands, redacted. */

@@ -74,6 +74,7 @@ export type ProbeName =
   | 'installer-image'
   | 'inventory-matches'
   | 'kubeconfig-merged'
+  | 'kubernetes-path'
   | 'machine-configs-applied'
   | 'machine-configured'
   | 'machine-rebooted'

@@ -104,6 +104,15 @@ export function upgradeArgs(talosconfig: string, node: string, options: UpgradeO
   ])
 }
 
+/**
+ * Upgrades Kubernetes on every node, from one control plane. It goes on where an earlier call stopped. Without the two flags
+ * 1.12 writes every commented example into the machine configs.
+ */
+export function upgradeKubernetesArgs(talosconfig: string, node: string, version: string): Command {
+  const to = version.replace(/^v/, '')
+  return secure(talosconfig, node, ['upgrade-k8s', '--to', to, '--with-docs=false', '--with-examples=false'])
+}
+
 /** Restarts one machine, and follows it. It neither cordons nor drains, and exits 0 when it is interrupted while it waits (1.12). */
 export function rebootArgs(
   talosconfig: string,

@@ -53,7 +53,7 @@ function renderHeader(plan: Plan, around: PlanSurroundings, colours: Colours): s
 function renderStep(step: Step, number: string, colours: Colours): string[] {
   const policy = step.interrupt === 'after' ? 'Ctrl-C: finishes first' : 'Ctrl-C: ends it'
   const beside = step.group ? `  side by side: ${step.group}` : ''
-  const { retry, accept } = step.action.kind === 'exec' ? step.action : {}
+  const { retry, accept, stall } = step.action.kind === 'exec' ? step.action : {}
   const lines = [
     ...gates('unless', step.unless),
     ...gates(step.unless ? 'or' : 'unless', step.orUnless),
@@ -61,6 +61,9 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
     ...gates('require', step.require),
     ...(step.action.kind === 'exec' ? [colours.cyan(`$ ${shellLine(step.action.pipeline)}`)] : []),
     ...(retry ? [`again every ${describeSeconds(retry.everySec)} while it says ${someOf(retry.while)}`] : []),
+    ...(stall
+      ? [`silent for ${describeSeconds(stall.afterSec)}: ended and started again, ${stall.attempts} starts in all`]
+      : []),
     ...(accept ? [`done already if it says ${someOf(accept)}: verify decides`] : []),
     ...gates(step.action.kind === 'wait' ? 'wait for' : 'verify', step.verify),
     colours.dim(

@@ -1,13 +1,6 @@
-/** Rules about versions. The table is Talos' own: machinery's compatibility packages at v1.14.0-alpha.2. */
+/** Rules about versions. */
+import { kubernetesOfTalos } from '../../gates/kubernetes-releases.ts'
 import { problem, type Rule, withTalconfig } from './rule.ts'
-
-/** Talos minor -> lowest and highest Kubernetes minor that it accepts. */
-const kubernetesOf: Record<string, [number, number]> = {
-  '1.10': [28, 33],
-  '1.11': [29, 34],
-  '1.12': [30, 35],
-  '1.13': [31, 36],
-}
 
 const version = /^v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?$/
 
@@ -28,9 +21,9 @@ const supported: Rule = (files) =>
     const kubernetes = version.exec(talconfig.kubernetesVersion ?? '')
     if (!talos || !kubernetes) return []
     const minor = `${talos[1]}.${talos[2]}`
-    const range = kubernetesOf[minor]
+    const range = kubernetesOfTalos[minor]
     if (!range) {
-      const known = Object.keys(kubernetesOf).join(', ')
+      const known = Object.keys(kubernetesOfTalos).join(', ')
       return [
         problem(
           talconfigFile,

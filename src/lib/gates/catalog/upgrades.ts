@@ -72,4 +72,45 @@ export const upgradeGates = {
     everySec: 1,
     runbook: talosRunbook,
   },
+  'kubernetes-path': {
+    title: 'Kubernetes $to is one step from what every node and the API server run, and Talos runs it',
+    probe: 'kubernetes-path',
+    params: ['to'],
+    runbook: talosRunbook,
+  },
+  'kubernetes-at': {
+    title: 'every kubelet and the whole control plane run Kubernetes $version',
+    all: [
+      {
+        object: { apiVersion: 'v1', kind: 'Node' },
+        expect: {
+          atLeast: 1,
+          every: [
+            { path: 'status.nodeInfo.kubeletVersion', in: ['$version'] },
+            { condition: 'Ready', is: 'True' },
+          ],
+        },
+      },
+      {
+        object: { apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system', labelSelector: 'tier=control-plane' },
+        expect: {
+          atLeast: 3,
+          every: [
+            {
+              path: 'spec.containers[0].image',
+              in: [
+                'registry.k8s.io/kube-apiserver:$version',
+                'registry.k8s.io/kube-controller-manager:$version',
+                'registry.k8s.io/kube-scheduler:$version',
+              ],
+            },
+            { condition: 'Ready', is: 'True' },
+          ],
+        },
+      },
+    ],
+    params: ['version'],
+    next: 'kubectl get nodes; kubectl -n kube-system get pods -l tier=control-plane -o wide',
+    runbook: talosRunbook,
+  },
 } as const satisfies Record<string, Gate>

@@ -10,6 +10,7 @@ import { etcdHealthProbes } from './etcd-health.ts'
 import { etcdSnapshotProbes } from './etcd-snapshot.ts'
 import { identityProbes } from './identity.ts'
 import { inventoryProbes } from './inventory.ts'
+import { kubernetesProbes } from './kubernetes.ts'
 import { machineProbes } from './machines.ts'
 import { nodeOperationProbes } from './node-operations.ts'
 import { releaseProbes } from './releases.ts'
@@ -28,6 +29,7 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...apiProbes(ports, kube),
     ...disruptionProbes(kube),
     ...identityProbes(ports, talos),
+    ...kubernetesProbes(kube),
     ...nodeOperationProbes(ports, talos),
     ...releaseProbes(kube),
   }
