@@ -203,6 +203,25 @@ describe('apply-config on a configured machine', () => {
     expect(await config('v1alpha1')).toContain('diskQuotaSupport: false')
   })
 
+  it('restarts kubelet for another image, and counts the versions of what static pods are made from', async () => {
+    const apply = (name: string, image: string) => {
+      const file = changedConfig(fleet, name, (source) => source.replaceAll(`${image}:v1.35.0`, `${image}:v1.35.1`))
+      return on(name, 'apply-config', '-f', file, '--mode', 'no-reboot')
+    }
+    const version = async () =>
+      (await on('cp1', 'get', 'apiserverconfigs', '-o', 'jsonpath={.metadata.version}')).stdout.trim()
+    const before = Number(await version())
+    expect(await apply('cp1', 'kube-apiserver')).toMatchObject({ code: 0 })
+    expect(Number(await version())).toBe(before + 1)
+    expect((await on('cp1', 'service', 'kubelet')).stdout).not.toContain('[Finished]')
+    expect(await apply('cp2', 'kubelet')).toMatchObject({ code: 0 })
+    await fleet.until('kubelet restarted', async () => {
+      const { stdout } = await on('cp2', 'service', 'kubelet')
+      return stdout.includes('[Finished]') && /STATE +Running/.test(stdout)
+    })
+    expect((await on('cp2', 'get', 'kubeletspecs', '-o', 'jsonpath={.spec.image}')).stdout).toContain(':v1.35.1')
+  })
+
   it('takes a tried config back by itself', async () => {
     const output = await applied(
       (source) => needsReboot(source).replace('wipe: false', 'wipe: true'),

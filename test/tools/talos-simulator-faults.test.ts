@@ -9,6 +9,7 @@ beforeAll(async () => {
 afterAll(() => fleet?.stop())
 
 const at = (name: string) => fleet.address(name)
+const nodeAddress = (name: string) => fleet.machines.get(name)?.machine.spec.nodeAddress
 const stageOf = (name: string) => fleet.machines.get(name)?.machine.stage
 const insecure = (name: string) => fleet.insecure('-n', at(name), 'get', 'machinestatus', '--insecure', '-o', 'json')
 const secure = (name: string) => fleet.talosctl('-e', at(name), '-n', at(name), 'get', 'machinestatus', '-o', 'json')
@@ -51,10 +52,12 @@ describe('faults of a running cluster', () => {
   it('certificate-without-address: ours, but not at this address', async () => {
     fleet.faults({ name: 'certificate-without-address', node: at('w1') })
     await fleet.until('another certificate', async () => (await secure('w1')).code === 1)
-    expect((await secure('w1')).stderr).toContain(`x509: certificate is valid for 10.25.13.74, not ${at('w1')}`)
+    expect((await secure('w1')).stderr).toContain(
+      `x509: certificate is valid for ${nodeAddress('w1')}, not ${at('w1')}`,
+    )
     expect((await insecure('w1')).stderr).toContain('tls: certificate required')
     const forwarded = await fleet.talosctl('-e', at('cp1'), '-n', at('w1'), 'version')
-    expect(forwarded.stderr).toContain(`x509: certificate is valid for 10.25.13.74, not ${at('w1')}`)
+    expect(forwarded.stderr).toContain(`x509: certificate is valid for ${nodeAddress('w1')}, not ${at('w1')}`)
     fleet.faults()
     await fleet.until('well again', async () => (await secure('w1')).code === 0)
   })
@@ -97,6 +100,48 @@ describe('faults of a running cluster', () => {
     const output = await fleet.talosctl('-e', at('cp1'), '-n', at('w1'), 'upgrade', '-i', image, '--timeout', '10s')
     expect(output.code).toBe(1)
     expect(output.stderr).toContain('dial tcp: i/o timeout')
+    fleet.faults()
+  })
+
+  it('image-not-found for the machine only: the upgrade is refused with the registry’s words', async () => {
+    fleet.faults({ name: 'image-not-found', params: { for: 'node' } })
+    const image = `factory.talos.dev/metal-installer/${fleet.machines.get('w1')?.machine.schematic}:v1.12.3`
+    const output = await fleet.talosctl('-e', at('cp1'), '-n', at('w1'), 'upgrade', '-i', image, '--timeout', '10s')
+    expect(output.code).toBe(1)
+    expect(output.stderr).toContain(`failed to resolve image: ${image}: not found`)
+    fleet.faults()
+  })
+
+  it.each([
+    ['7200', 'is before'],
+    ['-172800', 'is after'],
+  ])('clock-moves by %s s: its certificate is not valid now', async (seconds, text) => {
+    fleet.faults({ name: 'clock-moves', node: at('w1'), params: { seconds } })
+    await fleet.until('another certificate', async () => (await secure('w1')).stderr.includes(text))
+    fleet.faults()
+    await fleet.until('well again', async () => (await secure('w1')).code === 0)
+  })
+
+  it('boots-without-network: from the next boot on nobody reaches it, until the network is back', async () => {
+    fleet.faults({ name: 'boots-without-network', node: at('w1') })
+    expect((await secure('w1')).code).toBe(0)
+    const before = fleet.machines.get('w1')?.machine.bootId
+    await fleet.talosctl('-e', at('cp1'), '-n', at('w1'), 'reboot', '--wait=false')
+    await fleet.until('rebooted', () => fleet.machines.get('w1')?.machine.bootId !== before)
+    await fleet.stage('w1', 'running')
+    expect(fleet.machines.get('w1')?.part.status().endpoint).toBe('black-hole')
+    fleet.faults()
+    await fleet.until('well again', async () => (await secure('w1')).code === 0)
+  })
+
+  it('upgrade-rolls-back concerns a staged upgrade, too', async () => {
+    const w1 = fleet.machines.get('w1')?.machine
+    const before = w1?.version
+    fleet.faults({ name: 'upgrade-rolls-back', node: at('w1') })
+    const image = `factory.talos.dev/metal-installer/${w1?.schematic}:v1.12.2`
+    const args = ['upgrade', '-i', image, '--stage', '--timeout', '30s']
+    expect(await fleet.talosctl('-e', at('cp1'), '-n', at('w1'), ...args)).toMatchObject({ code: 0 })
+    expect(w1?.version).toBe(before)
     fleet.faults()
   })
 })

@@ -38,7 +38,8 @@ export async function openApi(kubeconfig: string): Promise<LabApi> {
     },
     async merge(object) {
       const { apiVersion, kind, metadata } = object
-      await writer.patch({ apiVersion, kind, metadata: { name: metadata.name } }, object)
+      const { name, namespace } = metadata
+      await writer.patch({ apiVersion, kind, metadata: { name, ...(namespace ? { namespace } : {}) } }, object)
     },
   }
 }

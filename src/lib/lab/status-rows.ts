@@ -35,7 +35,14 @@ function machineRows({ machines }: LabStatus): StatusRow[] {
       kind: 'simulated',
       state: [...stages].map(([stage, count]) => `${count} ${stage}`).join(', '),
       detail:
-        'Talos API over real TLS with real roles and config checks; hardware (made to fit talconfig), installation and boots are played',
+        'Talos API over real TLS with real roles and config checks; hardware (made to fit talconfig), installation and boots are played. upgrade-k8s: versions of pods and kubelets change, the processes behind them don’t',
+    },
+    {
+      part: 'machines',
+      kind: 'placeholder',
+      state: 'refused',
+      detail:
+        'not served: dashboard, stats, memory, processes, mounts, list, copy, usage, netstat, time, meta, cgroups, rotate-ca, recovery of etcd from a snapshot, logs of other services than machined; support writes a bundle without them',
     },
   ]
 }

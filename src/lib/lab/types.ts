@@ -106,6 +106,8 @@ export interface Machine {
   schematic: string
   /** Present once a config is applied. */
   config?: MachineConfig
+  /** Version of the COSI resource that a static pod was made from: its annotation `talos.dev/config-version`. */
+  configVersion?(component: string): number
 }
 
 /** What the lab needs of an applied (multi-document) machine config. */
@@ -160,6 +162,8 @@ export interface ClusterSide {
   machineDown(machine: Machine, why: 'reboot' | 'shutdown' | 'reset' | 'upgrade'): Promise<void>
   /** Machine was reset: its etcd data and node are gone for good. */
   machineWiped(machine: Machine): Promise<void>
+  /** A new config took effect without a reboot: the Node and the static pods follow it. */
+  configChanged?(machine: Machine): Promise<void>
   /** The machine's etcd member was removed on its own wish (`talosctl etcd leave`, graceful reset): its etcd stops, its data go. */
   etcdLeft?(machine: Machine): Promise<void>
   /** etcd data directory of this machine is not empty (AlreadyExists). */

@@ -16,6 +16,10 @@ export interface EtcdClient {
   remove(id: string): Promise<void>
   addLearner(peerUrl: string): Promise<string>
   promote(id: string): Promise<void>
+  /** Raises or takes back an alarm of a member. @param id decimal */
+  alarm(action: 'ACTIVATE' | 'DEACTIVATE', id: string, alarm: 'NOSPACE' | 'CORRUPT'): Promise<void>
+  /** Its own id, decimal, and whether it is a learner; answered without a quorum. */
+  self(): Promise<{ id: string; learner: boolean }>
   /** Whether the member has a leader and answers a linearizable read. */
   healthy(): Promise<boolean>
   close(): void
@@ -38,10 +42,19 @@ export function etcdClient(member: EtcdMember): EtcdClient {
       (await call<{ member: ListedMember }>('/v3/cluster/member/add', { peerURLs: [peerUrl], isLearner: true })).member
         .ID,
     promote: (id) => call('/v3/cluster/member/promote', { ID: id }),
+    alarm: (action, memberID, alarm) => call('/v3/maintenance/alarm', { action, memberID, alarm }),
+    async self() {
+      const { header, isLearner = false } = await call<{ header: { member_id: string }; isLearner?: boolean }>(
+        '/v3/maintenance/status',
+        {},
+      )
+      return { id: header.member_id, learner: isLearner }
+    },
     async healthy() {
       try {
         return (
-          (JSON.parse(await send(agent, `${member.clientUrl}/health`, 'GET')) as { health: string }).health === 'true'
+          (JSON.parse(await send(agent, `${member.clientUrl}/health?exclude=NOSPACE`, 'GET')) as { health: string })
+            .health === 'true'
         )
       } catch {
         return false

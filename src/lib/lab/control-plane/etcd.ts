@@ -3,12 +3,12 @@
  * on the lab's base address and never on a machine's: what a client of the cluster sees of etcd is the Talos API.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type KeptRunning, keepRunning } from '../children.ts'
-import { issueCertificate } from '../talos/certificates.ts'
 import type { EtcdMember, Lab, Machine, MachineConfig } from '../types.ts'
+import { issueAccess } from './etcd-access.ts'
 import { type EtcdClient, etcdClient, type ListedMember } from './etcd-api.ts'
 
 export interface EtcdState {
@@ -28,6 +28,13 @@ export interface Etcd {
   wipe(machine: Machine): Promise<void>
   member(machine: Machine): EtcdMember | undefined
   state(machine: Machine): EtcdState
+  /** Raises or takes back an alarm through this machine's member. @returns the id of the member that it is about */
+  alarm(
+    machine: Machine,
+    action: 'ACTIVATE' | 'DEACTIVATE',
+    alarm: 'NOSPACE' | 'CORRUPT',
+    memberId?: string,
+  ): Promise<string>
   /** Ports of the members that run, healthy ones first: where the API server's connections go. */
   livePorts(): number[]
 }
@@ -144,17 +151,38 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
       .flatMap((member) => member.peerURLs.map((url) => `${member.ID === id ? hostname : member.name}=${url}`))
       .join(',')
     const member = await run(machine, { initial, state: 'existing' })
-    const deadline = Date.now() + joinDeadlineMs
+    await promote(member, other, id)
+  }
+
+  const promote = async (member: Member, other: Member, id: string) => {
+    const { address } = member.machine.spec
+    let deadline = Date.now() + joinDeadlineMs
     for (;;) {
+      if (lab.faults.active('etcd-learner-stuck', address)) {
+        if (members.get(address) !== member) throw new Error('it went away as a learner')
+        deadline = Date.now() + joinDeadlineMs
+        await delay(retryMs)
+        continue
+      }
       try {
         await other.client.promote(id)
         break
       } catch (error) {
         // Refused until the learner has caught up with the leader.
-        if (Date.now() > deadline || members.get(machine.spec.address) !== member) throw error
+        if (Date.now() > deadline || members.get(address) !== member) throw error
         await delay(retryMs)
       }
     }
+  }
+
+  /** A member that went away as a learner comes back as one; Talos' etcd service promotes it then. */
+  const promoteLearner = async (member: Member) => {
+    const { address } = member.machine.spec
+    const { id, learner } = await member.client.self()
+    const other = running().find((each) => each.healthy && each !== member)
+    if (!learner || !other || members.get(address) !== member) return
+    await promote(member, other, id)
+    changed()
   }
 
   const joinWhenPossible = async (machine: Machine) => {
@@ -183,9 +211,12 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
     await Promise.all(
       [...members.values()].map(async (member) => {
         const healthy = await member.client.healthy()
-        if (healthy === member.healthy || members.get(member.machine.spec.address) !== member) return
+        const { address } = member.machine.spec
+        if (healthy === member.healthy || members.get(address) !== member) return
         member.healthy = healthy
         changed()
+        if (healthy && !joining.has(address))
+          void promoteLearner(member).catch((error: Error) => lab.log('etcd', `${address}: ${error.message}`))
       }),
     )
   }
@@ -228,6 +259,13 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
       const message = member.healthy ? 'Health check successful' : 'context deadline exceeded'
       return { phase: 'running', healthy: member.healthy, message }
     },
+    async alarm(machine, action, alarm, memberId) {
+      const client = members.get(machine.spec.address)?.client
+      if (!client) throw new Error(`etcd of ${machine.config?.hostname} doesn't run`)
+      const id = memberId ?? (await client.self()).id
+      await client.alarm(action, id, alarm)
+      return id
+    },
     livePorts: () => running().map(({ machine }) => ports(machine).client),
   }
 }
@@ -241,26 +279,4 @@ export function toolPath(lab: Lab, name: string): string {
   const path = lab.spec.tools[name]
   if (!path) throw new Error(`the lab was started without ${name}`)
   return path
-}
-
-async function issueAccess(config: MachineConfig, dir: string, base: string, clientUrl: string): Promise<EtcdMember> {
-  const ca = config.ca.etcd
-  if (!ca?.key) throw new Error(`the config of ${config.hostname} holds no etcd CA`)
-  const authority = { crt: ca.crt, key: ca.key }
-  // etcd compares a peer's source address with its certificate, and on loopback that is 127.0.0.1.
-  const names = { ips: [base, '127.0.0.1'], dnsNames: [config.hostname, 'localhost'] }
-  const server = await issueCertificate(authority, {
-    subject: `CN=${config.hostname}`,
-    usage: 'peer',
-    days: 365,
-    ...names,
-  })
-  const client = await issueCertificate(authority, { subject: 'CN=talos', usage: 'client', days: 365 })
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  await Promise.all([
-    writeFile(join(dir, 'ca.crt'), ca.crt),
-    writeFile(join(dir, 'server.crt'), server.crt),
-    writeFile(join(dir, 'server.key'), server.key, { mode: 0o600 }),
-  ])
-  return { clientUrl, ca: ca.crt, cert: client.crt, key: client.key }
 }

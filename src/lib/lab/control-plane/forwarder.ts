@@ -3,6 +3,7 @@
  * behind sees the client's certificate and the client sees the server's. Costs nothing measurable (feasibility (a)).
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { Transform } from 'node:stream'
 
 export interface Address {
   host: string
@@ -16,6 +17,8 @@ export interface Forwarder {
   close(): Promise<void>
   /** Accepts and never answers (`true`): what a host looks like behind a firewall that drops. What is open goes dead too. */
   silence(on: boolean): void
+  /** Milliseconds that whatever a client sends is held back; 0 for none. */
+  delay(ms: number): void
   readonly listening: boolean
 }
 
@@ -25,6 +28,7 @@ export function createForwarder(at: Address, target: () => Address | undefined):
   let server: Server | undefined
   let opening: Promise<void> | undefined
   let silent = false
+  let delayMs = 0
 
   const track = (socket: Socket) => {
     sockets.add(socket)
@@ -55,7 +59,7 @@ export function createForwarder(at: Address, target: () => Address | undefined):
       socket.on('error', end)
       socket.on('close', end)
     }
-    client.pipe(upstream)
+    client.pipe(held(() => delayMs)).pipe(upstream)
     upstream.pipe(client)
   }
 
@@ -89,6 +93,9 @@ export function createForwarder(at: Address, target: () => Address | undefined):
       reset()
       await closed
     },
+    delay(ms) {
+      delayMs = ms
+    },
     silence(on) {
       if (on === silent) return
       silent = on
@@ -96,4 +103,15 @@ export function createForwarder(at: Address, target: () => Address | undefined):
       reset()
     },
   }
+}
+
+/** Passes on what it gets, in order, each piece so many milliseconds late. */
+function held(delayMs: () => number): Transform {
+  return new Transform({
+    transform(chunk, _encoding, done) {
+      const ms = delayMs()
+      if (ms === 0) done(null, chunk)
+      else setTimeout(() => done(null, chunk), ms)
+    },
+  })
 }

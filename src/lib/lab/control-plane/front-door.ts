@@ -2,6 +2,7 @@
  * Where clients reach the API server: 6443 of each control plane's address while its machine runs, and of the VIP at
  * whichever of them holds it. This is where faults of the API are played; the lab's own parts go past it.
  */
+import { cutOff } from '../network.ts'
 import type { ActiveFault, Lab } from '../types.ts'
 import { apiPort } from './configuration.ts'
 import { createForwarder, type Forwarder } from './forwarder.ts'
@@ -33,9 +34,14 @@ export function createFrontDoor(lab: Lab, state: () => FrontDoorState): FrontDoo
     return made
   }
 
+  const slownessMs = () => {
+    const fault = lab.faults.active('api-slow')
+    return fault ? Number(fault.params?.ms ?? 2000) : 0
+  }
+
   const apply = async () => {
     const { ready, controlPlanes } = state()
-    const reachable = controlPlanes.filter(({ address }) => !lab.faults.active('node-unreachable', address))
+    const reachable = controlPlanes.filter(({ address }) => !cutOff(lab, address))
     // Whoever has it keeps it, as with Talos' election.
     const candidates = reachable.filter(({ mayHoldVip }) => mayHoldVip).map(({ address }) => address)
     if (!holder || !candidates.includes(holder)) holder = candidates[0]
@@ -44,7 +50,8 @@ export function createFrontDoor(lab: Lab, state: () => FrontDoorState): FrontDoo
     if (open && holder && spec.vip !== holder) wanted.add(spec.vip)
     for (const address of new Set([...forwarders.keys(), ...wanted])) {
       const door = forwarder(address)
-      const cut = lab.faults.active('node-unreachable', address)
+      const cut = cutOff(lab, address)
+      door.delay(slownessMs())
       door.silence(cut !== undefined && cut.params?.mode !== 'refused')
       if (wanted.has(address) && cut?.params?.mode !== 'refused') await door.open()
       else await door.close()

@@ -4,13 +4,16 @@
  */
 import type { Json } from '../../types.ts'
 import { openApi } from '../api.ts'
+import { cutOff } from '../network.ts'
 import { createKubelets } from '../nodes/kubelet.ts'
 import { applyCoreStages } from '../nodes/stages.ts'
 import { issueCertificate } from '../talos/certificates.ts'
 import type { ClusterSide, Lab, Machine, MachineConfig, Part, ServiceState } from '../types.ts'
+import { followApiRestarts } from './api-restarts.ts'
 import { bootstrapManifests } from './bootstrap-manifests.ts'
 import { etcdFrontPort } from './components.ts'
 import { createEtcd } from './etcd.ts'
+import { createEtcdFaults } from './etcd-faults.ts'
 import { createForwarder } from './forwarder.ts'
 import { createFrontDoor } from './front-door.ts'
 import { kubeconfigFor } from './kubeconfig.ts'
@@ -41,6 +44,7 @@ export function createCluster(lab: Lab): Cluster {
     ({ spec: { address } }) => up.has(address),
     () => void advance(),
   )
+  const etcdFaults = createEtcdFaults(lab, etcd, () => void advance())
   const frontDoor = createFrontDoor(lab, () => ({
     ready: apiUp,
     // The VIP is held through etcd, so a control plane without a running member can't have it.
@@ -89,7 +93,8 @@ export function createCluster(lab: Lab): Cluster {
     await frontDoor.update()
     const machines = controlPlanes()
     await playOtherOperator()
-    for (const machine of machines) {
+    void etcdFaults.follow(machines)
+    for (const machine of machines.filter((each) => !etcdFaults.keepsOut(each))) {
       // Every member that isn't there tries to join, as Talos' etcd service does for ever.
       if (!etcd.member(machine) && !left.has(machine.spec.address)) void etcd.start(machine).catch(logged('etcd'))
     }
@@ -138,10 +143,11 @@ export function createCluster(lab: Lab): Cluster {
   }
 
   const unsubscribe = lab.faults.onChange(() => {
-    for (const machine of up.values())
-      kubelets.reachable(machine, !lab.faults.active('node-unreachable', machine.spec.address))
+    for (const machine of up.values()) kubelets.reachable(machine, !cutOff(lab, machine.spec.address))
     void advance()
   })
+
+  const endApiRestarts = followApiRestarts(lab, () => controlPlane.killApi())
 
   const logged = (part: string) => (error: Error) => lab.log(part, error.message)
 
@@ -171,6 +177,7 @@ export function createCluster(lab: Lab): Cluster {
       await Promise.all([etcd.wipe(machine), kubelets.forget(machine)])
       await advance()
     },
+    configChanged: (machine) => kubelets.configChanged(machine),
     async etcdLeft(machine) {
       left.add(machine.spec.address)
       await etcd.wipe(machine)
@@ -203,6 +210,7 @@ export function createCluster(lab: Lab): Cluster {
     async stop() {
       closing = true
       unsubscribe()
+      endApiRestarts()
       kubelets.close()
       await frontDoor.close()
       await controlPlane.stop()

@@ -19,6 +19,8 @@ export interface ControlPlane {
   startKwok(): void
   stop(): Promise<void>
   readonly running: boolean
+  /** Kills the API server, which starts again; false when it doesn't run. */
+  killApi(): boolean
   status(): { name: string; pid: number | null; restarts: number }[]
 }
 
@@ -85,6 +87,11 @@ export function createControlPlane(lab: Lab, onReady: (ready: boolean) => void):
       onReady(false)
       // A SIGTERM would take the API server a minute (and keep its port), so it gets none.
       await Promise.all(all.map((process) => process.stop('SIGKILL')))
+    },
+    killApi() {
+      const process = processes.get('kube-apiserver')?.current()
+      process?.kill('SIGKILL')
+      return process !== undefined
     },
     status: () =>
       [...processes].map(([name, process]) => ({

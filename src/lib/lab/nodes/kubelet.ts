@@ -5,10 +5,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject } from '../../types.ts'
 import { type LabApi, openApi } from '../api.ts'
+import { cutOff } from '../network.ts'
 import type { Lab, Machine, MachineConfig, ServiceState } from '../types.ts'
 import { newNode, nodeRef, nodeState, powerOff, readyAnnotation } from './node-object.ts'
 import { requestServingCertificate } from './serving-certificate.ts'
-import { staticPods } from './static-pods.ts'
+import { staticPods, writeStaticPods } from './static-pods.ts'
 
 export interface Kubelets {
   /** The machine runs from now on; does nothing until the API is up. */
@@ -18,6 +19,8 @@ export interface Kubelets {
   forget(machine: Machine): Promise<void>
   /** The API server answers: registers every kubelet that was started. */
   apiUp(): Promise<void>
+  /** Its config changed: reports again, with the versions of now. */
+  configChanged(machine: Machine): Promise<void>
   /** Whether the network lets it report. */
   reachable(machine: Machine, yes: boolean): void
   service(machine: Machine): ServiceState
@@ -106,7 +109,7 @@ export function createKubelets(lab: Lab): Kubelets {
         ? nodes.value.find(({ metadata }) => metadata.name === config.hostname)?.metadata.uid
         : undefined
       if (!uid) throw new Error('the node is not listed')
-      for (const pod of staticPods(kubelet.machine, config, uid)) await writes.create(pod)
+      await writeStaticPods(writes, staticPods(kubelet.machine, config, uid))
     }
     // Later boots still have the certificate on disk.
     if (kubelet.fresh) await requestServingCertificate(lab.spec, kubelet.machine, config)
@@ -142,17 +145,17 @@ export function createKubelets(lab: Lab): Kubelets {
       const { address } = machine.spec
       kubelets.get(address)?.ended.abort()
       const former = kubelets.get(address)
-      const cutOff = lab.faults.active('node-unreachable', address) !== undefined
+      const isolated = cutOff(lab, address) !== undefined
       const kubelet: Kubelet = {
         machine,
         registered: false,
         cni: former?.cni ?? false,
-        cutOff,
+        cutOff: isolated,
         fresh: false,
         ended: new AbortController(),
       }
       kubelets.set(address, kubelet)
-      if (lab.apiUp && !cutOff) void register(kubelet)
+      if (lab.apiUp && !isolated) void register(kubelet)
     },
     async stop(machine) {
       const kubelet = kubelets.get(machine.spec.address)
@@ -182,6 +185,11 @@ export function createKubelets(lab: Lab): Kubelets {
           .filter(({ registered, cutOff, ended }) => !registered && !cutOff && !ended.signal.aborted)
           .map((kubelet) => register(kubelet)),
       )
+    },
+    async configChanged(machine) {
+      const kubelet = kubelets.get(machine.spec.address)
+      if (!kubelet?.registered || kubelet.cutOff) return
+      await register(kubelet)
     },
     reachable(machine, yes) {
       const kubelet = kubelets.get(machine.spec.address)

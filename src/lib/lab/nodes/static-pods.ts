@@ -3,9 +3,13 @@
  * v1.12.0). They are entries only: one API server, one controller manager and one scheduler serve all of them.
  */
 
+import type { KubeObject } from '../../types.ts'
+import type { LabApi } from '../api.ts'
 import { clusterDocument } from '../control-plane/configuration.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Machine, MachineConfig } from '../types.ts'
+
+const configVersion = 'talos.dev/config-version'
 
 const components = [
   { id: 'kube-apiserver', field: 'apiServer', cpu: '200m', memory: '512Mi' },
@@ -37,7 +41,7 @@ export function staticPods(machine: Machine, config: MachineConfig, nodeUid: str
           'kubernetes.io/config.source': 'http',
           'kubernetes.io/config.hash': machine.bootId.replaceAll('-', ''),
           'kubernetes.io/config.mirror': machine.bootId.replaceAll('-', ''),
-          'talos.dev/config-version': '1',
+          [configVersion]: String(machine.configVersion?.(id) ?? 1),
         },
         ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: config.hostname, uid: nodeUid, controller: true }],
       },
@@ -50,4 +54,33 @@ export function staticPods(machine: Machine, config: MachineConfig, nodeUid: str
       },
     }
   })
+}
+
+const imageOf = ({ spec }: Manifest | KubeObject) =>
+  (spec as { containers?: { image: string }[] } | undefined)?.containers?.[0]?.image
+
+const versionOf = (annotations: unknown) => (annotations as Record<string, string> | undefined)?.[configVersion] ?? '1'
+
+/**
+ * Mirror pods that are as the machine has them now. A new version is a new container in the same pod here; a kubelet would
+ * make a new pod of the same name. The API server lets nobody change what marks a pod as a mirror.
+ */
+export async function writeStaticPods(api: LabApi, pods: Manifest[]): Promise<void> {
+  const listed = await api.reads.list({ apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system' })
+  const there = new Map(listed.ok ? listed.value.map((pod) => [pod.metadata.name, pod]) : [])
+  for (const pod of pods) {
+    const { name, namespace, labels, annotations } = pod.metadata
+    const known = there.get(name)
+    const version = versionOf(annotations)
+    if (!known) await api.create(pod)
+    else if (versionOf(known.metadata.annotations) !== version || imageOf(known) !== imageOf(pod)) {
+      const containers = ((known.spec?.containers ?? []) as object[]).map((each) => ({ ...each, image: imageOf(pod) }))
+      await api.merge({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace: String(namespace), labels, annotations: { [configVersion]: version } },
+        spec: { containers },
+      })
+    }
+  }
 }

@@ -1,5 +1,6 @@
 /** The Deployments and disruption budgets that Rook keeps for a CephCluster (rook v1.19, pkg/operator/ceph). */
 import type { Manifest } from '../kube/writer.ts'
+import { ownerReference } from './operator.ts'
 
 const labelsOf = (app: string, id: string, cluster: string) => ({
   app,
@@ -56,11 +57,6 @@ const apart = (app: string) => ({
     ],
   },
 })
-
-/** `metadata.ownerReferences` to an object that the API server gave. */
-export function ownerReference({ apiVersion, kind, metadata }: Manifest) {
-  return { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true }
-}
 
 /** The budget of monitors or managers. */
 export function daemonBudget(app: 'rook-ceph-mon' | 'rook-ceph-mgr', namespace: string): Manifest {

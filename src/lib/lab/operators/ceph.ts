@@ -3,6 +3,7 @@
  * often would give. Real are the pods' scheduling, eviction and the budgets' effect; no daemon and no disk exists.
  */
 import type { KubeObject } from '../../types.ts'
+import { clockOffsetMs, labTime } from '../clock.ts'
 import { type ClusterView, matches } from '../kube/cluster-view.ts'
 import { isTrue, now, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
@@ -152,7 +153,7 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     }
     const found = healthChecks({ mons, osds, recovering })
     // Without a quorum `ceph status` gets no answer: what was known before stays, and grows old.
-    if (!found) return lab.log(fieldManager, 'ceph status: no quorum')
+    if (!found) return
     const { checks, lastChecked } = withFault(found)
     const health = overall(checks)
     const forgotten = Object.keys((cluster.status?.ceph as { details?: object } | undefined)?.details ?? {})
@@ -185,8 +186,8 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
   /** `ceph-degraded`: a health check that has nothing to do with daemons, or a look that is old. */
   function withFault(checks: Record<string, HealthCheck>) {
     const params = lab.faults.active('ceph-degraded')?.params
-    if (!lab.faults.active('ceph-degraded')) return { checks, lastChecked: now() }
-    const lastChecked = new Date(Date.now() - Number(params?.lastChecked ?? 0) * 1000)
+    if (!lab.faults.active('ceph-degraded')) return { checks, lastChecked: labTime(lab) }
+    const lastChecked = new Date(Date.now() + clockOffsetMs(lab) - Number(params?.lastChecked ?? 0) * 1000)
     const severity = params?.severity === 'HEALTH_ERR' ? 'HEALTH_ERR' : 'HEALTH_WARN'
     const keys = (params?.key ?? 'OSD_NEARFULL').split(',').filter((key) => key !== '' && key !== 'none')
     const raised = keys.map((key) => [key, { severity, message: `${key} (fault ceph-degraded of the lab)` }])

@@ -1,7 +1,7 @@
 /** The pods, claims and budgets that CloudNativePG keeps for a Cluster (cloudnative-pg v1.28, pkg/specs). */
 import type { KubeObject } from '../../types.ts'
 import type { Manifest } from '../kube/writer.ts'
-import { ownerReference } from './ceph-workloads.ts'
+import { ownerReference } from './operator.ts'
 
 export interface ClusterSpec {
   instances: number

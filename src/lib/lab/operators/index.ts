@@ -1,12 +1,15 @@
 /** The operators that a lab lacks, played by small reconcilers, and the faults that live where they would be. */
 import { openClusterView } from '../kube/cluster-view.ts'
 import type { Lab, Part } from '../types.ts'
+import { followBlockedDrain } from './blocked-drain.ts'
 import { startCeph } from './ceph.ts'
 import { startCertManager } from './cert-manager.ts'
 import { startCiliumOperator } from './cilium.ts'
 import { startCnpg } from './cnpg.ts'
 import { startExternalSecrets } from './external-secrets.ts'
+import { followForeignLock } from './foreign-lock.ts'
 import { followNeverReady } from './never-ready.ts'
+import { followOtherUpgrader } from './other-upgrader.ts'
 import { startVolsync } from './volsync.ts'
 import { startLocalProvisioner, startRbdDriver } from './volumes.ts'
 import { followWebhookTimeout } from './webhook-timeout.ts'
@@ -23,7 +26,8 @@ export async function startOperators(lab: Lab): Promise<Part> {
     startCnpg,
     startVolsync,
   ].map((start) => start(lab, view))
-  const endings = [followWebhookTimeout(lab, view), followNeverReady(lab, view)]
+  const faults = [followWebhookTimeout, followNeverReady, followBlockedDrain, followOtherUpgrader, followForeignLock]
+  const endings = faults.map((follow) => follow(lab, view))
   return {
     name: 'operators',
     status: () => ({

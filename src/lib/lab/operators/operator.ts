@@ -3,6 +3,7 @@ import type { Json, KubeObject } from '../../types.ts'
 import { type ClusterView, hasRunningPod } from '../kube/cluster-view.ts'
 import { type Condition, isTrue, nextConditions, statusHolds } from '../kube/conditions.ts'
 import { createReconciler, keyOf, type Reconciler } from '../kube/reconciler.ts'
+import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
 
 export interface Operator {
@@ -117,3 +118,8 @@ export async function readObject(
 
 export const readSecret = (view: ClusterView, namespace: string, name: string): Promise<KubeObject | undefined> =>
   readObject(view, { apiVersion: 'v1', kind: 'Secret', namespace, name })
+
+/** `metadata.ownerReferences` to an object that the API server gave. */
+export function ownerReference({ apiVersion, kind, metadata }: Manifest) {
+  return { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true }
+}

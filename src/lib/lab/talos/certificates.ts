@@ -26,6 +26,8 @@ export interface Leaf {
   /** `peer`: both, as etcd members are to each other. */
   usage: 'server' | 'client' | 'peer'
   days: number
+  /** Milliseconds that the issuer's clock is ahead. */
+  clockOffsetMs?: number
 }
 
 /**
@@ -41,7 +43,7 @@ export async function issueCertificate(ca: KeyPair, leaf: Leaf): Promise<KeyPair
   const authority = new x509.X509Certificate(ca.crt)
   const pair = await newKey()
   const certificate = await x509.X509CertificateGenerator.create({
-    ...validity(leaf.days),
+    ...validity(leaf.days, leaf.clockOffsetMs),
     serialNumber: serialNumber(),
     subject: leaf.subject,
     issuer: authority.subject,
@@ -96,8 +98,8 @@ function leafExtensions(leaf: Leaf): x509.Extension[] {
   ]
 }
 
-function validity(days: number): { notBefore: Date; notAfter: Date } {
-  const now = Date.now()
+function validity(days: number, clockOffsetMs = 0): { notBefore: Date; notAfter: Date } {
+  const now = Date.now() + clockOffsetMs
   return { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + days * day) }
 }
 

@@ -2,6 +2,7 @@
 import { parse } from 'yaml'
 import { encodeMessage, timestamp } from './protocol.ts'
 import { definitionType, fillDefinition, namespaces, resourceDefinitions } from './resource-definitions.ts'
+import { protoSpec } from './resource-protos.ts'
 import type { StoredResource } from './resource-store.ts'
 import { type Call, type Method, stream, unary } from './rpc.ts'
 import { StatusError } from './status.ts'
@@ -105,7 +106,7 @@ function message(found: StoredResource): object {
       annotations: type === 'MachineConfigs.config.talos.dev' ? { 'talos.dev/yaml-spec': '1' } : {},
     },
     // talosctl shows the YAML of every type, but needs the bytes of a definition to find the type at all.
-    spec: { yamlSpec: yaml, ...(type === definitionType ? { protoSpec: definitionBytes(yaml) } : {}) },
+    spec: { yamlSpec: yaml, protoSpec: type === definitionType ? definitionBytes(yaml) : protoSpec(type, yaml) },
   }
 }
 

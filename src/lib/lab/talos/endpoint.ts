@@ -25,6 +25,10 @@ export interface EndpointContext {
   /** Who signs this machine's certificate: itself on a control plane, a control plane's trustd for a worker. */
   signer(): KeyPair | undefined
   fault(name: string): ActiveFault | undefined
+  /** The fault that cuts the machine off the network. */
+  cutOff(): ActiveFault | undefined
+  /** Milliseconds that the machine's clock is ahead: its certificates are as old as it believes. */
+  clockOffsetMs(): number
   implementation: UntypedServiceImplementation
   log(message: string): void
 }
@@ -34,11 +38,12 @@ export function createEndpoint(context: EndpointContext): Endpoint {
   let state: EndpointState = 'closed'
   let listener: Listener | undefined
   let foreign: KeyPair | undefined
+  let issuedAt = 0
   let turn: Promise<void> = Promise.resolve()
 
   const wanted = (): EndpointState => {
     if (offered === 'closed') return 'closed'
-    const unreachable = context.fault('node-unreachable')
+    const unreachable = context.cutOff()
     if (unreachable) return unreachable.params?.mode === 'refused' ? 'closed' : 'black-hole'
     if (context.fault('foreign-pki')) return 'foreign'
     if (offered === 'secure' && context.fault('certificate-without-address')) return 'wrong-name'
@@ -53,12 +58,14 @@ export function createEndpoint(context: EndpointContext): Endpoint {
   }
   const settle = async () => {
     const next = wanted()
-    if (next === state) return
+    const offsetMs = context.clockOffsetMs()
+    if (next === state && offsetMs === issuedAt) return
     await listener?.close()
     listener = undefined
     state = 'closed'
     listener = await open(next)
     state = next
+    issuedAt = offsetMs
   }
   const refresh = () => {
     turn = turn.then(settle).catch((error: unknown) => context.log(`endpoint: ${error}`))
@@ -103,6 +110,7 @@ async function identityFor(
     dnsNames: [...new Set(dnsNames)],
     usage: 'server',
     days: 1,
+    clockOffsetMs: context.clockOffsetMs(),
   })
   return { ...pair, clientCa: signer.crt }
 }

@@ -90,8 +90,9 @@ export async function forward(from: SimulatedMachine, target: string): Promise<S
 }
 
 function findMachine(from: SimulatedMachine, target: string): SimulatedMachine | undefined {
-  return [...from.fleet.machines.values()].find(
-    (machine) => machine.spec.address === target || machine.machine.config?.hostname === target,
+  return [...from.fleet.machines.values()].find(({ spec, machine }) =>
+    // upgrade-k8s speaks of a machine by the address that its Node has.
+    [spec.address, spec.nodeAddress, machine.config?.hostname].includes(target),
   )
 }
 

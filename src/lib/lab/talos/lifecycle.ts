@@ -1,6 +1,7 @@
 /** A machine's life: power on, maintenance or boot, running, and what a sequence leaves behind (machined/main.go, v1.12.0). */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { networkAtBoot } from '../network.ts'
 import { bootPhases, installPhases, stagedInstallPhases, wipeRecord } from './phases.ts'
 import type { TalosSystem } from './record.ts'
 import { startService } from './services.ts'
@@ -78,6 +79,7 @@ export function createLifecycle(machine: SimulatedMachine, medium: TalosSystem):
     if (upgraded) maybeRollBack()
     machine.forgetConfig()
     delete record.pending
+    networkAtBoot(machine.lab, machine.spec.address)
     Object.assign(record, { powered: true, bootId: randomUUID(), bootedAt: new Date().toISOString() })
     record.running = record.disk?.boot ?? medium
     // What was told on the way down belongs to the boot before: talosctl replays this boot's events only.
@@ -128,8 +130,11 @@ export function createLifecycle(machine: SimulatedMachine, medium: TalosSystem):
     delete record.stagedUpgrade
     machine.setStage('installing')
     try {
+      // The boot that follows is the first one of the new system, and may fail like any other.
+      record.pending = { kind: 'upgrade', image }
       await machine.sequencer.run('install', stagedInstallPhases(machine, machine.fleet.images.pull(image)))
     } catch (error) {
+      delete record.pending
       machine.kernelLog.write(`staged upgrade failed: ${error}`)
       machine.restart('reboot')
     }

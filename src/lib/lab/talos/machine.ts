@@ -3,6 +3,8 @@
  * certificates, roles, validation of configs and etcd; hardware, installation and the time they take are simulated.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { clockOffsetMs } from '../clock.ts'
+import { cutOff } from '../network.ts'
 import type { ClusterSide, Lab, Machine, MachineSpec, Part, Stage } from '../types.ts'
 import { applyConfigMethods } from './apply-config.ts'
 import { cosiMethods } from './cosi.ts'
@@ -12,12 +14,14 @@ import { createEventLog, type MachineStatus, publishStatus } from './events.ts'
 import { type FleetOptions, fleetOf, leaveFleet } from './fleet.ts'
 import { healthMethods } from './health.ts'
 import { createKernelLog } from './kernel-log.ts'
+import { componentVersion } from './kubernetes-resources.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { parseMachineConfig } from './machine-config.ts'
 import { actionMethods } from './methods-actions.ts'
 import { etcdMethods } from './methods-etcd.ts'
 import { machineMethods } from './methods-machine.ts'
 import { certificateSigner, unmetConditions } from './readiness.ts'
+import { reconfigure } from './reconfigure.ts'
 import { loadRecord, type MachineRecord, saveRecord, type TalosSystem } from './record.ts'
 import { createResourceStore } from './resource-store.ts'
 import { machineResources } from './resources.ts'
@@ -101,6 +105,7 @@ export async function startMachine(
     bootId: record.bootId,
     version: record.running.version,
     schematic: record.running.schematic,
+    configVersion: (component) => componentVersion(resources, component),
   }
   const fault = (name: string) => lab.faults.active(name, spec.address)
   const timeSynced = () => !fault('time-not-synced')
@@ -133,6 +138,8 @@ export async function startMachine(
     config: () => machine.config,
     signer,
     fault,
+    cutOff: () => cutOff(lab, spec.address),
+    clockOffsetMs: () => clockOffsetMs(lab, spec.address),
     get implementation() {
       return implementation
     },
@@ -163,10 +170,12 @@ export async function startMachine(
       delete record.activeConfig
     },
     setConfig(source, persist) {
+      const before = machine.config
       machine.config = parseMachineConfig(source)
       record.activeConfig = source
       if (persist) record.persistedConfig = source
       save()
+      if (before && !down) reconfigure(simulated, before)
     },
     configure(source) {
       record.activeConfig = source

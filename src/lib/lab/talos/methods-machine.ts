@@ -54,6 +54,13 @@ export const machineMethods: Method[] = [
       await machine.events.follow(filter, signal, ({ id, actorId, data }) => void send({ id, actorId, data }))
     },
   ),
+  // The services that run in containers of their own; the pods' have no containers here.
+  unary<{ namespace: string }>(`${service}/Containers`, async ({ machine }, { namespace }) => ({
+    containers: machine.services
+      .list()
+      .filter(({ id, state }) => namespace === 'system' && state === 'Running' && containerised.has(id))
+      .map(({ id }) => ({ namespace, id, name: id, podId: id, image: '', pid: 0, status: 'RUNNING' })),
+  })),
   stream<{ namespace: number }>(`${service}/ImageList`, async ({ machine }, { namespace }, send) => {
     for (const reference of imagesOf(machine, namespace)) {
       const digest = `sha256:${createHash('sha256').update(reference).digest('hex')}`
@@ -61,6 +68,7 @@ export const machineMethods: Method[] = [
     }
   }),
   unary<{ namespace: number; reference: string }>(`${service}/ImagePull`, async ({ machine }, { reference }) => {
+    if (machine.fleet.images.has(reference)) return {}
     try {
       machine.fleet.images.pull(reference)
     } catch (error) {
@@ -81,6 +89,8 @@ export const machineMethods: Method[] = [
     })),
   })),
 ]
+
+const containerised = new Set(['apid', 'etcd', 'kubelet', 'trustd'])
 
 /** etcd's data appear a moment after the call: a second call meanwhile must meet the first one's. */
 const bootstrapping = new WeakMap<SimulatedMachine, Promise<void>>()

@@ -5,7 +5,7 @@ import { loadSync, type MessageTypeDefinition, type ServiceDefinition } from '@g
 
 const directory = fileURLToPath(new URL('./proto/', import.meta.url))
 
-const definitions = loadSync(['machine.proto', 'cluster.proto', 'storage.proto', 'cosi.proto'], {
+const definitions = loadSync(['machine.proto', 'cluster.proto', 'storage.proto', 'cosi.proto', 'resources.proto'], {
   includeDirs: [directory],
   // 64-bit numbers as decimal strings: member ids use all 64 bits.
   longs: String,

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { stringify } from 'yaml'
 import { clusterMembers } from './fleet.ts'
 import { chooseDisk } from './install-disk.ts'
+import { kubernetesResources } from './kubernetes-resources.ts'
 import { fillDefinition, resourceDefinitions } from './resource-definitions.ts'
 import type { Resource } from './resource-store.ts'
 import type { SimulatedMachine } from './simulated-machine.ts'
@@ -63,13 +64,17 @@ function runtimeResources(machine: SimulatedMachine): Resource[] {
       cmdline: 'talos.platform=metal console=tty0 init_on_alloc=1 slab_nomerge pti=on consoleblank=0',
     }),
     ...extensionResources(machine),
-    ...machine.services.list().map((service) =>
-      resource('Services.v1alpha1.talos.dev', service.id, {
-        running: service.state === 'Running',
-        healthy: service.healthy,
-        unknown: service.unknown,
-      }),
-    ),
+    // Talos tears the resource of a service down when it stops (v1alpha1/service.go).
+    ...machine.services
+      .list()
+      .filter(({ state }) => state !== 'Finished')
+      .map((service) =>
+        resource('Services.v1alpha1.talos.dev', service.id, {
+          running: service.state === 'Running',
+          healthy: service.healthy,
+          unknown: service.unknown,
+        }),
+      ),
     ...configResources(machine),
   ]
 }
@@ -218,7 +223,7 @@ function clusterResources(machine: SimulatedMachine, etcdMemberId: string | unde
     ...(etcdMemberId === undefined
       ? []
       : [resource('EtcdMembers.etcd.talos.dev', 'local', { memberID: etcdMemberId })]),
-    ...(config.role === 'controlplane' ? staticPods(config.kubernetesVersion) : []),
+    ...kubernetesResources(config),
   ]
 }
 
@@ -233,17 +238,6 @@ function memberResource(member: SimulatedMachine): Resource {
     operatingSystem: `Talos (${member.record.running.version})`,
     ...(config?.role === 'controlplane' ? { controlPlane: { port: 6443 } } : {}),
   })
-}
-
-function staticPods(version: string): Resource[] {
-  return ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) =>
-    resource('StaticPods.kubernetes.talos.dev', name, {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, namespace: 'kube-system', labels: { 'k8s-app': name, 'app.kubernetes.io/version': version } },
-      spec: { containers: [{ name, image: `registry.k8s.io/${name}:${version}` }] },
-    }),
-  )
 }
 
 /** go-humanize's Bytes: three digits at most, decimal units. */

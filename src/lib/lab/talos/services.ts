@@ -22,6 +22,9 @@ export interface ServiceTable {
   set(id: string, state: State, facts?: Partial<Pick<Service, 'healthy' | 'unknown' | 'message'>>): boolean
   /** Takes over what the cluster reports of this machine's kubelet and etcd. */
   adopt(states: ServiceState[]): boolean
+  /** Until it is released the cluster's word on this service counts for nothing: the machine restarts it. */
+  hold(id: string): void
+  release(id: string): void
   clear(): void
 }
 
@@ -39,6 +42,7 @@ const keptEvents = 20
 
 export function createServiceTable(events: EventLog): ServiceTable {
   const services = new Map<string, Service>()
+  const held = new Set<string>()
   const table: ServiceTable = {
     list: () => [...services.values()].sort((a, b) => a.id.localeCompare(b.id)),
     get: (id) => services.get(id),
@@ -69,12 +73,17 @@ export function createServiceTable(events: EventLog): ServiceTable {
     },
     adopt(states) {
       let changed = false
-      for (const { id, state, healthy, unknown, message } of states) {
+      for (const { id, state, healthy, unknown, message } of states.filter(({ id }) => !held.has(id))) {
         changed = table.set(id, state, { healthy, unknown, message: message || defaultMessage(state) }) || changed
       }
       return changed
     },
-    clear: () => services.clear(),
+    hold: (id) => void held.add(id),
+    release: (id) => void held.delete(id),
+    clear() {
+      services.clear()
+      held.clear()
+    },
   }
   return table
 }
