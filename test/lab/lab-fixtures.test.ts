@@ -2,7 +2,7 @@
  * The lab's fixtures: a drain meets Ceph, a database, an attached volume and a budget, and each behaves as the real one; the
  * faults that concern them begin and end. The real controllers, kubectl and talosctl judge.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { callSupervisor } from '../../src/lib/lab/control-socket.ts'
 import { addFixtures } from '../../src/lib/lab/fixtures/index.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
@@ -15,7 +15,10 @@ beforeAll(async () => {
   record = (await sharedLab()).record
   await addFixtures(record, { note: () => {} })
 })
-afterAll(() => clearFaults())
+afterEach(async () => {
+  await clearFaults()
+  await kubectl(record, 'uncordon', '-l', 'kubernetes.io/os=linux')
+})
 
 const addFault = (fault: ActiveFault) => callSupervisor(record.dir, 'POST', '/faults', fault)
 const clearFaults = () => callSupervisor<number>(record.dir, 'DELETE', '/faults')
@@ -92,7 +95,7 @@ describe('a drain', () => {
     await eventually(
       () => read('pdb', 'lab-fixtures', 'web', '.spec.maxUnavailable'),
       (now) => now === '0',
-      10,
+      30,
     )
     const held = await drain(node, '7s')
     expect(held.code).toBe(1)
@@ -132,7 +135,7 @@ describe('faults of the cluster', () => {
     await eventually(
       () => ceph('.details.OSDMAP_FLAGS.severity'),
       (severity) => severity === 'HEALTH_WARN',
-      10,
+      30,
     )
     expect(Date.now() - Date.parse(await ceph('.lastChecked'))).toBeGreaterThan(590_000)
     await clearFaults()
@@ -145,10 +148,10 @@ describe('faults of the cluster', () => {
     const phase = () => read('talosupgrades', 'default', 'lab-other-upgrader', '.status.phase')
     const holder = () => read('lease', 'kube-system', 'k8sops-stolen', '.spec.holderIdentity')
     await eventually(phase, (now) => now === 'Upgrading', 20)
-    await eventually(holder, (now) => now === 'thief', 10)
+    await eventually(holder, (now) => now === 'thief', 30)
     await clearFaults()
-    await eventually(phase, (now) => now.includes('not found'), 10)
-    await eventually(holder, (now) => now === '', 10)
+    await eventually(phase, (now) => now.includes('not found'), 30)
+    await eventually(holder, (now) => now === '', 30)
     await kubectl(record, '-n', 'kube-system', 'delete', 'lease', 'k8sops-stolen')
   })
 })

@@ -27,6 +27,8 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
   const pace = (wanted: number) => Math.max(300, wanted * 1000 * lab.spec.pace)
   /** When a switch was first seen, by the Cluster's uid; a new operator begins to count anew. */
   const switching = new Map<string, number>()
+  /** The primary that was written last, by uid: a list may still show the one before. */
+  const primaries = new Map<string, string>()
   const nodes = nodeList(view, () => operator.again())
 
   const operator = startOperator(lab, view, {
@@ -37,6 +39,7 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
       { apiVersion, kind: 'Backup', reconcile: reconcileBackup },
     ],
     unplayed: [{ apiVersion, kind: 'ScheduledBackup' }],
+    onStart: () => primaries.clear(),
   })
   /** The newest list of a kind; every change of it lets the operator look again. */
   const follow = (ref: ObjectRef): { list: KubeObject[]; end: () => void } => {
@@ -58,19 +61,22 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     const { instances } = cluster.spec as unknown as ClusterSpec
     const names = Array.from({ length: instances }, (_, index) => `${cluster.metadata.name}-${index + 1}`)
     const status = (cluster.status ?? {}) as Status
-    const primary = status.currentPrimary ?? names[0] ?? ''
+    const primary = primaries.get(cluster.metadata.uid ?? '') ?? status.currentPrimary ?? names[0] ?? ''
     await keepInstances(cluster, names, primary)
     const own = pods.list.filter(
       ({ metadata }) =>
         metadata.namespace === cluster.metadata.namespace &&
         metadata.labels?.['cnpg.io/cluster'] === cluster.metadata.name,
     )
+    await keepRoles(own, primary)
     const healthy = own.filter(isHealthy).map(({ metadata }) => metadata.name)
     if (status.currentPrimary === undefined) {
       const up = healthy.includes(primary)
       return write(cluster, own, { phase: up ? healthyPhase : 'Setting up primary', primary, target: primary })
     }
-    const target = chooseTarget(own, primary, status.targetPrimary ?? primary)
+    // What it was switched to last is no wish any more.
+    const asked = status.currentPrimary === primary ? status.targetPrimary : undefined
+    const target = chooseTarget(own, primary, asked ?? primary)
     if (target !== primary) return switchOver(cluster, own, primary, target)
     switching.delete(cluster.metadata.uid ?? '')
     const complete = healthy.length === instances
@@ -104,16 +110,21 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
       await write(cluster, own, { phase: planned ? 'Switchover in progress' : 'Failing over', primary, target })
       return leftMs
     }
-    // The new one first: a selector that finds two primaries for a moment is what the real operator shows as well.
-    for (const name of [target, primary]) {
-      const pod = own.find(({ metadata }) => metadata.name === name)
-      const labels = roleLabels(name === target ? 'primary' : 'replica')
-      if (pod) await view.writer().patch(pod, { metadata: { labels } })
-    }
+    await keepRoles(own, target)
     switching.delete(uid)
+    primaries.set(uid, target)
     lab.log(fieldManager, `${cluster.metadata.name}: ${target} is the primary, ${primary} was`)
     await write(cluster, own, { phase: 'Waiting for the instances to become active', primary: target, target })
     return 100
+  }
+
+  /** One primary, whatever a pod was made as: the budgets go by these labels. */
+  async function keepRoles(own: KubeObject[], primary: string): Promise<void> {
+    for (const pod of own) {
+      const role = pod.metadata.name === primary ? 'primary' : 'replica'
+      if (pod.metadata.labels?.['cnpg.io/instanceRole'] === role) continue
+      await view.writer().patch(pod, { metadata: { labels: roleLabels(role) } })
+    }
   }
 
   async function keepInstances(cluster: KubeObject, names: string[], primary: string): Promise<void> {

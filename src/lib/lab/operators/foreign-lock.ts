@@ -5,7 +5,8 @@ import type { ClusterView } from '../kube/cluster-view.ts'
 import type { Lab } from '../types.ts'
 import { followFault } from './fault-follower.ts'
 
-const leases = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace: 'kube-system' }
+const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' }
+const namespace = 'kube-system'
 const ours = { 'app.kubernetes.io/managed-by': 'k8sops' }
 const renewMs = 2_000
 
@@ -14,7 +15,11 @@ export function followForeignLock(lab: Lab, view: ClusterView): () => void {
   let thief = ''
 
   const list = async (): Promise<KubeObject[]> => {
-    const listed = await view.reads()?.list({ ...leases, labelSelector: 'app.kubernetes.io/managed-by=k8sops' })
+    const listed = await view.reads()?.list({
+      ...lease,
+      namespace,
+      labelSelector: 'app.kubernetes.io/managed-by=k8sops',
+    })
     if (!listed?.ok) throw new Error(listed?.detail ?? 'the API server has never been up')
     return listed.value
   }
@@ -24,18 +29,19 @@ export function followForeignLock(lab: Lab, view: ClusterView): () => void {
   const steal = async (named: string | undefined) => {
     const found = await list()
     if (named !== undefined && !found.some(({ metadata }) => metadata.name === named)) {
-      const metadata = { name: named, namespace: leases.namespace, labels: ours }
-      await view.writer().apply({ ...leases, metadata, spec: held(0) }, 'k8sops-lab')
+      await view
+        .writer()
+        .apply({ ...lease, metadata: { name: named, namespace, labels: ours }, spec: held(0) }, 'k8sops-lab')
     }
-    for (const lease of found.filter(({ metadata }) => named === undefined || metadata.name === named)) {
-      const { holderIdentity, leaseTransitions = 0 } = lease.spec as {
+    for (const one of found.filter(({ metadata }) => named === undefined || metadata.name === named)) {
+      const { holderIdentity, leaseTransitions = 0 } = one.spec as {
         holderIdentity?: string
         leaseTransitions?: number
       }
       // A free one is nobody's, so there is nothing to steal, unless it was asked for by name.
       if (!holderIdentity && named === undefined) continue
       const stolen = holderIdentity === thief ? { renewTime: time() } : held(leaseTransitions + 1)
-      await view.writer().patch(lease, { spec: stolen })
+      await view.writer().patch(one, { spec: stolen })
     }
   }
   const held = (leaseTransitions: number) => ({
@@ -56,9 +62,9 @@ export function followForeignLock(lab: Lab, view: ClusterView): () => void {
     },
     async end() {
       clearInterval(renewing)
-      for (const lease of await list()) {
+      for (const one of await list()) {
         // An empty holder is how k8sops itself gives a Lease back.
-        if (lease.spec?.holderIdentity === thief) await view.writer().patch(lease, { spec: { holderIdentity: '' } })
+        if (one.spec?.holderIdentity === thief) await view.writer().patch(one, { spec: { holderIdentity: '' } })
       }
     },
   })
