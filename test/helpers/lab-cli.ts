@@ -123,7 +123,8 @@ export interface LabCli {
   run: (args: string[], options?: CliOptions) => Promise<CliEnded>
   runs: () => StoredRun[]
   addFault: (fault: ActiveFault) => Promise<void>
-  clearFaults: () => Promise<void>
+  /** All of them without a name. */
+  clearFaults: (name?: string) => Promise<void>
   down: () => Promise<void>
 }
 
@@ -137,7 +138,8 @@ export function labCli(record: LabRecord, env: NodeJS.ProcessEnv): LabCli {
     run: (args, options) => start(args, options).ended,
     runs: () => listRuns(join(record.root, '.k8sops'), processes),
     addFault: (fault) => callSupervisor(record.dir, 'POST', '/faults', fault),
-    clearFaults: async () => void (await callSupervisor<number>(record.dir, 'DELETE', '/faults')),
+    clearFaults: async (name) =>
+      void (await callSupervisor<number>(record.dir, 'DELETE', name ? `/faults?name=${name}` : '/faults')),
     down: async () => void (await labDown(record, false)),
   }
 }

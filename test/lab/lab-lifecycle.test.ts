@@ -4,13 +4,16 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startTimeOf } from '../../src/lib/exec/process-info.ts'
+import { isAlive, processesOfRun, startTimeOf } from '../../src/lib/exec/process-info.ts'
+import type { ProcessId } from '../../src/lib/exec/types.ts'
 import { labDown } from '../../src/lib/lab/down.ts'
 import { processesOfLab } from '../../src/lib/lab/processes.ts'
 import { readStatus } from '../../src/lib/lab/read-status.ts'
 import { type LabRecord, readRecord } from '../../src/lib/lab/record.ts'
 import { statusRows } from '../../src/lib/lab/status-rows.ts'
+import { atWork } from '../helpers/kill.ts'
 import { bootstrapByHand, eventually, inLab, kubectl, labHome, labStatus, repositoryRoot } from '../helpers/lab.ts'
+import { labCli, patience } from '../helpers/lab-cli.ts'
 
 const home = labHome()
 let apps: LabRecord
@@ -110,8 +113,29 @@ describe('a lab that is up', () => {
   })
 })
 
-describe('after kill -9 of the supervisor', () => {
-  test('no process of a running cluster is left within a second, and lab up goes on with its state', async () => {
+/** Whatever these processes have started, and what that has started: pid and start time, which together name a process. */
+function descendantsOf(...ancestors: number[]): ProcessId[] {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1')
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+    } catch {
+      // Ended in between.
+    }
+  }
+  const descends = (pid: number): boolean => {
+    const parent = parents.get(pid) ?? 0
+    return ancestors.includes(parent) || (parent > 1 && descends(parent))
+  }
+  return [...parents.keys()]
+    .filter(descends)
+    .map((pid) => ({ pid, startTime: startTimeOf(pid) ?? 'gone' }))
+    .filter(({ startTime }) => startTime !== 'gone')
+}
+
+describe('after kill -9 of the supervisor and of a command at work', () => {
+  test('no process of either is left within a second, and lab up goes on with its state', async () => {
     await bootstrapByHand(apps)
     await kubectl(apps, 'create', 'configmap', 'canary', '--from-literal=a=b')
     const before = await kubectl(apps, 'get', 'configmap', 'canary', '-o', 'jsonpath={.metadata.uid}')
@@ -128,13 +152,17 @@ describe('after kill -9 of the supervisor', () => {
       }
     }
 
+    const lab = labCli(apps, home.env)
+    const command = lab.start(['bootstrap', '--until', 'crds/apply'])
+    await atWork('crds/apply')(command, lab)
     const supervisor = (await supervisorOf(apps))!
+    const all = descendantsOf(command.pid, supervisor.pid)
+    expect(all.length).toBeGreaterThan(children.length)
     process.kill(supervisor.pid, 'SIGKILL')
-    await eventually(
-      async () => processesOfLab(apps.id),
-      (left) => left.length === 0,
-      1,
-    )
+    process.kill(command.pid, 'SIGKILL')
+    const left = async () => [...all.filter(isAlive), ...processesOfLab(apps.id), ...processesOfRun(lab.runs()[0]!.id)]
+    await eventually(left, ({ length }) => length === 0, patience)
+    expect((await command.ended).signal).toBe('SIGKILL')
     expect((await readStatus((await readRecord(apps.dir))!)).item).toMatchObject({ state: 'crashed', orphans: 0 })
 
     const again = await home.up('apps')

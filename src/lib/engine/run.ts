@@ -158,6 +158,7 @@ function summarise(errors: OperatorError[], timeUpSec: number | undefined): Oper
   const first = errors.find((error) => !(error instanceof InterruptedError)) ?? errors[0]
   if (first instanceof InterruptedError && timeUpSec !== undefined)
     return new OperatorError(`the run's time limit of ${timeUpSec} s is over`, exitCodes.gate, {
+      ...(first.detail.command ? { command: first.detail.command } : {}),
       output: [first.message, first.detail.output].filter(Boolean).join('\n'),
     })
   if (!first || errors.length === 1) return first

@@ -153,7 +153,10 @@ async function act(context: StepContext, step: Step, action: ExecAction, phase: 
       onExit: ({ pid }, exitCode) => context.journal.append({ type: 'process-ended', step: step.id, pid, exitCode }),
     })
     if (result.exitCode === 0) return
-    if (result.ended === 'signal') throw new InterruptedError(`${step.title}: interrupted`, { command: result.line })
+    if (result.ended === 'signal') {
+      const output = result.tail.join('\n')
+      throw new InterruptedError(`${step.title}: interrupted`, { command: result.line, ...(output ? { output } : {}) })
+    }
     if (result.ended === 'stalled' && starts < (action.stall?.attempts ?? 1)) continue
     // Done already, says the tool (a call that was cut off and made again): verify looks whether that is so.
     if (result.ended === undefined && accepted.some((pattern) => pattern.test(textOf(result)))) return

@@ -5,6 +5,7 @@
 import type { Result, TalosPort, Verdict } from '../../types.ts'
 import type { Probe } from '../evaluate.ts'
 import { listOf } from '../fill.ts'
+import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
 
 type EtcdProbe = 'etcd-absent' | 'etcd-bootstrapped' | 'etcd-quorum'
@@ -14,7 +15,9 @@ interface Member {
   learner: boolean
 }
 
-export function etcdProbes(talos: TalosPort): Record<EtcdProbe, Probe> {
+export function etcdProbes(ports: GatePorts, talos: TalosPort): Record<EtcdProbe, Probe> {
+  const { talosconfig } = ports.target
+
   const ask = (nodes: string | undefined, signal: AbortSignal) =>
     Promise.all(listOf(nodes).map(async (node) => ({ node, members: await talos.etcdMembers(node, signal) })))
 
@@ -34,12 +37,13 @@ export function etcdProbes(talos: TalosPort): Record<EtcdProbe, Probe> {
       if (member) return { status: 'pass', detail: `${member.node} has an etcd` }
       const silent = answers.flatMap(({ members }) => (isSilent(members) ? [members] : []))
       if (silent.length > 0) return unreadable(...silent)
+      const [first = ''] = listOf(params.nodes)
       return {
         status: 'fail',
         detail: 'no control plane has an etcd',
         waitingFor: ['an etcd on one of the control planes'],
-        // Said only when waiting for it was in vain: bootstrap has been called by then.
-        next: `if bootstrap said "etcd data directory is not empty", the machine holds etcd data of an older installation: wipe it with talosctl -n ADDRESS reset --system-labels-to-wipe EPHEMERAL --reboot --graceful=false, then go on`,
+        // Said only when waiting for it was in vain: bootstrap has been called by then, on the first of them.
+        next: `if bootstrap said "etcd data directory is not empty", ${first} holds etcd data of an older installation: wipe it, then go on: talosctl --talosconfig ${talosconfig} -e ${first} -n ${first} reset --system-labels-to-wipe EPHEMERAL --reboot --graceful=false`,
       }
     },
 

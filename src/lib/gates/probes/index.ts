@@ -23,7 +23,7 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...machineProbes(ports, talos),
     ...inventoryProbes(ports, kube, talos),
     ...upgradeProbes(ports, talos),
-    ...etcdProbes(talos),
+    ...etcdProbes(ports, talos),
     ...etcdHealthProbes(talos),
     ...etcdSnapshotProbes(ports),
     ...apiProbes(ports, kube),

@@ -31,6 +31,8 @@ export function createCluster(lab: Lab): Cluster {
   const up = new Map<string, Machine>()
   /** Left etcd on their own wish: they come back with the next boot, not by themselves. */
   const left = new Set<string>()
+  /** Wiped since `etcd-already-bootstrapped` was added: what it left there is gone. */
+  const wiped = new Set<string>()
   const listeners = new Set<() => void>()
   let apiUp = false
   let welcomed = false
@@ -112,6 +114,7 @@ export function createCluster(lab: Lab): Cluster {
 
   /** `etcd-already-bootstrapped` with `by=old-data`: the directory of an earlier installation, with no etcd running in it. */
   const holdsOldData = ({ spec: { address } }: Machine): boolean => {
+    if (wiped.has(address)) return false
     const fault = lab.faults.active('etcd-already-bootstrapped', address)
     return fault?.params?.by === 'old-data' && (fault.node !== undefined || address === spec.machines[0]?.address)
   }
@@ -143,6 +146,7 @@ export function createCluster(lab: Lab): Cluster {
   }
 
   const unsubscribe = lab.faults.onChange(() => {
+    if (!lab.faults.active('etcd-already-bootstrapped')) wiped.clear()
     for (const machine of up.values()) kubelets.reachable(machine, !cutOff(lab, machine.spec.address))
     void advance()
   })
@@ -174,6 +178,7 @@ export function createCluster(lab: Lab): Cluster {
     },
     async machineWiped(machine) {
       up.delete(machine.spec.address)
+      wiped.add(machine.spec.address)
       await Promise.all([etcd.wipe(machine), kubelets.forget(machine)])
       await advance()
     },

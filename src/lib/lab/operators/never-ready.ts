@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
-import { isTrue, nextConditions } from '../kube/conditions.ts'
+import { conditionsOf, isTrue, nextConditions } from '../kube/conditions.ts'
 import type { Lab } from '../types.ts'
 
 const policyName = 'lab-flux-never-ready'
@@ -34,6 +34,7 @@ export function followNeverReady(lab: Lab, view: ClusterView): () => void {
       if (last !== undefined) {
         await writer.remove({ apiVersion: admission, kind: 'ValidatingAdmissionPolicyBinding', name: policyName })
         await writer.remove({ apiVersion: admission, kind: 'ValidatingAdmissionPolicy', name: policyName })
+        if (last !== '') await askAgain(last)
       }
     } else {
       for (const object of policyFor(held)) await writer.apply(object, 'k8sops-lab')
@@ -44,32 +45,50 @@ export function followNeverReady(lab: Lab, view: ClusterView): () => void {
 
   /** What is Ready already stays so until its controller looks again, which may be an hour. */
   const takeReadyAway = async (held: string) => {
-    for (const kind of kinds) {
-      const listed = await view.reads()?.list(kind)
-      if (!listed?.ok) continue
-      for (const object of listed.value.filter((each) => nameOf(each) === held && isTrue(each, 'Ready'))) {
-        const message = 'Health check failed: held back by the lab (fault flux-never-ready)'
-        const condition = { type: 'Ready', status: 'False' as const, reason: 'HealthCheckFailed', message }
-        await untilRefused(object)
-        await view.writer().patchStatus(object, { conditions: nextConditions(object, [condition]) })
-      }
+    for (const object of await named(held)) {
+      if (!isTrue(object, 'Ready')) continue
+      const message = 'Health check failed: held back by the lab (fault flux-never-ready)'
+      await untilEnforced(object, true)
+      await view.writer().patchStatus(object, readiness(object, 'False', 'HealthCheckFailed', message))
     }
   }
 
-  /** The API server enforces a policy a moment after it was written (1.35); until then a controller could set Ready again. */
-  const untilRefused = async (object: KubeObject) => {
-    const status = { conditions: object.status?.conditions, observedGeneration: object.metadata.generation }
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(100)) {
-      const refused = await view
-        .writer()
-        .patchStatus(object, status, { dryRun: true })
-        .then(
-          () => false,
-          () => true,
-        )
-      if (refused) return
+  /**
+   * As `flux reconcile`, or the next look would be an hour away. helm-controller (1.6) moreover never repeats a report that
+   * was refused: it finds the release in sync and leaves Ready unknown for good (helm-controller#1409), unless it is forced.
+   */
+  const askAgain = async (released: string) => {
+    const requested = new Date().toISOString()
+    for (const object of await named(released)) {
+      if (isTrue(object, 'Ready')) continue
+      await untilEnforced(object, false)
+      const stranded = object.kind === 'HelmRelease' && !isTrue(object, 'Released')
+      const annotations = {
+        'reconcile.fluxcd.io/requestedAt': requested,
+        ...(stranded ? { 'reconcile.fluxcd.io/forceAt': requested } : {}),
+      }
+      await view.writer().patch(object, { metadata: { annotations } })
     }
-    lab.log('operators', `flux-never-ready: ${nameOf(object)} could still become Ready after 10 s`)
+  }
+
+  const named = async (name: string): Promise<KubeObject[]> => {
+    const lists = await Promise.all(kinds.map((kind) => view.reads()?.list(kind)))
+    return lists.flatMap((listed) => (listed?.ok ? listed.value.filter((object) => nameOf(object) === name) : []))
+  }
+
+  /** The API server follows a policy a moment after it was written or removed (1.35); until then the old rule holds. */
+  const untilEnforced = async (object: KubeObject, refused: boolean) => {
+    const ready = readiness(object, 'True', 'ReconciliationSucceeded', 'tried by the lab')
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(100)) {
+      const tried = view.writer().patchStatus(object, ready, { dryRun: true })
+      const wasRefused = await tried.then(
+        () => false,
+        () => true,
+      )
+      if (wasRefused === refused) return
+    }
+    const state = refused ? 'could still become Ready' : 'is still held back'
+    lab.log('operators', `flux-never-ready: ${nameOf(object)} ${state} after 10 s`)
   }
 
   const ends = [lab.faults.onChange(follow), view.onCrds(follow)]
@@ -80,6 +99,13 @@ export function followNeverReady(lab: Lab, view: ClusterView): () => void {
 }
 
 const nameOf = ({ metadata }: KubeObject) => `${metadata.namespace}/${metadata.name}`
+
+const readiness = (object: KubeObject, status: 'True' | 'False', reason: string, message: string) => ({
+  conditions: [
+    ...conditionsOf(object).filter(({ type }) => type !== 'Ready'),
+    ...nextConditions(object, [{ type: 'Ready', status, reason, message }]),
+  ],
+})
 
 function policyFor(held: string) {
   const [namespace = '', name = ''] = held.split('/')
