@@ -24,7 +24,13 @@ export function toolError(step: Step, action: ExecAction, result: ExecResult, re
 }
 
 /** Wrong files (2) come before an absent cluster (4), and that before a gate that simply does not hold (3). */
-export function gateError(step: Step, checks: Check[], verdicts: Verdict[], how: string): OperatorError {
+export function gateError(
+  step: Step,
+  checks: Check[],
+  verdicts: Verdict[],
+  how: string,
+  said?: ExecResult,
+): OperatorError {
   const open = verdicts.flatMap((verdict, index) =>
     verdict.status === 'pass' ? [] : [{ verdict, check: checks[index]! }],
   )
@@ -38,7 +44,8 @@ export function gateError(step: Step, checks: Check[], verdicts: Verdict[], how:
   })
   const next = new Set(open.map(({ verdict }) => verdict.next).filter((line) => line !== undefined))
   const detail = {
-    output: lines.join('\n'),
+    ...(said ? { command: said.line } : {}),
+    output: [...(said?.tail ?? []), ...lines].join('\n'),
     ...(next.size > 0 ? { next: [...next].join('\n') } : {}),
     ...(step.runbook ? { runbook: step.runbook } : {}),
   }

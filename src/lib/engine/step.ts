@@ -92,8 +92,8 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   }
   // From here on an `after` step is past the point where it can be left half done.
   const busy: Phase = { signal: step.interrupt === 'now' ? idle.signal : context.kill, deadline }
-  if (step.action.kind === 'exec') await act(context, step, step.action, busy)
-  await waitForAll(context, step, step.verify, busy, waits, '')
+  const said = step.action.kind === 'exec' ? await act(context, step, step.action, busy) : undefined
+  await waitForAll(context, step, step.verify, busy, waits, '', said)
   return undefined
 }
 
@@ -131,7 +131,13 @@ async function orGiveUp(looking: Promise<Verdict>, limitMs: number, detail: stri
   }
 }
 
-async function act(context: StepContext, step: Step, action: ExecAction, phase: Phase): Promise<void> {
+/** Returns what the tool said when it failed and that was accepted: the reason, should `verify` not hold. */
+async function act(
+  context: StepContext,
+  step: Step,
+  action: ExecAction,
+  phase: Phase,
+): Promise<ExecResult | undefined> {
   const patterns = (action.retry?.while ?? []).map((source) => new RegExp(source, 'i'))
   const accepted = (action.accept ?? []).map((source) => new RegExp(source, 'i'))
   for (let starts = 1; ; starts++) {
@@ -152,14 +158,14 @@ async function act(context: StepContext, step: Step, action: ExecAction, phase: 
       },
       onExit: ({ pid }, exitCode) => context.journal.append({ type: 'process-ended', step: step.id, pid, exitCode }),
     })
-    if (result.exitCode === 0) return
+    if (result.exitCode === 0) return undefined
     if (result.ended === 'signal') {
       const output = result.tail.join('\n')
       throw new InterruptedError(`${step.title}: interrupted`, { command: result.line, ...(output ? { output } : {}) })
     }
     if (result.ended === 'stalled' && starts < (action.stall?.attempts ?? 1)) continue
     // Done already, says the tool (a call that was cut off and made again): verify looks whether that is so.
-    if (result.ended === undefined && accepted.some((pattern) => pattern.test(textOf(result)))) return
+    if (result.ended === undefined && accepted.some((pattern) => pattern.test(textOf(result)))) return result
     const again = result.ended === undefined && patterns.some((pattern) => pattern.test(textOf(result)))
     const pauseMs = (action.retry?.everySec ?? 0) * 1000
     if (!again || performance.now() + pauseMs >= phase.deadline) throw toolError(step, action, result, again)
@@ -186,10 +192,11 @@ async function waitForAll(
   phase: Phase,
   waits: Waits,
   how: string,
+  said?: ExecResult,
 ): Promise<void> {
   const begun = performance.now()
   for (let together = false; !together; ) {
-    const waited = await waitForEach(context, step, checks, phase, waits, how)
+    const waited = await waitForEach(context, step, checks, phase, waits, how, accepted)
     const verdicts =
       waited && checks.length > 1 ? await Promise.all(checks.map((check) => lookOnce(context, check, phase))) : []
     together = verdicts.every(({ status }) => status === 'pass')
@@ -205,6 +212,7 @@ async function waitForEach(
   phase: Phase,
   waits: Waits,
   how: string,
+  accepted?: ExecResult,
 ): Promise<boolean> {
   if (checks.length === 0) return false
   const begun = performance.now()
@@ -237,7 +245,7 @@ async function waitForEach(
   if (phase.signal.aborted || context.kill.aborted) {
     throw new InterruptedError(`${step.title}: interrupted`, { output: [...open.values()].flat().join('\n') })
   }
-  throw gateError(step, checks, verdicts, how)
+  throw gateError(step, checks, verdicts, how, said)
 }
 
 /** Waiting for a lock while its API server is away must not keep Ctrl-C waiting. */
