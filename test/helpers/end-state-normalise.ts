@@ -96,23 +96,32 @@ const isSuperseded = (object: KubeObject) => isHelmRecord(object) && object.meta
 
 type Rule = (object: JsonObject) => void
 
+/** That somebody asked Flux to look again (`flux reconcile`) is the way there; Flux keeps when it last answered. */
+const questions = ['reconcile.fluxcd.io/requestedAt', 'reconcile.fluxcd.io/forceAt']
+function isOnlyAQuestion({ fieldsV1 = null }: JsonObject): boolean {
+  const annotations = isObject(fieldsV1) ? at(at(fieldsV1, 'f:metadata'), 'f:annotations') : {}
+  const fields = Object.keys(annotations).filter((field) => field !== '.')
+  return fields.length > 0 && fields.every((field) => questions.includes(field.slice(2)))
+}
+
 function metadata(object: JsonObject): void {
   const meta = at(object, 'metadata')
   // When and how often something was written is not what it is.
   drop(meta, 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'name')
   // Written by the controller manager only when a pod changed while it looked.
-  drop(meta.annotations, 'endpoints.kubernetes.io/last-change-trigger-time')
+  drop(meta.annotations, 'endpoints.kubernetes.io/last-change-trigger-time', ...questions)
   if (Object.keys((meta.annotations ?? {}) as JsonObject).length === 0) drop(meta, 'annotations')
-  const managers = list(meta.managedFields).map(({ manager, operation, subresource = '' }) =>
-    `${manager} ${operation} ${subresource}`.trim(),
-  )
   // One entry a manager: how many writes it needed, and when, is the way there.
+  const managers = list(meta.managedFields)
+    .filter((entry) => !isOnlyAQuestion(entry))
+    .map(({ manager, operation, subresource = '' }) => `${manager} ${operation} ${subresource}`.trim())
   meta.managedFields = [...new Set(managers)].sort()
 }
 
 function status(object: JsonObject): void {
   // Generations count writes; a duration is another one each time.
   drop(object.status, 'observedGeneration', 'lastAttemptedGeneration', 'lastAttemptedReleaseActionDuration')
+  drop(object.status, 'lastHandledReconcileAt', 'lastHandledForceAt')
   deepObjects(object.status, (inner) => {
     if (!Array.isArray(inner.conditions)) return
     // Messages tell durations and counts; type, status and reason tell what holds.

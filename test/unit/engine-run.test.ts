@@ -134,6 +134,16 @@ describe('time', () => {
     expect(result.exitCode).toBe(6)
   })
 
+  test('stopped while it tries again, it says why it had to', async () => {
+    const retry = { while: ['connection refused'], everySec: 60 }
+    const action = { kind: 'exec' as const, pipeline: [shell('echo connection refused >&2; exit 1')], retry }
+    const plan = makePlan([makeFile('a', { action, timeoutSec: 120 })])
+    const result = await run(plan, surroundings(world, { timeoutSec: 2 }))
+    expect(states(result)).toEqual({ a: 'interrupted' })
+    expect(result.error?.message).toContain('time limit of 2 s')
+    expect(result.error?.message).toMatch(/\$ kubectl .*\n.*\n?connection refused/)
+  })
+
   test('retries while the output says so, and only then', async () => {
     const flaky = 'if [ -e tried ]; then echo a > state/a; else touch tried; echo "Connection REFUSED" >&2; exit 1; fi'
     const step = makeFile('a', {}, flaky)

@@ -1,5 +1,5 @@
 /** What a step's failure says: which class of error, the command, what it printed, what is still open. */
-import { ConfigError, GateError, OperatorError, ToolError, UnreachableError } from '../errors.ts'
+import { ConfigError, GateError, InterruptedError, OperatorError, ToolError, UnreachableError } from '../errors.ts'
 import { describeCheck } from '../exec/render.ts'
 import type { ExecResult } from '../exec/types.ts'
 import type { Check, Step, Verdict } from '../types.ts'
@@ -23,13 +23,26 @@ export function toolError(step: Step, action: ExecAction, result: ExecResult, re
   })
 }
 
+/** One that was ended in silence stands beside what the try before it had said. */
+export function said(result: ExecResult, before: ExecResult | undefined): ExecResult {
+  return result.tail.length === 0 && before ? { ...result, tail: before.tail } : result
+}
+
+/** @param result of the tool that was at work, or had failed and was about to be asked again */
+export function interrupted(step: Step, result?: ExecResult): InterruptedError {
+  return new InterruptedError(`${step.title}: interrupted`, {
+    ...(result ? { command: result.line } : {}),
+    ...(result && result.tail.length > 0 ? { output: result.tail.join('\n') } : {}),
+  })
+}
+
 /** Wrong files (2) come before an absent cluster (4), and that before a gate that simply does not hold (3). */
 export function gateError(
   step: Step,
   checks: Check[],
   verdicts: Verdict[],
   how: string,
-  said?: ExecResult,
+  accepted?: ExecResult,
 ): OperatorError {
   const open = verdicts.flatMap((verdict, index) =>
     verdict.status === 'pass' ? [] : [{ verdict, check: checks[index]! }],
@@ -44,8 +57,8 @@ export function gateError(
   })
   const next = new Set(open.map(({ verdict }) => verdict.next).filter((line) => line !== undefined))
   const detail = {
-    ...(said ? { command: said.line } : {}),
-    output: [...(said?.tail ?? []), ...lines].join('\n'),
+    ...(accepted ? { command: accepted.line } : {}),
+    output: [...(accepted?.tail ?? []), ...lines].join('\n'),
     ...(next.size > 0 ? { next: [...next].join('\n') } : {}),
     ...(step.runbook ? { runbook: step.runbook } : {}),
   }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { InterruptedError, OperatorError } from '../errors.ts'
 import type { Exec, ExecResult } from '../exec/types.ts'
 import type { Check, RunEvent, Step, StepResult, Verdict } from '../types.ts'
-import { type ExecAction, gateError, toolError, unexpected } from './failures.ts'
+import { type ExecAction, gateError, interrupted, said, toolError, unexpected } from './failures.ts'
 import type { Journal } from './journal.ts'
 import type { GatePort, RunLock } from './ports.ts'
 
@@ -92,8 +92,8 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   }
   // From here on an `after` step is past the point where it can be left half done.
   const busy: Phase = { signal: step.interrupt === 'now' ? idle.signal : context.kill, deadline }
-  const said = step.action.kind === 'exec' ? await act(context, step, step.action, busy) : undefined
-  await waitForAll(context, step, step.verify, busy, waits, '', said)
+  const accepted = step.action.kind === 'exec' ? await act(context, step, step.action, busy) : undefined
+  await waitForAll(context, step, step.verify, busy, waits, '', accepted)
   return undefined
 }
 
@@ -140,9 +140,11 @@ async function act(
 ): Promise<ExecResult | undefined> {
   const patterns = (action.retry?.while ?? []).map((source) => new RegExp(source, 'i'))
   const accepted = (action.accept ?? []).map((source) => new RegExp(source, 'i'))
+  // What the tool said before it was asked again: the reason, when the last try is ended before it can say it.
+  let failed: ExecResult | undefined
   for (let starts = 1; ; starts++) {
     await orAborted(context.lock.beforeWrite(step.id), AbortSignal.any([phase.signal, context.kill]))
-    stopIfInterrupted(context, step, phase.signal)
+    stopIfInterrupted(context, step, phase.signal, failed)
     const result = await context.exec({
       pipeline: action.pipeline,
       timeoutSec: Math.max((phase.deadline - performance.now()) / 1000, 0),
@@ -159,19 +161,16 @@ async function act(
       onExit: ({ pid }, exitCode) => context.journal.append({ type: 'process-ended', step: step.id, pid, exitCode }),
     })
     if (result.exitCode === 0) return undefined
-    if (result.ended === 'signal') {
-      const output = result.tail.join('\n')
-      throw new InterruptedError(`${step.title}: interrupted`, { command: result.line, ...(output ? { output } : {}) })
-    }
+    if (result.ended === 'signal') throw interrupted(step, said(result, failed))
     if (result.ended === 'stalled' && starts < (action.stall?.attempts ?? 1)) continue
     // Done already, says the tool (a call that was cut off and made again): verify looks whether that is so.
     if (result.ended === undefined && accepted.some((pattern) => pattern.test(textOf(result)))) return result
     const again = result.ended === undefined && patterns.some((pattern) => pattern.test(textOf(result)))
     const pauseMs = (action.retry?.everySec ?? 0) * 1000
-    if (!again || performance.now() + pauseMs >= phase.deadline) throw toolError(step, action, result, again)
-    await sleep(pauseMs, undefined, { signal: phase.signal }).catch(() =>
-      stopIfInterrupted(context, step, phase.signal),
-    )
+    if (!again || performance.now() + pauseMs >= phase.deadline)
+      throw toolError(step, action, said(result, failed), again)
+    failed = result
+    await sleep(pauseMs, undefined, { signal: phase.signal }).catch(() => {})
   }
 }
 
@@ -192,7 +191,7 @@ async function waitForAll(
   phase: Phase,
   waits: Waits,
   how: string,
-  said?: ExecResult,
+  accepted?: ExecResult,
 ): Promise<void> {
   const begun = performance.now()
   for (let together = false; !together; ) {
@@ -245,7 +244,7 @@ async function waitForEach(
   if (phase.signal.aborted || context.kill.aborted) {
     throw new InterruptedError(`${step.title}: interrupted`, { output: [...open.values()].flat().join('\n') })
   }
-  throw gateError(step, checks, verdicts, how, said)
+  throw gateError(step, checks, verdicts, how, accepted)
 }
 
 /** Waiting for a lock while its API server is away must not keep Ctrl-C waiting. */
@@ -259,8 +258,8 @@ async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void
   await Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', give))
 }
 
-function stopIfInterrupted(context: StepContext, step: Step, signal: AbortSignal): void {
-  if (signal.aborted || context.kill.aborted) throw new InterruptedError(`${step.title}: interrupted`)
+function stopIfInterrupted(context: StepContext, step: Step, signal: AbortSignal, failed?: ExecResult): void {
+  if (signal.aborted || context.kill.aborted) throw interrupted(step, failed)
 }
 
 function waited(waits: Waits): Partial<StepResult> {
