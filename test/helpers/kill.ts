@@ -11,7 +11,7 @@ import type { JournalEntry } from '../../src/lib/engine/journal.ts'
 import { isResumable } from '../../src/lib/engine/runs.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { eventually } from './lab.ts'
-import { type CliEnded, type CliProcess, type LabCli, patience, told } from './lab-cli.ts'
+import { type CliEnded, type CliProcess, type LabCli, told } from './lab-cli.ts'
 
 /** K8SOPS_TEST_SEED repeats a run; the default is another one each day. */
 export const seed = process.env.K8SOPS_TEST_SEED ?? new Date().toISOString().slice(0, 10)
@@ -104,7 +104,7 @@ export async function killAtInstants(
 export async function nothingLeft(lab: LabCli): Promise<void> {
   const ids = lab.runs().map(({ id }) => id)
   const left = async () => ids.flatMap((id) => processes.ofRun(id))
-  await eventually(left, (alive) => alive.length === 0, 2 * patience)
+  await eventually(left, (alive) => alive.length === 0, 2)
 }
 
 /** When to strike: settles at that moment of a run, rejects when the run ends without it. */

@@ -1,7 +1,6 @@
 /** The command line as an operator starts it: a process of its own, in its own process group, on a lab. */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { listRuns, type StoredRun } from '../../src/lib/engine/runs.ts'
@@ -12,6 +11,8 @@ import type { LabRecord } from '../../src/lib/lab/record.ts'
 import type { ActiveFault } from '../../src/lib/lab/types.ts'
 import type { RunEvent, RunResult } from '../../src/lib/types.ts'
 import { repositoryRoot } from './lab.ts'
+
+export { patience } from './patience.ts'
 
 /** What an operator gets to see. `error`: of a command that ended before a run began. */
 export interface CliEnded {
@@ -40,12 +41,6 @@ export interface CliOptions {
   preload?: string
   cwd?: string
 }
-
-/**
- * Limits of a test are this many times as long: 1 on a quiet machine, more where others compute as well. The same
- * for the whole test, so that what is given to a command and what is expected of it fit together.
- */
-export const patience = Math.min(Math.max(1, (loadavg()[0] ?? 0) / availableParallelism() / 2), 6)
 
 /** Starts `k8sops ARGS -o json`; progress comes as NDJSON on stderr, the result as JSON on stdout. */
 export function startCli(args: string[], { env = process.env, preload, cwd = repositoryRoot }: CliOptions): CliProcess {

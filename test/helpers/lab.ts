@@ -12,6 +12,7 @@ import type { LabRecord } from '../../src/lib/lab/record.ts'
 import type { LabStatus } from '../../src/lib/lab/status.ts'
 import { labTools } from '../../src/lib/lab/tools.ts'
 import { labUp, type UpResult } from '../../src/lib/lab/up.ts'
+import { patience, slowness } from './patience.ts'
 
 const run = promisify(execFile)
 
@@ -76,13 +77,18 @@ export async function inLabWith(
   }
 }
 
-/** Asks until the answer is right. Throws with the last answer when it isn't within the time. */
+/**
+ * Asks until the answer is right. Throws with the last answer when it isn't within the time.
+ * @param seconds on a quiet machine; more where it is busy when they are over
+ */
 export async function eventually<T>(ask: () => Promise<T>, right: (answer: T) => boolean, seconds: number): Promise<T> {
-  const deadline = Date.now() + seconds * 1000
+  const begun = Date.now()
   for (;;) {
     const answer = await ask()
     if (right(answer)) return answer
-    if (Date.now() > deadline) throw new Error(`not within ${seconds} s; the last answer: ${JSON.stringify(answer)}`)
+    const allowed = Math.round(seconds * Math.max(patience, slowness()))
+    if (Date.now() > begun + allowed * 1000)
+      throw new Error(`not within ${allowed} s; the last answer: ${JSON.stringify(answer)}`)
     await delay(100)
   }
 }

@@ -197,7 +197,7 @@ fault(
     await eventually(
       () => etcdMembers('cp2'),
       ({ length }) => length > 0,
-      60 * patience,
+      60,
     )
     const ended = await run(...next('etcd/bootstrap'))
     expect(ended, told(ended)).toMatchObject({ code: 0 })
