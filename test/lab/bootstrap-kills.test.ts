@@ -47,7 +47,10 @@ function expectSucceeded(ended: CliEnded, before: string): void {
 }
 
 async function expectSameEnd(lab: LabCli, before: string): Promise<void> {
-  expect(differences(expected, await readEndState(lab.record)), `after ${before}`).toEqual([])
+  const found = differences(expected, await readEndState(lab.record))
+  // At once: the test may have an hour to go before it says so itself.
+  if (found.length > 0) tell(`not the same end after ${before}:\n${found.join('\n')}`)
+  expect(found, `after ${before}`).toEqual([])
 }
 
 describe('a bootstrap ends as an undisturbed one', () => {
