@@ -37,6 +37,8 @@ export function boundaryOf(entry: JournalEntry): string {
 export interface Boundaries {
   env: NodeJS.ProcessEnv
   used: () => string[]
+  /** From now on only at these. */
+  narrow: (only: string[]) => void
   remove: () => void
 }
 
@@ -45,9 +47,11 @@ export function boundaries(only?: string[]): Boundaries {
   const dir = mkdtempSync(join(tmpdir(), 'k8sops-kill-'))
   const file = join(dir, 'boundaries.json')
   writeFileSync(file, JSON.stringify({ only, used: [] }))
+  const used = () => (JSON.parse(readFileSync(file, 'utf8')) as { used: string[] }).used
   return {
     env: { K8SOPS_TEST_BOUNDARIES: file, K8SOPS_TEST_BOUNDARY_SEED: seed },
-    used: () => (JSON.parse(readFileSync(file, 'utf8')) as { used: string[] }).used,
+    used,
+    narrow: (chosen) => writeFileSync(file, JSON.stringify({ only: chosen, used: used() })),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   }
 }

@@ -212,6 +212,17 @@ describe('interrupts', () => {
     )
   })
 
+  test('side by side, what acts finishes, the others do not begin, and the run counts as interrupted', async () => {
+    const handle = surroundings(world)
+    stopWhen(handle, 'a', () => handle.stop.abort())
+    const acting = makeFile('a', { group: 'g', interrupt: 'after' }, 'echo begun; sleep 0.4; echo a > state/a')
+    const require = [{ gate: 'never' }]
+    const waiting = ['b', 'c'].map((name) => makeFile(name, { group: 'g', interrupt: 'after', require }))
+    const result = await run(makePlan([acting, ...waiting]), handle)
+    expect(states(result)).toEqual({ a: 'done', b: 'interrupted', c: 'interrupted' })
+    expect(result).toMatchObject({ outcome: 'interrupted', exitCode: 6 })
+  })
+
   test('a second Ctrl-C ends an `after` step too', async () => {
     const handle = surroundings(world)
     stopWhen(handle, 'a', () => {

@@ -164,10 +164,10 @@ function summarise(errors: OperatorError[], timeUpSec: number | undefined): Oper
   if (!first || errors.length === 1) return first
   const rest = errors.filter((error) => error !== first)
   const output = [first.detail.output, ...rest.flatMap((error) => [error.message, error.detail.output])]
-  return Object.assign(new OperatorError(first.message, first.exitCode, first.detail), {
-    name: first.name,
-    detail: { ...first.detail, output: output.filter(Boolean).join('\n') },
-  })
+  const detail = { ...first.detail, output: output.filter(Boolean).join('\n') }
+  // It stays what it is: the run is judged by its kind.
+  if (first instanceof InterruptedError) return new InterruptedError(first.message, detail)
+  return Object.assign(new OperatorError(first.message, first.exitCode, detail), { name: first.name })
 }
 
 /** The error as it stands in result.json: message, command and output in one text, next apart. */

@@ -2,7 +2,7 @@
 import { renderKustomizationArgs, selectKindArgs } from '../tools/filters.args.ts'
 import { syncReleaseArgs } from '../tools/helmfile.args.ts'
 import { applyStdinArgs, deletePendingReleasesArgs } from '../tools/kubectl.args.ts'
-import type { Step } from '../types.ts'
+import type { Check, Step } from '../types.ts'
 import { type BootstrapRelease, fluxNamespace, type SecretStores } from './bootstrap-files.ts'
 import { type BootstrapInput, bootstrapRunbook, check, whileApiIsAway } from './bootstrap-input.ts'
 
@@ -32,7 +32,14 @@ export function releaseSteps(input: BootstrapInput): Step[] {
     nodesReady,
     ...(params.skipFlux
       ? []
-      : [...settle(input, flux), ...flux.map((release) => sync(input, release)), reconciled(input)]),
+      : [
+          ...settle(input, flux),
+          ...flux.slice(0, -1).map((release) => sync(input, release)),
+          // The last one starts Flux, which goes on by itself when our helm is killed: a second helm would meet Flux's at
+          // the same release, and the record of whoever comes last would stay.
+          ...flux.slice(-1).map((release) => sync(input, release, [check('flux-instance-present')])),
+          reconciled(input),
+        ]),
   ]
 }
 
@@ -59,14 +66,15 @@ function settle({ cluster, target }: BootstrapInput, releases: BootstrapRelease[
   })
 }
 
-function sync({ cluster, target, files }: BootstrapInput, release: BootstrapRelease): Step {
+/** @param unless instead of the release being in place */
+function sync({ cluster, target, files }: BootstrapInput, release: BootstrapRelease, unless?: Check[]): Step {
   const { namespace, name, version } = release
   const inPlace = [check('release-in-place', { namespace, name, version })]
   const selection = { file: files.appsHelmfile, environment: cluster.name, context: target.context }
   return {
     id: `${name}/sync`,
     title: `Install ${name} ${version}`,
-    unless: inPlace,
+    unless: unless ?? inPlace,
     action: {
       kind: 'exec',
       pipeline: [syncReleaseArgs(selection, { name, namespace })],

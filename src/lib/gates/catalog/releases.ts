@@ -40,6 +40,13 @@ export const releaseGates = {
     next: 'kubectl describe clustersecretstore $name; kubectl -n external-secrets logs deploy/onepassword-connect',
     runbook: 'docs/runbooks/external-secrets.md',
   },
+  'flux-instance-present': {
+    title: 'Flux has been told what to install',
+    object: { apiVersion: 'fluxcd.controlplane.io/v1', kind: 'FluxInstance', namespace: 'flux-system', name: 'flux' },
+    expect: { atLeast: 1, every: [] },
+    params: [],
+    runbook: 'docs/runbooks/flux.md',
+  },
   'flux-instance-ready': {
     title: 'Flux is installed and syncs',
     object: { apiVersion: 'fluxcd.controlplane.io/v1', kind: 'FluxInstance', namespace: 'flux-system', name: 'flux' },
