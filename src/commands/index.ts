@@ -13,6 +13,7 @@ export const topics: Record<string, string> = {
   run: 'Runs: what was done, and going on with what was not',
   sops: 'Encrypted files of the repository',
   talos: 'Talos machines and their secrets',
+  'talos talconfig': 'Edits of talconfig.yaml',
   'talos etcd': "The cluster's etcd: its members, snapshots, restore",
   yaml: 'YAML as a filter',
 }
@@ -96,6 +97,12 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./lab/up.ts')).labUp,
   },
   {
+    path: 'node add',
+    summary: 'Let a machine in maintenance mode join the cluster',
+
+    load: async () => (await import('./node/add.ts')).nodeAdd,
+  },
+  {
     path: 'node cordon',
     summary: 'Hold nodes out of service, with a reason',
     load: async () => (await import('./node/cordon.ts')).nodeCordon,
@@ -114,6 +121,18 @@ export const commands: CommandEntry[] = [
     path: 'node reboot',
     summary: 'Restart nodes, one at a time',
     load: async () => (await import('./node/reboot.ts')).nodeReboot,
+  },
+  {
+    path: 'node remove',
+    summary: 'Take a node out of the cluster for good',
+
+    load: async () => (await import('./node/remove.ts')).nodeRemove,
+  },
+  {
+    path: 'node replace',
+    summary: "Let another machine take a node's name and address",
+
+    load: async () => (await import('./node/replace.ts')).nodeReplace,
   },
   {
     path: 'node uncordon',
@@ -173,6 +192,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./talos/etcd-keep.ts')).talosEtcdKeep,
   },
   {
+    path: 'talos etcd restore',
+    summary: 'Go back to an etcd snapshot',
+    load: async () => (await import('./talos/etcd-restore.ts')).talosEtcdRestore,
+  },
+  {
     path: 'talos etcd snapshot',
     summary: 'Keep a snapshot of etcd, with its digest',
     load: async () => (await import('./talos/etcd-snapshot.ts')).talosEtcdSnapshot,
@@ -193,6 +217,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./talos/gensecret.ts')).talosGensecret,
   },
   {
+    path: 'talos health',
+    summary: 'Tell whether machines, etcd and nodes are well',
+    load: async () => (await import('./talos/health.ts')).talosHealth,
+  },
+  {
     path: 'talos kubeconfig',
     summary: "Put the cluster's admin kubeconfig into your own",
     load: async () => (await import('./talos/kubeconfig.ts')).talosKubeconfig,
@@ -211,6 +240,17 @@ export const commands: CommandEntry[] = [
     path: 'talos upgrade-k8s',
     summary: 'Upgrade Kubernetes on every node',
     load: async () => (await import('./talos/upgrade-k8s.ts')).talosUpgradeK8s,
+  },
+  {
+    path: 'talos talosconfig',
+    summary: "Make the cluster's talosconfig anew",
+    load: async () => (await import('./talos/talosconfig.ts')).talosTalosconfig,
+  },
+  {
+    path: 'talos talconfig remove',
+    summary: 'Take a node out of a talconfig.yaml',
+    hidden: true,
+    load: async () => (await import('./talos/talconfig-remove.ts')).talosTalconfigRemove,
   },
   {
     path: 'talos validate',

@@ -108,6 +108,8 @@ export interface Plan {
   scope: string
   /** How long the whole may take by the requirements (NFR2); the report holds the run against it, nothing enforces it. */
   targetSec?: number
+  /** The API server goes away with what is done, and with it the Lease: it keeps others out at the beginning, the lock file to the end. */
+  endsApi?: true
   steps: Step[]
 }
 

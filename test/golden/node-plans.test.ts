@@ -2,9 +2,12 @@
 import { join } from 'node:path'
 import { Chalk } from 'chalk'
 import { expect, it } from 'vitest'
+import { planRestore } from '../../src/lib/ops/etcd-restore.ts'
 import { planEtcdSnapshot } from '../../src/lib/ops/etcd-snapshot.ts'
 import { planCordon, planDrain, planUncordon } from '../../src/lib/ops/node-hold.ts'
+import { planAdd, planReplace } from '../../src/lib/ops/node-join.ts'
 import { planReboot } from '../../src/lib/ops/node-reboot.ts'
+import { planRemove } from '../../src/lib/ops/node-remove.ts'
 import { planApply } from '../../src/lib/ops/talos-apply.ts'
 import type { Cluster, Plan } from '../../src/lib/types.ts'
 import { renderPlan } from '../../src/lib/ui/plan-text.ts'
@@ -23,9 +26,48 @@ const maintenance = {
   rebootTimeoutSec: 900,
 }
 const hold = { by: 'node.cordon/jane@desk', reason: 'memory errors', since: '2026-11-24T12:00:00.000Z' }
-const view = { name: 'apps-w1', kubelet: 'v1.35.4', ready: true, schedulable: false, holder: hold.by, reason: null, since: null, resourceVersion: '4711' }
+const view = { name: 'apps-w1', kubelet: 'v1.35.4', ready: true, schedulable: false, holder: hold.by, reason: null, since: null, resourceVersion: '4711', uid: 'u-1' }
+
+const removal = {
+  ...maintenance,
+  nodes: [w1],
+  node: w1,
+  bootId: 'b-1',
+  uid: 'u-1',
+  gone: false,
+  userVolumes: ['openebs'],
+  write: true,
+  resetTimeoutSec: 900,
+  operation: 'node.remove/1',
+}
+const ageKey = 'op://k8s-ops/sops-age/private-key'
+const ofControlPlane = { ...removal, nodes: [cp2], node: cp2, etcdMember: '8e9e05c52164694d', userVolumes: [], write: false }
 
 const plans: [string, () => Plan][] = [
+  ['node.remove', () => planRemove(removal, basis)],
+  ['node.remove.control-plane-that-is-gone', () => planRemove({ ...ofControlPlane, gone: true }, basis)],
+  [
+    'node.replace',
+    () => planReplace(ofControlPlane, { cluster, ageKey, node: cp2, nodeTimeoutSec: 900 }, basis),
+  ],
+  ['node.add', () => planAdd({ cluster, ageKey, node: w1, nodeTimeoutSec: 900 }, basis)],
+  [
+    'talos.etcd.restore',
+    () =>
+      planRestore(
+        {
+          cluster,
+          target,
+          snapshot: { path: '/s/apps-20261124T120000Z.db', sha256: 'abc', takenAt: new Date('2026-11-24T12:00:00Z') },
+          controlPlanes: [
+            { node: cp1, bootId: 'b-1', member: '8e9e05c52164694d' },
+            { node: cp2, bootId: 'b-2', member: 'unknown' },
+          ],
+          nodeTimeoutSec: 900,
+        },
+        basis,
+      ),
+  ],
   [
     'talos.etcd.snapshot',
     () =>
@@ -84,4 +126,11 @@ it('uncordon refuses what somebody else holds, all at once, unless it is forced'
     expect((error as { detail: { output: string } }).detail.output).toBe('apps-w1: by talos.upgrade/1\napps-w2: by Talos')
   }
   expect(planUncordon({ ...input, force: true }, basis).steps.map(({ id }) => id)).toEqual(['apps-w1/uncordon', 'apps-w2/uncordon'])
+})
+
+it('remove refuses to leave etcd without a majority', () => {
+  const two = { ...cluster, nodes: cluster.nodes.filter(({ hostname }) => hostname !== 'apps-cp3') }
+  expect(() => planRemove({ ...ofControlPlane, cluster: two }, basis)).toThrowError(
+    expect.objectContaining({ exitCode: 3, message: 'apps would be left with 1 control plane' }),
+  )
 })

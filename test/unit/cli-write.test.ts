@@ -157,6 +157,22 @@ describe('refusals before anything is touched', () => {
     expect((await cli(['make', '--yes'], spec)).code).toBe(0)
   })
 
+  test('what can not be undone asks for a name: --yes is not enough, another name is refused', async () => {
+    const spec = command([makeFile('a')], {
+      confirm: () => 'Wipe it?',
+      confirmName: ({ cluster }) => cluster,
+      options: [{ flags: '--confirm <name>', description: 'the name' }],
+    })
+    const refused = await cli(['make', '--yes'], spec)
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('add --confirm test')
+    expect((await cli(['make', '--confirm', 'tset'], spec)).stderr).toContain('--confirm says tset, not test')
+    expect((await cli(['make'], spec, { answer: 'y' })).code).toBe(2)
+    expect(world.state()).toEqual({})
+    expect((await cli(['make'], spec, { answer: 'test' })).code).toBe(0)
+    expect((await cli(['make', '--confirm', 'test'], spec)).code).toBe(0)
+  })
+
   test('another cluster: --cluster, K8SOPS_CLUSTER, the current context, the default; all is none', async () => {
     const spec = command([])
     const clusterOf = async (argv: string[], env: NodeJS.ProcessEnv = {}) => {

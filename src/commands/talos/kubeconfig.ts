@@ -1,6 +1,7 @@
 import { defineCommand } from '../../lib/cli/define.ts'
 import { runLocalStep } from '../../lib/ops/local-step.ts'
 import { kubeconfigStep } from '../../lib/ops/talos-files.ts'
+import { noteCertificates } from './certificates.ts'
 
 export const talosKubeconfig = defineCommand({
   path: 'talos kubeconfig',
@@ -18,6 +19,7 @@ export const talosKubeconfig = defineCommand({
     ])
     const made = await runLocalStep(kubeconfigStep({ cluster, target }), { ...context, gates, exec })
     if (made) context.note(`context ${target.context} is in ${target.kubeconfig}; your current context is as it was`)
+    await noteCertificates(context)
     return undefined
   },
 })

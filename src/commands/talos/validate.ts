@@ -1,5 +1,7 @@
 import { defineCommand } from '../../lib/cli/define.ts'
+import { nodesOption } from '../../lib/cli/node-option.ts'
 import { configFile } from '../../lib/ops/bootstrap-machines.ts'
+import { chosenNodes } from '../../lib/ops/node-choice.ts'
 import type { Json } from '../../lib/types.ts'
 
 export const talosValidate = defineCommand({
@@ -7,6 +9,7 @@ export const talosValidate = defineCommand({
   summary: "Check a cluster's generated machine configs: up to date, and valid for talosctl",
   effect: 'read',
   scope: 'cluster',
+  options: [nodesOption('all of them')],
   examples: [
     'k8sops talos validate --cluster apps',
     'k8sops talos gen --cluster apps && k8sops talos validate --cluster apps',
@@ -15,11 +18,18 @@ export const talosValidate = defineCommand({
   async read(context) {
     const [cluster, gates] = await Promise.all([context.cluster(), context.gates()])
     const current = await gates.evaluate({ gate: 'talos-config-current' }, context.signal)
-    const files = cluster.nodes.map((node) => configFile(cluster.name, node))
+    const named = chosenNodes(cluster, context.options.node)
+    const files = (named.length > 0 ? named : cluster.nodes).map((node) => configFile(cluster.name, node))
+    const ours = {
+      gate: 'machines-not-foreign',
+      params: { nodes: cluster.nodes.map(({ address }) => address).join(',') },
+    }
+    const identity = await gates.evaluate(ours, context.signal)
     const valid = await Promise.all(
       files.map((file) => gates.evaluate({ gate: 'talos-config-valid', params: { files: file } }, context.signal)),
     )
     const rows = [
+      { file: `talos/${cluster.name}/talsecret.sops.yaml`, check: "the machines' secrets", verdict: identity },
       { file: `talos/${cluster.name}/clusterconfig`, check: 'up to date', verdict: current },
       ...files.map((file, index) => ({ file, check: 'valid', verdict: valid[index] ?? current })),
     ]

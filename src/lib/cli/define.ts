@@ -118,6 +118,8 @@ export interface WriteCommand extends Common {
   instead?: (context: CommandContext) => Promise<Data | undefined>
   /** The question for destructive verbs, asked unless --yes. */
   confirm?: (plan: Plan) => string | undefined
+  /** For what can't be undone: the name that has to be typed under the question, or given with --confirm. --yes is not enough. */
+  confirmName?: (plan: Plan) => string | undefined
 }
 
 /** Changes files or processes of this machine only (lab up, completion). No plan, no lock. */

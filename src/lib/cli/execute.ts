@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import type { Surroundings } from '../engine/start.ts'
 import { ConfigError, OperatorError, UsageError } from '../errors.ts'
 import type { Plan, RunResult } from '../types.ts'
-import { askYesNo } from './ask.ts'
+import { askLine, askYesNo } from './ask.ts'
 import { refuseForeignContext } from './cluster-choice.ts'
 import type { ClusterContext, Contexts } from './context.ts'
 import type { RunCommand, RunSource, WriteCommand } from './define.ts'
@@ -40,7 +40,7 @@ export async function executeWrite(request: WriteRequest): Promise<number> {
   }
 
   refuseUnfit(plan, cluster, around.server)
-  if (spec.effect === 'write') await confirm(request, spec.confirm?.(plan))
+  if (spec.effect === 'write') await confirm(request, spec.confirm?.(plan), spec.confirmName?.(plan))
   await output.surroundings(plan, around)
   const result = await run(source, cluster, request, timeoutSec)
   await output.result(result)
@@ -73,13 +73,29 @@ function refuseUnfit(plan: Plan, { opened }: ClusterContext, server: string | un
 }
 
 /** Destructive verbs name their target in a question; nobody there to answer means no. */
-async function confirm(request: WriteRequest, question: string | undefined): Promise<void> {
-  if (question === undefined || request.options.yes === true) return
+async function confirm(request: WriteRequest, question: string | undefined, name: string | undefined): Promise<void> {
+  if (question === undefined) return
+  if (name !== undefined) return confirmName(request, question, name)
+  if (request.options.yes === true) return
   const { stdin, stderr } = request.invocation
   if (stdin.isTTY !== true || stderr.isTTY !== true)
     throw new UsageError(`${question} There is no terminal to ask on`, { next: 'add --yes if that is what you want' })
   if (!(await askYesNo(question, stdin, stderr, request.interrupts.stop)))
     throw new UsageError('not confirmed; nothing was changed')
+}
+
+/** A y is typed without reading; a name is not. */
+async function confirmName(request: WriteRequest, question: string, name: string): Promise<void> {
+  const { stdin, stderr } = request.invocation
+  const { confirm: given } = request.options
+  if (given === name) return
+  if (given !== undefined) throw new UsageError(`${question} --confirm says ${String(given)}, not ${name}`)
+  if (stdin.isTTY !== true || stderr.isTTY !== true)
+    throw new UsageError(`${question} There is no terminal to ask on`, {
+      next: `add --confirm ${name} if that is what you want`,
+    })
+  const answer = await askLine(`${question} Type ${name} to go on:`, stdin, stderr, request.interrupts.stop)
+  if (answer !== name) throw new UsageError('not confirmed; nothing was changed')
 }
 
 async function run(

@@ -44,3 +44,25 @@ export const completeNode = {
     return found ? hostnames(found) : []
   },
 }
+
+export const nodeTimeoutOption: OptionSpec = {
+  flags: '--node-timeout <duration>',
+  description: 'how long the machine may take, each time it is waited for',
+  default: '15m',
+}
+
+/** Of what takes a machine out for good. */
+export const removalOptions: OptionSpec[] = [
+  { flags: '--wipe', description: "the machine's system and its data are wiped", default: false },
+  { flags: '--wipe-volume <name...>', description: 'user volumes of talconfig.yaml that are wiped as well' },
+  { flags: '--gone', description: 'the machine is dead and does not come back', default: false },
+  drainTimeoutOption,
+  settleTimeoutOption,
+  { flags: '--reset-timeout <duration>', description: 'how long the wipe may take', default: '15m' },
+]
+
+/** @param what has to be named */
+export const confirmOption = (what: string): OptionSpec => ({
+  flags: '--confirm <name>',
+  description: `the name of ${what}, instead of typing it; --yes is not enough`,
+})

@@ -62,6 +62,7 @@ const plan = z.strictObject({
   basis: z.looseObject({ commit: z.string(), digest: z.string(), observed: z.record(z.string(), z.json()) }),
   scope: z.string().min(1),
   targetSec: z.number().positive().optional(),
+  endsApi: z.literal(true).optional(),
   steps: z
     .array(step)
     .refine((steps) => new Set(steps.map(({ id }) => id)).size === steps.length, 'two steps have the same id'),

@@ -22,6 +22,8 @@ export interface LockRequest {
   /** Told what became of the locks, for the journal. */
   onChange: (entry: NewEntry) => void
   leaseSec?: number
+  /** What the Lease says is not asked any more once the run has begun (Plan.endsApi). */
+  endsApi?: boolean
 }
 
 const defaultLeaseSec = 15
@@ -91,6 +93,7 @@ export async function takeRunLock(request: LockRequest): Promise<RunLock> {
     beforeWrite: async (step) => {
       if (lost !== undefined) throw lost
       file.setStep(step)
+      if (request.endsApi) return
       if (!lease.held) return acquire()
       try {
         await inTurn(() => lease.confirm(step))

@@ -60,6 +60,7 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
     processes,
     lease: around.lease,
     signal: around.interrupts.stop,
+    ...(plan.endsApi ? { endsApi: true } : {}),
     onChange: (entry) => record(entry),
   })
   try {

@@ -77,6 +77,7 @@ export type ProbeName =
   | 'kubernetes-path'
   | 'machine-configs-applied'
   | 'machine-configured'
+  | 'machine-left'
   | 'machine-rebooted'
   | 'machines-not-foreign'
   | 'no-confirm-left'

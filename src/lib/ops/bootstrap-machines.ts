@@ -3,14 +3,14 @@ import { ConfigError } from '../errors.ts'
 import { layout } from '../repo/layout.ts'
 import { genconfigArgs } from '../tools/talhelper.args.ts'
 import { applyConfigInsecureArgs, bootstrapArgs } from '../tools/talosctl.args.ts'
-import type { ClusterNode, Step } from '../types.ts'
+import type { Cluster, ClusterNode, Step } from '../types.ts'
 import { type BootstrapInput, bootstrapRunbook, check } from './bootstrap-input.ts'
 
 /**
  * What `talosctl bootstrap` says while it is too early (reference talos.md 1.3): the container runtime or the clock
  * isn't up, or the machine is still on its way. Everything else stops the run.
  */
-const tooEarly = [
+export const tooEarly = [
   'bootstrap is not available yet',
   'time is not in sync yet',
   'code = Unavailable',
@@ -32,7 +32,7 @@ export function machineSteps(input: BootstrapInput): Step[] {
       timeoutSec: params.nodeTimeoutSec,
       runbook: bootstrapRunbook,
     },
-    ...cluster.nodes.map((node) => applyConfig(input, node)),
+    ...cluster.nodes.map((node) => firstConfig({ cluster, nodeTimeoutSec: params.nodeTimeoutSec }, node)),
     ...etcdSteps(
       cluster.nodes.filter((node) => node.controlPlane),
       target.talosconfig,
@@ -69,7 +69,10 @@ export function generateConfigs({ cluster, ageKey }: Pick<BootstrapInput, 'clust
 }
 
 /** Side by side: each machine installs and reboots for minutes, and none depends on another. */
-function applyConfig({ cluster, params }: BootstrapInput, node: ClusterNode): Step {
+export function firstConfig(
+  { cluster, nodeTimeoutSec }: { cluster: Cluster; nodeTimeoutSec: number },
+  node: ClusterNode,
+): Step {
   return {
     id: `${node.hostname}/apply-config`,
     title: `Configure ${node.hostname} (${node.controlPlane ? 'control plane' : 'worker'})`,
@@ -83,7 +86,7 @@ function applyConfig({ cluster, params }: BootstrapInput, node: ClusterNode): St
     },
     verify: [check('machine-configured', { node: node.address })],
     interrupt: 'after',
-    timeoutSec: params.nodeTimeoutSec,
+    timeoutSec: nodeTimeoutSec,
     group: 'apply-config',
     runbook: bootstrapRunbook,
   }

@@ -13,6 +13,8 @@ export interface NodeView {
   reason: string | null
   since: string | null
   resourceVersion: string
+  /** Another one after the node was deleted and registered anew. */
+  uid: string
 }
 
 /** Talos's own mark on a node that it drains (talos.md 0, trap 7). */
@@ -34,5 +36,6 @@ export function nodeView({ metadata, spec, status }: KubeObject): NodeView {
     reason: annotations[cordonReason] ?? null,
     since: annotations[cordonedSince] ?? null,
     resourceVersion: metadata.resourceVersion ?? '',
+    uid: metadata.uid ?? '',
   }
 }

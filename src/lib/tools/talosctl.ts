@@ -76,6 +76,8 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
       if (settled) return { ok: true, value: settled }
       last = await call(insecureMachineStatusArgs(node), signal, stateTimeoutSec)
       const found = stateOf(secure, last)
+      // A machine that took its first config between the two questions looks like somebody else's: asked again, it is ours.
+      if (found === 'foreign-pki' && attempt === 0) continue
       if (found) return { ok: true, value: found }
       if (!secure && reachOf(last) === 'certificate-required') {
         return {

@@ -21,6 +21,13 @@ export const nodeOperationGates = {
     next: 'talosctl -n $node dmesg; its console. One that hangs on its way down has to be power-cycled',
     runbook: talosRunbook,
   },
+  'machine-left': {
+    title: 'machine $node is not in the boot $bootId any more: it waits for a first config, or was booted anew',
+    probe: 'machine-left',
+    params: ['node', 'bootId'],
+    everySec: 2,
+    runbook: talosRunbook,
+  },
   'node-held': {
     title: 'node $node takes no new pods, because $by has cordoned it',
     object: { apiVersion: 'v1', kind: 'Node' },
@@ -48,16 +55,24 @@ export const nodeOperationGates = {
     runbook: talosRunbook,
   },
   'node-absent': {
-    title: 'Kubernetes has no node $node',
+    title: 'Kubernetes has no node $node any more, or another one (than $uid) under its name',
     all: [
       // An empty list would rather mean that somebody else answered.
       { object: { apiVersion: 'v1', kind: 'Node' }, expect: { atLeast: 1, every: [] } },
       {
         object: { apiVersion: 'v1', kind: 'Node' },
-        expect: { atLeast: 0, atMost: 0, where: [{ path: 'metadata.name', in: ['$node'] }], every: [] },
+        expect: {
+          atLeast: 0,
+          atMost: 0,
+          where: [
+            { path: 'metadata.name', in: ['$node'] },
+            { path: 'metadata.uid', in: ['$uid'] },
+          ],
+          every: [],
+        },
       },
     ],
-    params: ['node'],
+    params: ['node', 'uid'],
     runbook: talosRunbook,
   },
   'etcd-member-absent': {

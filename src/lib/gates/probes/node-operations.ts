@@ -5,22 +5,38 @@ import { listOf } from '../fill.ts'
 import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
 
-type NodeOperationProbe = 'etcd-member-absent' | 'etcd-snapshot-whole' | 'machine-rebooted' | 'talconfig-lacks'
+type NodeOperationProbe =
+  | 'etcd-member-absent'
+  | 'etcd-snapshot-whole'
+  | 'machine-left'
+  | 'machine-rebooted'
+  | 'talconfig-lacks'
 
 export const bootIdPath = '/proc/sys/kernel/random/boot_id'
 
 export function nodeOperationProbes(ports: GatePorts, talos: TalosPort): Record<NodeOperationProbe, Probe> {
+  /** A boot id that was `unknown` when the plan was made can't be told from another one. */
+  const rebooted = async (node: string, bootId: string, signal: AbortSignal): Promise<Verdict> => {
+    if (bootId === 'unknown') return { status: 'unknown', detail: `nobody knows how ${node} was booted before` }
+    const read = await talos.read(node, bootIdPath, signal)
+    if (!read.ok) return unreadable(read)
+    const now = read.value.trim()
+    if (now === '') return { status: 'unknown', detail: `${node} tells no boot id` }
+    if (now !== bootId) return { status: 'pass', detail: `${node} has been booted anew (${now})` }
+    const detail = `${node} still has the boot id ${bootId}`
+    return { status: 'fail', detail, waitingFor: [detail] }
+  }
+
   return {
-    /** A boot id that was `unknown` when the plan was made can't be told from another one. */
-    async 'machine-rebooted'({ node = '', bootId = '' }, signal): Promise<Verdict> {
-      if (bootId === 'unknown') return { status: 'unknown', detail: `nobody knows how ${node} was booted before` }
-      const read = await talos.read(node, bootIdPath, signal)
-      if (!read.ok) return unreadable(read)
-      const now = read.value.trim()
-      if (now === '') return { status: 'unknown', detail: `${node} tells no boot id` }
-      if (now !== bootId) return { status: 'pass', detail: `${node} has been booted anew (${now})` }
-      const detail = `${node} still has the boot id ${bootId}`
-      return { status: 'fail', detail, waitingFor: [detail] }
+    'machine-rebooted': ({ node = '', bootId = '' }, signal) => rebooted(node, bootId, signal),
+
+    /** In maintenance mode a machine tells no boot id, so the two are looked at together. */
+    async 'machine-left'({ node = '', bootId = '' }, signal): Promise<Verdict> {
+      const state = await talos.state(node, signal)
+      if (!state.ok) return unreadable(state)
+      if (state.value === 'maintenance') return { status: 'pass', detail: `${node} waits for its first config` }
+      if (state.value === 'ours') return rebooted(node, bootId, signal)
+      return { status: 'unknown', detail: `${node} can't be asked (${state.value})`, cause: 'unreachable' }
     },
 
     /** Says every control plane that is asked: one that has not heard of a removal yet would count on the member. */
@@ -32,8 +48,8 @@ export function nodeOperationProbes(ports: GatePorts, talos: TalosPort): Record<
       if (failed.length > 0) return unreadable(...failed)
       const lines = answers.flatMap(({ node, members }) =>
         (members.ok ? members.value : [])
-          .filter(({ hostname }) => hostname === member)
-          .map(({ id }) => `etcd on ${node} has a member ${member} (${id})`),
+          .filter(({ id }) => id === member)
+          .map(({ hostname }) => `etcd on ${node} has a member ${member} (${hostname})`),
       )
       if (answers.some(({ members }) => members.ok && members.value.length === 0))
         return { status: 'unknown', detail: 'etcd tells no members at all' }

@@ -83,6 +83,7 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
       mon?: { count?: number }
       mgr?: { count?: number }
       cephVersion?: { image?: string }
+      storage?: { useAllNodes?: boolean; nodes?: { name: string }[] }
     }
     const names = nodes.all().map(({ metadata }) => metadata.name)
     const letters = 'abcdefghijk'.split('')
@@ -95,13 +96,15 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     const osdIds = Array.from({ length: free }, (_, index) => String(index)).filter(
       (id) => !there.has(`rook-ceph-osd-${id}`),
     )
+    const { useAllNodes = true, nodes: listed = [] } = spec.storage ?? {}
+    const hasStorage = (node: string) => useAllNodes || listed.some(({ name }) => name === node)
     const wanted = [
       ...letters
         .slice(0, spec.mon?.count ?? 3)
         .map((id, index) => daemonDeployment('rook-ceph-mon', id, { ...shared, ...onNode(names[index]) })),
       ...letters.slice(0, spec.mgr?.count ?? 2).map((id) => daemonDeployment('rook-ceph-mgr', id, shared)),
       ...names
-        .filter((node) => !hosts.has(node))
+        .filter((node) => !hosts.has(node) && hasStorage(node))
         .map((node, index) => daemonDeployment('rook-ceph-osd', osdIds[index] ?? node, { ...shared, node })),
     ]
     for (const daemon of wanted.filter(({ metadata }) => !there.has(metadata.name)))
