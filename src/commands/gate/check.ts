@@ -1,29 +1,27 @@
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
+import { nodesOption } from '../../lib/cli/node-option.ts'
 import { exitCodes, UsageError } from '../../lib/errors.ts'
 import { checksNamed } from '../../lib/gates/own-params.ts'
 import { type ReportRow, reportExitCode, reportRows } from '../../lib/gates/report.ts'
 import { checksOf, isPerNode, type SetName, setNames } from '../../lib/gates/sets.ts'
 import { watchGates } from '../../lib/gates/watch.ts'
-import type { Check, Cluster, ClusterNode } from '../../lib/types.ts'
+import { chosenNodes } from '../../lib/ops/node-choice.ts'
+import type { Check, Cluster } from '../../lib/types.ts'
 
 export const gateCheck = defineCommand({
   path: 'gate check',
   summary: 'Look at gates of a cluster: do they hold, and if not, why',
   description:
-    'Without names: everything that must hold before machines are worked on. Exit code 0 when all of them hold, 3 when one does not, 4 when nothing of the cluster can be reached.',
+    'Without names: everything that must hold before machines are worked on; with --set before-upgrade also whether they can go to the version and image that Git names. Exit code 0 when all of them hold, 3 when one does not, 4 when nothing of the cluster can be reached.',
   effect: 'read',
   scope: 'cluster',
   args: { 'gate...?': 'gates, as `gate list` names them' },
   completeArgs: { gate: async () => Object.keys((await import('../../lib/gates/catalog.ts')).gates) },
   options: [
     { flags: '--set <set>', description: 'the gates around an upgrade', choices: [...setNames] },
-    {
-      flags: '--node <hostname...>',
-      description: 'ask about these nodes only (default: all)',
-      complete: ({ clusters }) => clusters.flatMap(({ nodes }) => nodes.map(({ hostname }) => hostname)),
-    },
+    nodesOption('all of them'),
     { flags: '--param <name=value...>', description: 'parameters that the repository does not tell' },
     { flags: '--watch', description: 'watch until all of them hold', default: false },
     { flags: '--timeout <duration>', description: 'how long to watch', default: '10m' },
@@ -37,7 +35,7 @@ export const gateCheck = defineCommand({
   runbook: 'docs/runbooks/gates.md',
   async read(context) {
     const cluster = await context.cluster()
-    const checks = chosenChecks(context, cluster)
+    const checks = await chosenChecks(context, cluster)
     const gates = await context.gates()
     const seen =
       context.options.watch === true
@@ -74,29 +72,21 @@ const subject = ({ params }: ReportRow): string => {
   return node ?? [namespace, name].filter(Boolean).join('/')
 }
 
-function chosenChecks(context: CommandContext, cluster: Cluster): Check[] {
-  const names = context.rest.gate ?? []
-  const set = context.options.set as SetName | undefined
-  const nodes = chosenNodes(context, cluster)
-  const given = parameters(context.options.param)
+async function chosenChecks(context: CommandContext, cluster: Cluster): Promise<Check[]> {
+  const { rest, options } = context
+  const names = rest.gate ?? []
+  const set = options.set as SetName | undefined
+  const chosen = chosenNodes(cluster, options.node)
+  const nodes = chosen.length > 0 ? chosen : cluster.nodes
+  const given = parameters(options.param)
   if (set === undefined && names.length > 0) return checksNamed([...new Set(names)], { cluster, nodes, given })
   if (names.length > 0) throw new UsageError('give either gates by name or --set')
   if (Object.keys(given).length > 0) throw new UsageError('--param is for gates that are named')
-  if (set && isPerNode(set) && context.options.node === undefined)
+  if (set === undefined) return checksOf('before-upgrade', { cluster }, nodes)
+  if (isPerNode(set) && chosen.length === 0)
     throw new UsageError(`--set ${set} is about one node after the other`, { next: 'name them with --node' })
-  // Without an image in view: what a version and image must meet is asked by the upgrade itself.
-  return checksOf(set ?? 'before-upgrade', { cluster }, nodes)
-}
-
-function chosenNodes({ options }: CommandContext, cluster: Cluster): ClusterNode[] {
-  const wanted = list(options.node)
-  const known = cluster.nodes.map(({ hostname }) => hostname)
-  const unknown = wanted.filter((name) => !known.includes(name))
-  if (unknown.length > 0)
-    throw new UsageError(`cluster ${cluster.name} has no node ${unknown.join(', ')}`, {
-      next: `its nodes are ${known.join(', ')}`,
-    })
-  return wanted.length === 0 ? cluster.nodes : cluster.nodes.filter(({ hostname }) => wanted.includes(hostname))
+  const { nodeTargets } = await import('../talos/node-targets.ts')
+  return checksOf(set, { cluster, targets: await nodeTargets(context, nodes) }, nodes)
 }
 
 function parameters(given: CommandContext['options'][string]): Record<string, string> {

@@ -1,7 +1,7 @@
 /** What `talos upgrade` looks at before it plans, and what it refuses before anything is touched. */
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
-import { ConfigError, UnreachableError, UsageError } from '../../lib/errors.ts'
+import { UnreachableError, UsageError } from '../../lib/errors.ts'
 import { observeBasis } from '../../lib/ops/basis.ts'
 import { observeEtcd } from '../../lib/ops/etcd-observe.ts'
 import { snapshotFile } from '../../lib/ops/etcd-snapshot.ts'
@@ -12,10 +12,9 @@ import { chosenNodes } from '../../lib/ops/node-choice.ts'
 import { upgradePreflight } from '../../lib/ops/upgrade.ts'
 import type { RunningSystem, UpgradeInput, UpgradeNode, UpgradeParams } from '../../lib/ops/upgrade-input.ts'
 import { isAtTarget, upgradeRunbook } from '../../lib/ops/upgrade-input.ts'
-import { layout } from '../../lib/repo/layout.ts'
 import { pinnedVersions } from '../../lib/tools/catalog.ts'
-import { type InstallerImage, installerImages } from '../../lib/tools/installer-image.ts'
-import type { Basis, ClusterNode, Json, Verdict } from '../../lib/types.ts'
+import type { Basis, Json, Verdict } from '../../lib/types.ts'
+import { nodeTargets } from './node-targets.ts'
 import { observeSoak } from './soak.ts'
 
 const text = (value: CommandContext['options'][string]) => (typeof value === 'string' ? value : undefined)
@@ -27,13 +26,11 @@ const text = (value: CommandContext['options'][string]) => (typeof value === 'st
 export async function observeNodes(context: CommandContext): Promise<UpgradeInput> {
   const { options, signal } = context
   const params = await paramsOf(context)
-  const [cluster, target, exec] = await Promise.all([context.cluster(), context.target(), context.exec()])
+  const [cluster, target, talos] = await Promise.all([context.cluster(), context.target(), context.talos()])
   const chosen = chosenNodes(cluster, options.node)
   const nodes = chosen.length > 0 ? chosen : cluster.nodes
-  const [talos, { readExtensions }] = await Promise.all([context.talos(), import('../../lib/config/schematics.ts')])
-  const [images, extensions, views, etcd, { ageKey }] = await Promise.all([
-    installerImages(exec, layout.talconfig(cluster.name), signal),
-    readExtensions(target.root, cluster.name),
+  const [targets, views, etcd, { ageKey }] = await Promise.all([
+    nodeTargets(context, nodes, params.to),
     observeMachineViews(talos, nodes, signal),
     observeEtcd(talos, cluster, signal),
     context.repository(),
@@ -45,7 +42,7 @@ export async function observeNodes(context: CommandContext): Promise<UpgradeInpu
     ageKey,
     nodes: views.map((view) => ({
       node: view.node,
-      target: nodeTarget(view.node, images, extensions, params.to),
+      target: targets[view.node.hostname]!,
       runs: runningSystem(view),
     })),
     ...(leader === undefined ? {} : { leader }),
@@ -76,7 +73,7 @@ export async function observeUpgrade(context: CommandContext): Promise<{ input: 
   const newVersion = input.nodes.some(({ runs }) => runs === 'unknown' || runs.version !== version)
   const soak = newVersion ? await observeSoak(context, 'talos', version) : undefined
   const checks = upgradePreflight(input)
-  const verdicts = await Promise.all(checks.map((check) => gates.evaluate(check, signal)))
+  const verdicts = await gates.evaluateAll(checks, signal)
   if (options.dryRun !== true && options.planOut === undefined) {
     const refusal = errorOf(`cluster ${cluster.name} can't be upgraded now`, verdicts, upgradeRunbook)
     if (refusal) throw refusal
@@ -118,23 +115,6 @@ async function paramsOf(context: CommandContext): Promise<UpgradeParams> {
     drainTimeoutSec: duration(options.drainTimeout),
     upgradeTimeoutSec: duration(options.upgradeTimeout),
     settleTimeoutSec: duration(options.settleTimeout),
-  }
-}
-
-function nodeTarget(
-  { hostname }: ClusterNode,
-  images: Map<string, InstallerImage>,
-  extensions: Map<string, string[]>,
-  to: string | undefined,
-): UpgradeNode['target'] {
-  const image = images.get(hostname)
-  if (!image) throw new ConfigError(`talhelper tells no installer image for ${hostname}`)
-  const version = to ?? image.version
-  return {
-    version,
-    schematic: image.schematic,
-    image: `${image.repository}:${version}`,
-    extensions: extensions.get(hostname) ?? [],
   }
 }
 

@@ -1,0 +1,79 @@
+/** `k8sops gate check` on a cluster that is healthy, and on what becomes of it. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { RunEvent } from '../../src/lib/types.ts'
+import { repositoryRoot } from '../helpers/lab.ts'
+import { patience, startCli } from '../helpers/lab-cli.ts'
+import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
+
+let lab: SharedLab
+beforeAll(async () => {
+  lab = await sharedLab()
+}, 400_000)
+afterAll(() => kubectl('uncordon', worker))
+
+const worker = 'apps-w3'
+const gate = (...args: string[]) => startCli(['gate', 'check', ...args, ...lab.flags, '--lab'], { env: lab.env })
+const kubectl = (...args: string[]) =>
+  promisify(execFile)(
+    process.execPath,
+    [join(repositoryRoot, 'bin/k8sops.js'), 'lab', 'exec', ...lab.flags, '--', 'kubectl', ...args],
+    { env: lab.env },
+  )
+
+interface Report {
+  items: { name: string; verdict: string; reason: string; since: string | null; next: string | null }[]
+}
+const report = (stdout: string) => (JSON.parse(stdout) as Report).items
+
+/** What holds in a lab without storage and databases. */
+const healthy = [
+  'cluster-identity',
+  'client-certificates-valid',
+  'inventory-matches',
+  'machines-ready',
+  'versions-equal',
+  'version-path',
+  'etcd-healthy',
+  'api-ready',
+  'nodes-schedulable',
+  'node-ready-version',
+  'pods-ready-on-node',
+  'pdbs-allow',
+  'no-other-upgrader',
+  'flux-settled',
+  'machine-configs-applied',
+]
+
+it('finds everything well in a healthy cluster, asked of the real kubectl, talosctl and etcd', async () => {
+  const ended = await gate(...healthy).ended
+  expect(report(ended.stdout).filter(({ verdict }) => verdict !== 'pass')).toEqual([])
+  expect(ended.code).toBe(0)
+}, 120_000)
+
+it('finds fewer databases than are counted, whether their kind is served or not', async () => {
+  const ended = await gate('cnpg-healthy', 'etcd-absent', '--param', 'expect=99').ended
+  const found = report(ended.stdout)
+  expect(ended.code).toBe(3)
+  expect(found.map(({ verdict }) => verdict)).toEqual(['fail', 'fail'])
+  expect(found[0]?.reason).toContain('at least 99 expected')
+}, 120_000)
+
+it('notices a node that somebody cordoned, and sees at once when it is back', async () => {
+  await kubectl('cordon', worker)
+  const cordoned = await gate('nodes-schedulable').ended
+  expect(cordoned.code).toBe(3)
+  expect(report(cordoned.stdout)).toMatchObject([
+    { name: 'nodes-schedulable', verdict: 'fail', reason: `Node ${worker}: spec.unschedulable is true` },
+  ])
+
+  const watching = gate('node-schedulable', '--node', worker, '--watch', '--timeout', `${60 * patience}s`)
+  const waits = (event: RunEvent) => event.type === 'step-waiting' && event.step === 'node-schedulable'
+  await watching.event(waits)
+  await kubectl('uncordon', worker)
+  const ended = await watching.ended
+  expect(ended.code).toBe(0)
+  expect(report(ended.stdout)).toMatchObject([{ verdict: 'pass', since: expect.any(String) }])
+}, 200_000)
