@@ -17,7 +17,8 @@ import type { Json } from '../../lib/types.ts'
 export const soakOptions = [
   {
     flags: '--now',
-    description: 'before the version has soaked on the clusters that come first; needs --reason',
+    description:
+      'neither wait for the soak on the clusters that come first nor for the maintenance window; needs --reason',
     default: false,
   },
   { flags: '--reason <text>', description: 'why --now, or --worktree; it is recorded in the run' },
@@ -47,7 +48,7 @@ export async function observeSoak(context: CommandContext, what: Soaked, version
   return {
     fact: soakFact(faults, earlier, now),
     require: () => requireSoak(faults, rule, now),
-    ...(now === undefined || faults.length === 0 ? {} : { now }),
+    ...(now === undefined ? {} : { now }),
   }
 }
 

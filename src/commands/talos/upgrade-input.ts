@@ -29,7 +29,7 @@ export async function observeNodes(context: CommandContext): Promise<UpgradeInpu
   const [cluster, target, talos] = await Promise.all([context.cluster(), context.target(), context.talos()])
   const chosen = chosenNodes(cluster, options.node)
   const nodes = chosen.length > 0 ? chosen : cluster.nodes
-  const [targets, views, etcd, { ageKey }] = await Promise.all([
+  const [targets, views, etcd, { ageKey, upgrade }] = await Promise.all([
     nodeTargets(context, nodes, params.to),
     observeMachineViews(talos, nodes, signal),
     observeEtcd(talos, cluster, signal),
@@ -40,6 +40,7 @@ export async function observeNodes(context: CommandContext): Promise<UpgradeInpu
     cluster,
     target,
     ageKey,
+    ...(upgrade.window && options.now !== true ? { window: upgrade.window } : {}),
     nodes: views.map((view) => ({
       node: view.node,
       target: targets[view.node.hostname]!,

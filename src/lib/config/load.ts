@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { ConfigError, UsageError } from '../errors.ts'
+import type { MaintenanceWindow } from '../gates/maintenance-window.ts'
 import { layout } from '../repo/layout.ts'
 import type { Cluster, Problem } from '../types.ts'
 import { confirmMarks } from './confirm.ts'
@@ -20,8 +21,8 @@ export interface Repository {
   root: string
   defaultCluster: string
   rollout: { order: string[]; soakHours: number }
-  /** Which nodes of a cluster are upgraded first. */
-  upgrade: { order: 'workers-first' | 'control-planes-first' }
+  /** Which nodes of a cluster are upgraded first, and when nodes may be taken out for it. */
+  upgrade: { order: 'workers-first' | 'control-planes-first'; window?: MaintenanceWindow }
   /** 1Password reference of the age private key, `op://vault/item/field`. */
   ageKey: string
   clusters: Cluster[]
@@ -92,7 +93,10 @@ function toRepository(files: RepositoryFiles): Repository {
   return {
     root: files.root,
     defaultCluster: repository?.defaultCluster ?? '',
-    upgrade: repository?.upgrade ?? { order: 'workers-first' },
+    upgrade: {
+      order: repository?.upgrade?.order ?? 'workers-first',
+      ...(repository?.upgrade?.window ? { window: repository.upgrade.window } : {}),
+    },
     rollout: repository?.rollout ?? { order: [], soakHours: 0 },
     ageKey: repository?.onePassword.ageKey ?? '',
     clusters: files.clusters.map(toCluster),

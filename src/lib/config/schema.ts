@@ -1,5 +1,6 @@
 /** Shapes of the files that the CLI reads, checked with zod; what a file says wrong becomes a Problem with its line. */
 import { z } from 'zod'
+import { isTimeZone, isWeekday } from '../gates/maintenance-window.ts'
 import type { Problem } from '../types.ts'
 import type { YamlFile } from './document.ts'
 
@@ -22,6 +23,13 @@ const gatesSchema = z.strictObject({
   deployments: z.array(namespacedName).default([]),
 })
 
+const windowSchema = z.strictObject({
+  days: z.array(z.string().refine(isWeekday, 'must be a day like sat')).min(1),
+  from: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a local time like "22:00"'),
+  hours: z.number().positive().max(168),
+  timeZone: z.string().refine(isTimeZone, 'must be a time zone like Asia/Jakarta'),
+})
+
 /** k8sops.yaml: only what neither talconfig.yaml nor cluster-settings.yaml can hold (design section 2). Unknown keys are errors. */
 export const repositorySchema = z.strictObject({
   apiVersion: z.literal('k8sops.dev/v1'),
@@ -31,7 +39,12 @@ export const repositorySchema = z.strictObject({
     order: z.array(clusterName).min(1),
     soakHours: z.number().nonnegative(),
   }),
-  upgrade: z.strictObject({ order: z.enum(['workers-first', 'control-planes-first']) }).optional(),
+  upgrade: z
+    .strictObject({
+      order: z.enum(['workers-first', 'control-planes-first']).optional(),
+      window: windowSchema.optional(),
+    })
+    .optional(),
   clusters: z
     .record(clusterName, z.strictObject({ context: z.string().min(1), follows: z.string().min(1), gates: gatesSchema }))
     .refine((clusters) => Object.keys(clusters).length > 0, 'names no cluster'),

@@ -3,6 +3,7 @@
  * each node, C after each node, D at the end. Ids and parameters only, so that operations may import it.
  */
 import type { Check, Cluster, ClusterNode } from '../types.ts'
+import type { MaintenanceWindow } from './maintenance-window.ts'
 
 /** What one node is to run. */
 export interface NodeTarget {
@@ -26,6 +27,8 @@ export interface LifecycleFacts {
   nodes?: ClusterNode[]
   /** Nodes that are meant to be out at the same time. */
   together?: ClusterNode[]
+  /** Nodes are taken out only in it. */
+  window?: MaintenanceWindow
   /** A lower version was asked for by its flag. */
   downgrade?: boolean
   /** Taken before the first node is touched. */
@@ -40,6 +43,7 @@ export function beforeUpgrade(facts: LifecycleFacts): Check[] {
   const { cluster, downgrade = false } = facts
   const targets = targetsOf(facts)
   return [
+    ...windowChecks(facts),
     check('cluster-identity'),
     check('client-certificates-valid', { days: '1' }),
     check('inventory-matches'),
@@ -90,6 +94,7 @@ export function beforeNode(facts: LifecycleFacts, node: ClusterNode): Check[] {
   const staying = others.filter(({ hostname }) => !together.some((out) => out.hostname === hostname))
   const alone = others.length === 0
   return [
+    ...windowChecks(facts),
     ...(alone ? [] : [check('machines-ready', { nodes: addresses(others) })]),
     etcdHealthy(cluster),
     ...(snapshot ? [check('etcd-snapshot-fresh', { path: snapshot.path, maxAgeSec: String(snapshot.maxAgeSec) })] : []),
@@ -162,6 +167,12 @@ function nodeUpgraded(node: ClusterNode, { version, schematic, bootId }: NodeTar
     // What kubelet reports, so that Kubernetes has seen the new boot, too.
     check('node-ready-version', { name: node.hostname, osImage: `Talos (${version})` }),
   ]
+}
+
+function windowChecks({ window }: LifecycleFacts): Check[] {
+  if (!window) return []
+  const { days, from, hours, timeZone } = window
+  return [check('within-window', { days: days.join(','), from, hours: String(hours), timeZone })]
 }
 
 const storesHealthy = ({ gates }: Cluster): Check[] => [

@@ -95,6 +95,7 @@ export type ProbeName =
   | 'talsecret-decrypts'
   | 'tools-present'
   | 'version-path'
+  | 'within-window'
 
 /** Kubernetes objects: watched. */
 export type ObjectLook = { object: ObjectRef; expect: Expectation }

@@ -1,5 +1,6 @@
 /** What the plan of a Talos upgrade is made from. */
 import type { NodeTarget } from '../gates/lifecycle-sets.ts'
+import type { MaintenanceWindow } from '../gates/maintenance-window.ts'
 import type { RebootMode } from '../tools/talosctl.args.ts'
 import type { Cluster, ClusterNode, Target } from '../types.ts'
 
@@ -10,7 +11,7 @@ export interface UpgradeParams {
   to?: string
   /** `--node`: hostnames; without it the whole cluster. */
   nodes?: string[]
-  /** `--now --reason`: why the version was not soaked first. */
+  /** `--now --reason`: why neither soak nor window is waited for. */
   now?: string
   order: UpgradeOrder
   /** How many workers may be out at a time, once the first one has shown that it works. */
@@ -54,6 +55,8 @@ export interface UpgradeInput {
   operation: string
   /** Absolute path that etcd's snapshot is kept under. */
   snapshotFile: string
+  /** Of k8sops.yaml; left out with `--now`. */
+  window?: MaintenanceWindow
   params: UpgradeParams
 }
 

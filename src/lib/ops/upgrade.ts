@@ -39,8 +39,9 @@ export function planUpgrade(input: UpgradeInput, basis: Basis): Plan {
   }
 }
 
-const factsOf = ({ cluster, nodes, params }: UpgradeInput): LifecycleFacts => ({
+const factsOf = ({ cluster, nodes, params, window }: UpgradeInput): LifecycleFacts => ({
   cluster,
+  ...(window ? { window } : {}),
   targets: Object.fromEntries(
     nodes.map(({ node, target, runs }) => [
       node.hostname,

@@ -40,6 +40,11 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
     const late = result.ended === 'timeout' ? `\ni/o timeout: no answer within ${timeoutSec} s` : ''
     return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr + late }
   }
+  /** talosctl 1.12 makes an empty file of a talosconfig that is not there, and from then on it looks as if there were one. */
+  const missing = (): Result<never> | undefined =>
+    existsSync(join(target.root, target.talosconfig))
+      ? undefined
+      : { ok: false, why: 'unreachable', detail: `there is no ${target.talosconfig} yet (k8sops talos gen)` }
   /** What `read` makes of the output of a command that succeeded. */
   const ask = async <T>(
     node: string,
@@ -47,6 +52,8 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
     read: (stdout: string) => Result<T>,
     signal?: AbortSignal,
   ): Promise<Result<T>> => {
+    const none = missing()
+    if (none) return none
     const output = await call(command, signal)
     return output.exitCode === 0 ? read(output.stdout) : failure(node, output)
   }
@@ -57,6 +64,8 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
     read: (stdout: string) => Result<T>,
     signal?: AbortSignal,
   ): Promise<Result<T>> => {
+    const none = missing()
+    if (none) return none
     const output = await call(command, signal)
     const silent = output.stdout.trim() === '' && output.stderr.trim() !== ''
     return output.exitCode === 0 && !silent ? read(output.stdout) : failure(node, output)

@@ -72,6 +72,12 @@ export const upgradeGates = {
     everySec: 1,
     runbook: talosRunbook,
   },
+  'within-window': {
+    title: 'it is one of $days, within $hours h from $from, $timeZone',
+    probe: 'within-window',
+    params: ['days', 'from', 'hours', 'timeZone'],
+    runbook: talosRunbook,
+  },
   'kubernetes-path': {
     title: 'Kubernetes $to is one step from what every node and the API server run, and Talos runs it',
     probe: 'kubernetes-path',

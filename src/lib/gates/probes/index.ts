@@ -16,6 +16,7 @@ import { nodeOperationProbes } from './node-operations.ts'
 import { releaseProbes } from './releases.ts'
 import { setupProbes } from './setup.ts'
 import { upgradeProbes } from './upgrades.ts'
+import { windowProbes } from './window.ts'
 
 export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort): Record<ProbeName, Probe> {
   return {
@@ -32,5 +33,6 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...kubernetesProbes(kube),
     ...nodeOperationProbes(ports, talos),
     ...releaseProbes(kube),
+    ...windowProbes(ports),
   }
 }
