@@ -142,6 +142,8 @@ export class UpgradeWorld {
         return this.nodes.some((node) => node.unschedulable && node.cordonedBy === params.by)
       case 'node-schedulable':
         return !one!.unschedulable
+      case 'node-released':
+        return !one!.unschedulable && one!.cordonedBy !== params.by
       case 'node-drained':
         return one!.pods === 0
       case 'node-at-target':

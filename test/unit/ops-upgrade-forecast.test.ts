@@ -158,7 +158,10 @@ describe('what is away meanwhile', () => {
   it("names Ceph's members with its health", () => {
     const osd = (id: string, node: string) =>
       pod(`rook-ceph-osd-${id}`, { namespace: 'rook-ceph', node, labels: { app: 'rook-ceph-osd', 'ceph-osd-id': id } })
-    const mon = pod('rook-ceph-mon-b', { namespace: 'rook-ceph', labels: { app: 'rook-ceph-mon', mon: 'b' } })
+    const mon = pod('rook-ceph-mon-b', {
+      namespace: 'rook-ceph',
+      labels: { app: 'rook-ceph-mon', ceph_daemon_id: 'b' },
+    })
     const cephClusters = [
       {
         apiVersion: 'ceph.rook.io/v1',

@@ -113,7 +113,8 @@ export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: St
 export function bringBackSteps(input: MaintenanceInput, node: ClusterNode, act: Step[]): Step[] {
   const { hostname } = node
   const { cluster, target, operation, settleTimeoutSec } = input
-  const inService = [check('node-schedulable', { node: hostname })]
+  // Uncordoned by somebody else, it still carries our name, and goes all the way.
+  const inService = [check('node-released', { node: hostname, by: operation })]
   const common = { runbook: maintenanceRunbook, timeoutSec: settleTimeoutSec, interrupt: 'now' as const }
   return [
     {

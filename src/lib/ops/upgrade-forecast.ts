@@ -123,6 +123,7 @@ function blockReason(pod: KubeObject, { databases }: ForecastInput, known: Index
 }
 
 function interruptReason(pod: KubeObject, known: Index): string | undefined {
+  if (isMember(pod)) return undefined
   const local = localVolumeOf(pod, known)
   if (local !== undefined) return `its volume ${local} is on this node: it waits until the node is back`
   const owner = controllerOf(pod)
@@ -143,16 +144,20 @@ function localVolumeOf(pod: KubeObject, known: Index): string | undefined {
   return undefined
 }
 
-/** `ceph.rook.io/v1`: every OSD and monitor is a pod that says what it is. */
+/** Members of Ceph and of databases say so in their labels; what their absence means is told once for all of them. */
+const isMember = ({ metadata: { labels = {} } }: KubeObject) =>
+  labels['cnpg.io/cluster'] !== undefined || cephRoles.some(({ app }) => labels.app === app)
+
+const cephRoles = [
+  { app: 'rook-ceph-osd', what: 'OSD' },
+  { app: 'rook-ceph-mon', what: 'monitor' },
+]
+
 function cephRisks(pods: KubeObject[], { cephClusters }: ForecastInput): string[] {
-  const roles = [
-    { app: 'rook-ceph-osd', label: 'ceph-osd-id', what: 'OSD' },
-    { app: 'rook-ceph-mon', label: 'mon', what: 'monitor' },
-  ]
-  const members = roles.flatMap(({ app, label, what }) => {
-    const ids = pods
-      .filter(({ metadata }) => metadata.labels?.app === app)
-      .map(({ metadata }) => metadata.labels?.[label] ?? '?')
+  const members = cephRoles.flatMap(({ app, what }) => {
+    const own = pods.filter(({ metadata }) => metadata.labels?.app === app)
+    // Rook names a daemon in both labels; the second one is the older.
+    const ids = own.map(({ metadata: { labels = {} } }) => labels.ceph_daemon_id ?? labels['ceph-osd-id'] ?? '?')
     return ids.length > 0 ? [`${what} ${ids.sort().join(', ')}`] : []
   })
   if (members.length === 0) return []

@@ -107,6 +107,20 @@ export const nodeGates = {
     next: 'kubectl uncordon $node, once you know who cordoned it and why',
     runbook: gatesRunbook,
   },
+  'node-released': {
+    title: 'node $node takes pods, and $by does not hold it any more',
+    object: { apiVersion: 'v1', kind: 'Node' },
+    expect: {
+      atLeast: 1,
+      named: '$node',
+      every: [
+        { path: 'spec.unschedulable', notIn: ['true'] },
+        { path: cordonedBy, notIn: ['$by'] },
+      ],
+    },
+    params: ['node', 'by'],
+    runbook: talosRunbook,
+  },
   'node-drained': {
     title: 'node $node has no pod left that can be evicted',
     all: [
