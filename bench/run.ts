@@ -1,14 +1,16 @@
-/** `npm run bench [-- start-up|bootstrap|gates|forecast]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|gates|forecast|upgrade]`: every figure of the project, printed as ratios in one run. */
 import { benchBootstrap } from './bootstrap.ts'
 import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
 import { benchStartUp } from './start-up.ts'
+import { benchUpgrade } from './upgrade.ts'
 
 const benches: Record<string, () => void | Promise<void>> = {
   'start-up': benchStartUp,
   bootstrap: benchBootstrap,
   gates: benchGates,
   forecast: benchForecast,
+  upgrade: benchUpgrade,
 }
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in benches))

@@ -1,0 +1,49 @@
+/** What nobody can be faster than: a run's own tools and waits, from its journal and result. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Plan, StepResult } from '../src/lib/types.ts'
+import { cli, run } from './measure.ts'
+
+interface ProcessEvent {
+  at: string
+  type: string
+  step: string
+}
+
+/**
+ * What nobody can be faster than with these tools: of each step the time that its processes ran (by the journal, from the
+ * first one's start to the last one's end) and that it then waited for the cluster, steps one after the other, neighbours
+ * of a group side by side. Whatever else passes is ours and counts against us: start-up, planning, looking whether a step
+ * is done already, locks, journal, starting processes.
+ */
+export function criticalPath(steps: StepResult[], journal: ProcessEvent[], groups: Map<string, string>): number {
+  const longest = new Map<string, number>()
+  for (const { id, waitedSec = 0 } of steps) {
+    const times = journal.flatMap(({ at, type, step }) =>
+      type.startsWith('process-') && step === id ? [Date.parse(at)] : [],
+    )
+    const ran = times.length > 0 ? (Math.max(...times) - Math.min(...times)) / 1000 : 0
+    const group = groups.get(id) ?? id
+    longest.set(group, Math.max(longest.get(group) ?? 0, ran + waitedSec))
+  }
+  return [...longest.values()].reduce((sum, seconds) => sum + seconds, 0)
+}
+
+/**
+ * The run's journal and the plan beside it, in the lab's copy of the repository.
+ * @param lab `--cluster apps --lab-name bench`
+ */
+export function runFiles(runId: string, lab: string[]): { journal: ProcessEvent[]; groups: Map<string, string> } {
+  const { stdout } = run({
+    name: 'lab status',
+    command: [process.execPath, cli, 'lab', 'status', ...lab, '-o', 'json'],
+  })
+  const root = (JSON.parse(stdout) as { items: { root: string }[] }).items[0]?.root ?? ''
+  const read = (file: string) => readFileSync(join(root, '.k8sops/runs', runId, file), 'utf8')
+  const lines = read('journal.ndjson').split('\n').filter(Boolean)
+  const { steps } = JSON.parse(read('plan.json')) as Plan
+  return {
+    journal: lines.map((line) => JSON.parse(line) as ProcessEvent),
+    groups: new Map(steps.flatMap(({ id, group }) => (group ? [[id, group]] : []))),
+  }
+}
