@@ -120,6 +120,7 @@ describe('outputs', () => {
     expect(parseEtcdStatus(stdout.replace('3886 ', 'many '))).toMatchObject({ ok: false, why: 'bad-output' })
     expect(parseEtcdStatus(stdout.replace('LEADER', 'HEAD  '))).toMatchObject({ ok: false, why: 'bad-output' })
     expect(reachOf(recorded('etcd-status-on-a-worker'))).toBe('refused')
+    expect(reachOf(recorded('etcd-status-member-down'))).toBe('refused')
   })
 
   it('reads alarms, and nothing when none is raised', () => {

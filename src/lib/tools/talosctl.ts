@@ -112,7 +112,9 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
 
 function failure(node: string, output: Output): Result<never> {
   const reach = reachOf(output)
-  const detail = `${node}: ${talosMessage(output)}`
+  const message = talosMessage(output)
+  // Where talosctl names the node itself, once is enough.
+  const detail = message.startsWith(`${node}: `) ? message : `${node}: ${message}`
   if (reach === 'down' || reach === 'broken') return { ok: false, why: 'unreachable', detail }
   if (reach === 'refused' || reach === 'ok') return { ok: false, why: 'failed', detail }
   return { ok: false, why: 'denied', detail }
