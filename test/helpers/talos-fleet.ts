@@ -56,7 +56,7 @@ const names = ['cp1', 'cp2', 'cp3', 'w1', 'w2', 'w3']
  */
 export async function startFleet(only: string[] = names, pace = 0.1): Promise<TalosFleet> {
   const dir = mkdtempSync(join(tmpdir(), 'talos-fleet-'))
-  const tools = { talosctl: tool('talosctl'), etcd: tool('etcd') }
+  const tools = { talosctl: tool('talosctl'), etcd: tool('etcd'), etcdutl: tool('etcdutl') }
   const lab = stubLab(dir, 205, tools)
   const network = ownNetwork()
   lab.spec.base = `${network}.1`

@@ -275,3 +275,27 @@ describe('routing and roles', () => {
     expect(output.stdout).not.toContain('Tag:         v1.12.0\n\tSHA:         lab')
   })
 })
+
+describe('recovery of etcd from a snapshot', () => {
+  it('begins a new cluster with the old data once every control plane has lost its own', async () => {
+    const planes = ['cp1', 'cp2', 'cp3']
+    const ids = async () => new Set((await on(at('cp1'), 'etcd', 'members')).stdout.match(/[0-9a-f]{16}/g))
+    const before = await ids()
+    expect(await on(at('cp1'), 'etcd', 'snapshot', 'kept.db')).toMatchObject({ code: 0 })
+    for (const name of planes) {
+      const wipe = ['reset', '--graceful=false', '--reboot', '--system-labels-to-wipe=EPHEMERAL', '--wait=false']
+      expect(await fleet.talosctl('-e', at(name), '-n', at(name), ...wipe)).toMatchObject({ code: 0 })
+    }
+    for (const name of planes) await fleet.stage(name, 'rebooting')
+    const recover = () => on(at('cp1'), 'bootstrap', '--recover-from', 'kept.db')
+    await fleet.until('recovered', async () => (await recover()).code === 0)
+    for (const name of planes) await fleet.stage(name, 'running', true)
+    const after = await ids()
+    expect(after.size).toBe(3)
+    // The first member's id is made of its name and address; those who joined it are new.
+    expect([...after].filter((id) => before.has(id)).length).toBeLessThanOrEqual(1)
+    const again = await recover()
+    expect(again.stdout).toContain('recovering from snapshot "kept.db"')
+    expect(again.stderr).toContain('code = AlreadyExists')
+  })
+})

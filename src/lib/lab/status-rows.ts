@@ -42,7 +42,7 @@ function machineRows({ machines }: LabStatus): StatusRow[] {
       kind: 'placeholder',
       state: 'refused',
       detail:
-        'not served: dashboard, stats, memory, processes, mounts, list, copy, usage, netstat, time, meta, cgroups, rotate-ca, recovery of etcd from a snapshot, logs of other services than machined; support writes a bundle without them',
+        'not served: dashboard, stats, memory, processes, mounts, list, copy, usage, netstat, time, meta, cgroups, rotate-ca, logs of other services than machined; support writes a bundle without them',
     },
   ]
 }

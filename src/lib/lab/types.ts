@@ -154,6 +154,13 @@ export interface EtcdMember {
   key: string
 }
 
+/** A snapshot that a new etcd cluster begins with. */
+export interface Recovery {
+  file: string
+  /** A copy of the database itself, taken without `etcd snapshot`, has no hash. */
+  skipHashCheck: boolean
+}
+
 /** What machines ask of the cluster around them. Implemented by src/lib/lab/control-plane/. */
 export interface ClusterSide {
   /** The machine booted with a config: kubelet registers its node, a control plane's etcd joins if there is a cluster. */
@@ -169,7 +176,7 @@ export interface ClusterSide {
   /** etcd data directory of this machine is not empty (AlreadyExists). */
   hasEtcdData(machine: Machine): boolean
   /** The Bootstrap RPC: this machine's etcd starts a new cluster, then the control plane comes up. Resolves at once. */
-  bootstrapEtcd(machine: Machine): Promise<void>
+  bootstrapEtcd(machine: Machine, recovery?: Recovery): Promise<void>
   etcdMember(machine: Machine): EtcdMember | undefined
   services(machine: Machine): ServiceState[]
   /** Admin kubeconfig whose server is the cluster endpoint (as mapped: https://127.13.N.10:6443). Undefined before bootstrap. */

@@ -53,17 +53,21 @@ const kubernetes = (name: string, neededFor: Need[], coldSec: number, extra: Par
   ...extra,
 })
 
+/** The server, and the thin command around its packages that restores snapshots and names their version as its own. */
+const etcd = (name: string, module: string, versionArg: string, coldSec: number): Tool => ({
+  name,
+  dir: name,
+  module: 'go.etcd.io/etcd/server/v3',
+  package: `go.etcd.io/etcd/${module}/v3`,
+  selfCheck: { args: [versionArg], pattern: versionLine },
+  neededFor: ['lab'],
+  coldSec,
+})
+
 /** In build order: what a first run waits for comes first, and a tool follows those it shares most packages with. */
 export const catalog: Tool[] = [
-  {
-    name: 'etcd',
-    dir: 'etcd',
-    module: 'go.etcd.io/etcd/server/v3',
-    package: 'go.etcd.io/etcd/server/v3',
-    selfCheck: { args: ['--version'], pattern: versionLine },
-    neededFor: ['lab'],
-    coldSec: 30,
-  },
+  etcd('etcd', 'server', '--version', 30),
+  etcd('etcdutl', 'etcdutl', 'version', 5),
   kubernetes('kube-apiserver', ['lab'], 220),
   kubernetes('kube-controller-manager', ['lab'], 55),
   kubernetes('kube-scheduler', ['lab'], 5),

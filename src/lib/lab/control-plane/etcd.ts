@@ -7,9 +7,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type KeptRunning, keepRunning } from '../children.ts'
-import type { EtcdMember, Lab, Machine, MachineConfig } from '../types.ts'
+import type { EtcdMember, Lab, Machine, MachineConfig, Recovery } from '../types.ts'
 import { issueAccess } from './etcd-access.ts'
 import { type EtcdClient, etcdClient, type ListedMember } from './etcd-api.ts'
+import { restoreSnapshot } from './etcd-restore.ts'
 
 export interface EtcdState {
   phase: 'waiting' | 'joining' | 'running' | 'stopped'
@@ -21,7 +22,7 @@ export interface Etcd {
   /** The data directory of this machine isn't empty. */
   hasData(machine: Machine): boolean
   /** A new cluster of this one member. */
-  bootstrap(machine: Machine): Promise<void>
+  bootstrap(machine: Machine, recovery?: Recovery): Promise<void>
   /** With data it starts again; without, it joins as soon as another member runs (asked again by every call). */
   start(machine: Machine): Promise<void>
   stop(machine: Machine): Promise<void>
@@ -128,6 +129,14 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
     }
   }
 
+  const restore = (machine: Machine, recovery: Recovery) =>
+    restoreSnapshot(toolPath(lab, 'etcdutl'), recovery, {
+      dataDir: dataDir(machine),
+      name: configOf(machine).hostname,
+      token: configOf(machine).clusterName,
+      peerUrl: peerUrl(machine),
+    })
+
   const stop = async (machine: Machine) => {
     const member = members.get(machine.spec.address)
     if (!member) return
@@ -231,9 +240,10 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
 
   return {
     hasData,
-    bootstrap: (machine) =>
+    bootstrap: (machine, recovery) =>
       once(machine, async () => {
-        await mkdir(dataDir(machine), { recursive: true, mode: 0o700 })
+        if (recovery) await restore(machine, recovery)
+        else await mkdir(dataDir(machine), { recursive: true, mode: 0o700 })
         await run(machine, { initial: initialCluster(machine), state: 'new' })
       }),
     async start(machine) {

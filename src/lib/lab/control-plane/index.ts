@@ -189,8 +189,10 @@ export function createCluster(lab: Lab): Cluster {
       await advance()
     },
     hasEtcdData: (machine) => etcd.hasData(machine) || holdsOldData(machine),
-    async bootstrapEtcd(machine) {
-      await etcd.bootstrap(machine)
+    async bootstrapEtcd(machine, recovery) {
+      // What an API server remembers of a later time than the snapshot's must not be served.
+      if (recovery) await controlPlane.stop()
+      await etcd.bootstrap(machine, recovery)
       await advance()
     },
     etcdMember: etcd.member,

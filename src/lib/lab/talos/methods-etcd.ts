@@ -1,4 +1,6 @@
 /** The etcd methods of the machine API, answered from the real members (v1alpha1_server.go, etcd.go, v1.12.0). */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { EtcdMember } from '../types.ts'
 import {
   alarms,
@@ -12,7 +14,7 @@ import {
   snapshot,
 } from './etcd-gateway.ts'
 import { clusterMembers } from './fleet.ts'
-import { type Call, type Method, stream, unary } from './rpc.ts'
+import { type Call, type Method, stream, unary, upload } from './rpc.ts'
 import type { SimulatedMachine } from './simulated-machine.ts'
 import { StatusError, wrapStatus } from './status.ts'
 
@@ -76,6 +78,13 @@ export const etcdMethods: Method[] = [
     wrappedMember('failed to create etcd client', machine)
     return { member: await wrapped('failed to forfeit leadership', () => forfeitLeadership(machine)) }
   }),
+  upload<{ bytes: Buffer }>(`${service}/EtcdRecover`, async ({ machine }, messages) => {
+    onControlPlane(machine, 'etcd recover')
+    const chunks: Buffer[] = []
+    for await (const { bytes } of messages) chunks.push(bytes)
+    await writeFile(recoveryFile(machine), Buffer.concat(chunks), { mode: 0o600 })
+    return {}
+  }),
   stream(`${service}/EtcdSnapshot`, async ({ machine, signal }: Call, _request, send) => {
     onControlPlane(machine, 'etcd snapshot')
     await wrapped('failed reading etcd snapshot', () =>
@@ -83,6 +92,11 @@ export const etcdMethods: Method[] = [
     )
   }),
 ]
+
+/** Where an uploaded snapshot waits for the Bootstrap call that makes a cluster of it (constants.EtcdRecoverySnapshotPath). */
+export function recoveryFile(machine: SimulatedMachine): string {
+  return join(machine.lab.spec.dir, 'machines', `${machine.spec.address}.recovery.snapshot`)
+}
 
 /** Refuses on a worker: it runs no etcd and no Kubernetes control plane. */
 export function onControlPlane(machine: SimulatedMachine, what: string): void {

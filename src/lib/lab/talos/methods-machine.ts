@@ -1,8 +1,9 @@
 /** The machine API beside configuration, actions and etcd: version, bootstrap, kubeconfig, services, files, logs, images. */
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { kubeconfigFor } from '../control-plane/kubeconfig.ts'
 import { issueCertificate } from './certificates.ts'
-import { onControlPlane } from './methods-etcd.ts'
+import { onControlPlane, recoveryFile } from './methods-etcd.ts'
 import { timestamp } from './protocol.ts'
 import { type Method, stream, unary } from './rpc.ts'
 import { serviceInfo } from './services.ts'
@@ -18,10 +19,14 @@ export const machineMethods: Method[] = [
     platform: { name: 'metal', mode: 'metal' },
     features: { rbac: true },
   })),
-  unary<{ recoverEtcd: boolean }>(`${service}/Bootstrap`, async ({ machine }, { recoverEtcd }) => {
-    await bootstrap(machine, recoverEtcd)
-    return {}
-  }),
+  unary<{ recoverEtcd: boolean; recoverSkipHashCheck: boolean }>(
+    `${service}/Bootstrap`,
+    async ({ machine }, request) => {
+      const { recoverEtcd, recoverSkipHashCheck } = request
+      await bootstrap(machine, recoverEtcd ? { skipHashCheck: recoverSkipHashCheck } : undefined)
+      return {}
+    },
+  ),
   stream(`${service}/Kubeconfig`, async ({ machine }, _request, send) => {
     onControlPlane(machine, 'kubeconfig')
     const kubeconfig = (await machine.cluster.kubeconfig()) ?? (await renderKubeconfig(machine))
@@ -96,7 +101,7 @@ const containerised = new Set(['apid', 'etcd', 'kubelet', 'trustd'])
 const bootstrapping = new WeakMap<SimulatedMachine, Promise<void>>()
 
 /** Server.Bootstrap: CRI up, control plane, time in sync (Talos waits 5 s for it), empty data directory. */
-async function bootstrap(machine: SimulatedMachine, recover: boolean): Promise<void> {
+async function bootstrap(machine: SimulatedMachine, recover: { skipHashCheck: boolean } | undefined): Promise<void> {
   machine.kernelLog.write('bootstrap request received')
   const refuse = (text: string) => new StatusError('FailedPrecondition', text)
   if (machine.services.get('cri')?.state !== 'Running') throw refuse('bootstrap is not available yet')
@@ -109,8 +114,11 @@ async function bootstrap(machine: SimulatedMachine, recover: boolean): Promise<v
   const hasData =
     machine.cluster.hasEtcdData(machine.machine) || machine.cluster.etcdMember(machine.machine) !== undefined
   if (hasData) throw new StatusError('AlreadyExists', 'etcd data directory is not empty')
-  if (recover) throw new StatusError('Unimplemented', 'lab: etcd can not be recovered from a snapshot yet')
-  const begun = machine.cluster.bootstrapEtcd(machine.machine)
+  if (recover && !existsSync(recoveryFile(machine))) {
+    throw refuse('no snapshot is available for recovery, please upload one with EtcdRecover')
+  }
+  const from = recover && { file: recoveryFile(machine), ...recover }
+  const begun = machine.cluster.bootstrapEtcd(machine.machine, from)
   bootstrapping.set(machine, begun)
   await begun
 }

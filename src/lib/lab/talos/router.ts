@@ -2,10 +2,17 @@
  * apid: who may call what (services/machined.go), and which machines a call goes to (apid/pkg/director, v1.12.0).
  * `nodes` in the metadata: fan-out, with failures inside the response; `node`: one machine, failures as the call's status.
  */
-import type { Metadata, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
+import type { EventEmitter } from 'node:events'
+import type {
+  Metadata,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  sendUnaryData,
+} from '@grpc/grpc-js'
 import { forward } from './fleet.ts'
 import type { Implementation } from './protocol.ts'
-import type { Call, Method, StreamMethod, UnaryMethod } from './rpc.ts'
+import type { Call, Method, StreamMethod, UnaryMethod, UploadMethod } from './rpc.ts'
 import { inMaintenance, type SimulatedMachine } from './simulated-machine.ts'
 import { StatusError, statusOf, statusText } from './status.ts'
 import { organizationsOf } from './transport.ts'
@@ -58,19 +65,21 @@ export function implementationOf(machine: SimulatedMachine, methods: Method[]): 
   for (const method of methods) {
     const name = method.path.slice(method.path.lastIndexOf('/') + 1)
     implementation[name] =
-      method.kind === 'unary'
-        ? (call: ServerUnaryCall<unknown, object>, callback: sendUnaryData<object>) => {
-            answerUnary(machine, method, call).then(
-              (response) => callback(null, response),
-              (error: unknown) => callback(failure(error)),
-            )
-          }
-        : (call: ServerWritableStream<unknown, object>) => {
-            answerStream(machine, method, call).then(
-              () => call.end(),
-              (error: unknown) => call.emit('error', failure(error)),
-            )
-          }
+      method.kind === 'upload'
+        ? uploadHandler(machine, method)
+        : method.kind === 'unary'
+          ? (call: ServerUnaryCall<unknown, object>, callback: sendUnaryData<object>) => {
+              answerUnary(machine, method, call).then(
+                (response) => callback(null, response),
+                (error: unknown) => callback(failure(error)),
+              )
+            }
+          : (call: ServerWritableStream<unknown, object>) => {
+              answerStream(machine, method, call).then(
+                () => call.end(),
+                (error: unknown) => call.emit('error', failure(error)),
+              )
+            }
   }
   return implementation
 }
@@ -105,6 +114,25 @@ async function answerUnary(
     }
   })
   return { messages: await Promise.all(messages) }
+}
+
+/** A stream from the caller goes to one machine: apid doesn't know how to send it to several. */
+function uploadHandler(machine: SimulatedMachine, method: UploadMethod) {
+  return (call: ServerReadableStream<unknown, object>, callback: sendUnaryData<object>) => {
+    const answer = async () => {
+      const { route, roles, signal } = open(machine, method, call)
+      const target = route.kind === 'one' ? route.target : route.targets[0]
+      const to = target === undefined ? machine : await forward(machine, target)
+      authorize(to, method.path, roles)
+      const handle = (gone: AbortSignal) =>
+        method.handle({ machine: to, roles, signal: AbortSignal.any([signal, gone]) }, call)
+      return { messages: [await untilGone(to, handle)] }
+    }
+    answer().then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(failure(error)),
+    )
+  }
 }
 
 async function answerStream(
@@ -164,10 +192,14 @@ type Route = { kind: 'one'; target?: string } | { kind: 'many'; targets: string[
 function open(
   machine: SimulatedMachine,
   method: Method,
-  call: ServerUnaryCall<unknown, object> | ServerWritableStream<unknown, object>,
+  call:
+    | ServerUnaryCall<unknown, object>
+    | ServerWritableStream<unknown, object>
+    | ServerReadableStream<unknown, object>,
 ): { route: Route } & Omit<Call, 'machine'> {
   const abort = new AbortController()
-  call.on('cancelled', () => abort.abort())
+  const emitter: EventEmitter = call
+  emitter.on('cancelled', () => abort.abort())
   const organizations = organizationsOf(call)
   const maintenance = inMaintenance(machine)
   const roles = new Set(maintenance ? ['os:reader'] : organizations)

@@ -24,7 +24,21 @@ export interface StreamMethod {
   handle(call: Call, request: unknown, send: (message: object) => Promise<void>): Promise<void>
 }
 
-export type Method = UnaryMethod | StreamMethod
+/** The caller streams, the machine answers once. */
+export interface UploadMethod {
+  kind: 'upload'
+  path: string
+  handle(call: Call, messages: AsyncIterable<unknown>): Promise<object>
+}
+
+export type Method = UnaryMethod | StreamMethod | UploadMethod
+
+export function upload<Message>(
+  path: string,
+  handle: (call: Call, messages: AsyncIterable<Message>) => Promise<object>,
+): UploadMethod {
+  return { kind: 'upload', path, handle: (call, messages) => handle(call, messages as AsyncIterable<Message>) }
+}
 
 /** @param Request the message as proto-loader reads it: every field present, 64-bit numbers as strings */
 export function unary<Request>(path: string, handle: (call: Call, request: Request) => Promise<object>): UnaryMethod {
