@@ -53,21 +53,21 @@ const kubernetes = (name: string, neededFor: Need[], coldSec: number, extra: Par
   ...extra,
 })
 
-/** The server, and the thin command around its packages that restores snapshots and names their version as its own. */
-const etcd = (name: string, module: string, versionArg: string, coldSec: number): Tool => ({
+const etcd = (name: string, module: string, selfCheck: NonNullable<Tool['selfCheck']>, coldSec: number): Tool => ({
   name,
   dir: name,
-  module: 'go.etcd.io/etcd/server/v3',
+  module: `go.etcd.io/etcd/${module}/v3`,
   package: `go.etcd.io/etcd/${module}/v3`,
-  selfCheck: { args: [versionArg], pattern: versionLine },
+  selfCheck,
   neededFor: ['lab'],
   coldSec,
 })
 
 /** In build order: what a first run waits for comes first, and a tool follows those it shares most packages with. */
 export const catalog: Tool[] = [
-  etcd('etcd', 'server', '--version', 30),
-  etcd('etcdutl', 'etcdutl', 'version', 5),
+  etcd('etcd', 'server', { args: ['--version'], pattern: versionLine }, 30),
+  // It names the version of etcd's packages as its own.
+  etcd('etcdutl', 'etcdutl', { args: ['version'], pattern: /^etcdutl version/ }, 5),
   kubernetes('kube-apiserver', ['lab'], 220),
   kubernetes('kube-controller-manager', ['lab'], 55),
   kubernetes('kube-scheduler', ['lab'], 5),
