@@ -1,7 +1,9 @@
 /** What `talos upgrade` looks at before it plans, and what it refuses before anything is touched. */
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
-import { UnreachableError, UsageError } from '../../lib/errors.ts'
+import { storedRuns } from '../../lib/cli/stored-runs.ts'
+import { isResumable } from '../../lib/engine/runs.ts'
+import { type OperatorError, UnreachableError, UsageError } from '../../lib/errors.ts'
 import { observeBasis } from '../../lib/ops/basis.ts'
 import { observeEtcd } from '../../lib/ops/etcd-observe.ts'
 import { snapshotFile } from '../../lib/ops/etcd-snapshot.ts'
@@ -77,7 +79,7 @@ export async function observeUpgrade(context: CommandContext): Promise<{ input: 
   const verdicts = await gates.evaluateAll(checks, signal)
   if (options.dryRun !== true && options.planOut === undefined) {
     const refusal = errorOf(`cluster ${cluster.name} can't be upgraded now`, verdicts, upgradeRunbook)
-    if (refusal) throw refusal
+    if (refusal) throw await withUnfinished(context, refusal)
     requireObserved(input)
     soak?.require()
     requireSource()
@@ -91,6 +93,16 @@ export async function observeUpgrade(context: CommandContext): Promise<{ input: 
   }
   const params = { ...input.params, ...(soak?.now === undefined ? {} : { now: soak.now }) }
   return { input: { ...input, params }, basis: { ...basis, observed } }
+}
+
+/** A node that an earlier run left out is a reason to refuse, and going on with that run is most often what is wanted. */
+async function withUnfinished(context: CommandContext, refusal: OperatorError): Promise<OperatorError> {
+  const { name } = await context.cluster()
+  const [newest] = (await storedRuns(context)).filter(({ plan }) => plan.cluster === name)
+  if (newest?.plan.operation !== 'talos.upgrade' || !isResumable(newest)) return refusal
+  const next = `an upgrade was left unfinished, go on with it: k8sops run resume ${newest.id}`
+  const more = refusal.detail.next === undefined ? [] : [refusal.detail.next]
+  return Object.assign(refusal, { detail: { ...refusal.detail, next: [next, ...more].join('\n') } })
 }
 
 /** @throws UsageError with everything that is wrong with the options */

@@ -129,6 +129,8 @@ function upgradeStep({ target, params }: UpgradeInput, { node, target: wanted, r
       pipeline: [
         upgradeArgs(target.talosconfig, node.address, { image, stage, rebootMode, timeoutSec: upgradeTimeoutSec }),
       ],
+      // Its time is over while the machine is away: what became of it is for `verify` to find out.
+      accept: ['unavailable, retrying\\.\\.\\.\\s*$'],
     },
     verify: [check('node-upgraded', { ...aim, bootId })],
     interrupt: 'after',
