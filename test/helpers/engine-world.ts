@@ -56,7 +56,11 @@ export function makeFile(name: string, more: Partial<Step> = {}, script?: string
   return {
     id: name,
     title: `Make ${name}`,
-    action: { kind: 'exec', pipeline: [shell(script ?? `echo ${name} >> effects; echo ${name} > state/${name}`)] },
+    // There whole or not at all: a shell that is killed between opening the file and writing to it would leave it empty.
+    action: {
+      kind: 'exec',
+      pipeline: [shell(script ?? `echo ${name} >> effects; echo ${name} > new-${name}; mv new-${name} state/${name}`)],
+    },
     unless: [check],
     verify: [check],
     interrupt: 'now',
