@@ -6,7 +6,7 @@
 import { ConfigError } from '../errors.ts'
 import { recoverEtcdArgs } from '../tools/talosctl-etcd.args.ts'
 import { resetArgs } from '../tools/talosctl-node.args.ts'
-import type { Basis, Cluster, ClusterNode, Plan, Step, Target } from '../types.ts'
+import type { Basis, Check, Cluster, ClusterNode, Plan, Step, Target } from '../types.ts'
 import { check } from './bootstrap-input.ts'
 import { tooEarly } from './bootstrap-machines.ts'
 import { etcdHealthyCheck, machineRunbook, planOf } from './machine-plan.ts'
@@ -63,23 +63,28 @@ function preflight(input: RestoreInput): Step {
 }
 
 /** Neither drained nor asked to leave etcd: there may be no majority to leave. */
-function wipeStep(
-  { target, nodeTimeoutSec }: RestoreInput,
-  { node, bootId, member }: RestoreInput['controlPlanes'][0],
-): Step {
+/**
+ * The first control plane's etcd is the new one: it knows nobody by the id that another member had before. Its own id tells
+ * nothing, since etcd makes it of name and address alone; those that join get theirs of the time as well.
+ */
+function isNew({ controlPlanes: [first, second] }: RestoreInput): Check {
+  return check('etcd-member-absent', { nodes: first?.node.address ?? '', member: second?.member ?? 'none' })
+}
+
+/** Neither drained nor asked to leave etcd: there may be no majority to leave. */
+function wipeStep(input: RestoreInput, { node, bootId }: RestoreInput['controlPlanes'][0]): Step {
+  const { target, nodeTimeoutSec } = input
   const { address, hostname } = node
   const options = { graceful: false, wipe: ['EPHEMERAL'], timeoutSec: nodeTimeoutSec }
+  const rebooted = check('machine-rebooted', { node: address, bootId })
   // Restarted by somebody else it would have its data still; booted anew and without etcd it has been wiped.
-  const empty = [check('machine-rebooted', { node: address, bootId }), check('etcd-absent', { nodes: address })]
+  const empty = [rebooted, check('etcd-absent', { nodes: address })]
   return {
     id: `${hostname}/wipe-etcd`,
     title: `Wipe etcd on ${hostname}`,
     unless: empty,
-    // In the new etcd already, where nobody has the id of before: nothing of it must be wiped again.
-    orUnless: [
-      check('machine-rebooted', { node: address, bootId }),
-      check('etcd-member-absent', { nodes: address, member }),
-    ],
+    // Recovered already: nothing of it must be wiped again.
+    orUnless: [rebooted, isNew(input)],
     action: { kind: 'exec', pipeline: [resetArgs(target.talosconfig, address, options)] },
     verify: empty,
     interrupt: 'after',
@@ -89,12 +94,13 @@ function wipeStep(
   }
 }
 
-function recover(input: RestoreInput, { node: first, member }: RestoreInput['controlPlanes'][0]): Step {
+function recover(input: RestoreInput, { node: first, bootId }: RestoreInput['controlPlanes'][0]): Step {
   const { target, snapshot, nodeTimeoutSec } = input
+  const recovered = [check('machine-rebooted', { node: first.address, bootId }), isNew(input)]
   return {
     id: 'etcd/recover',
     title: `Start etcd on ${first.hostname} from the snapshot`,
-    unless: [check('etcd-member-absent', { nodes: first.address, member })],
+    unless: recovered,
     require: [
       snapshotWhole(input),
       check('etcd-absent', { nodes: addresses(input) }),
@@ -106,7 +112,7 @@ function recover(input: RestoreInput, { node: first, member }: RestoreInput['con
       retry: { while: tooEarly, everySec: 2 },
       accept: ['code = AlreadyExists'],
     },
-    verify: [check('etcd-member-absent', { nodes: first.address, member })],
+    verify: recovered,
     interrupt: 'after',
     timeoutSec: nodeTimeoutSec,
     runbook: machineRunbook,
