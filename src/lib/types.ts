@@ -66,6 +66,8 @@ export interface Step {
   unless?: Check[]
   /** Another way to be done already (all of these): skip as well. */
   orUnless?: Check[]
+  /** Id of an earlier step. Skipped together with it when its `unless` held a moment ago: that isn't looked at once more. */
+  skipWith?: string
   /**
    * Must become true before the action when an earlier process of this run started it and did not live to say how it ended
    * (an upgrade that may have been rolled back). It is told once: a run that is resumed after that failure tries again.

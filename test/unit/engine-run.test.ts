@@ -37,6 +37,21 @@ describe('steps in order', () => {
     expect(result.changed).toBe(false)
   })
 
+  test('skips what goes with a step whose `unless` held, without another look; not with one that was skipped otherwise', async () => {
+    writeFileSync(join(world.root, 'state/a'), '')
+    writeFileSync(join(world.root, 'state/other'), '')
+    const orUnless = [{ gate: 'file', params: { name: 'other' } }]
+    const result = await run(
+      makePlan([
+        makeFile('a'),
+        makeFile('with-a', { skipWith: 'a', unless: [] }),
+        makeFile('b', { orUnless }),
+        makeFile('with-b', { skipWith: 'b' }),
+      ]),
+    )
+    expect(states(result)).toEqual({ a: 'skipped', 'with-a': 'skipped', b: 'skipped', 'with-b': 'done' })
+  })
+
   test('looks again whether a step is done once what it requires holds: that may have been the very thing', async () => {
     const require = [{ gate: 'file', params: { name: 'running' } }]
     const handle = surroundings(world)

@@ -45,6 +45,7 @@ const step = z.strictObject({
   action,
   unless: z.array(check).optional(),
   orUnless: z.array(check).optional(),
+  skipWith: z.string().optional(),
   onceBegun: z.array(check).optional(),
   require: z.array(check).optional(),
   verify: z.array(check),

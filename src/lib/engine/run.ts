@@ -36,6 +36,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
   const started = performance.now()
   const startedAt = new Date().toISOString()
   const results = new Map<string, StepResult>()
+  const unneeded = new Map<string, string>()
   const active = new Set<Step>()
   let changed = request.before?.changed ?? false
 
@@ -74,6 +75,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
         stop,
         kill: interrupts.kill,
         doneBefore: request.before?.done.has(step.id) ?? false,
+        skippedWith: step.skipWith === undefined ? undefined : unneeded.get(step.skipWith),
         begunBefore: request.before?.begun.has(step.id) ?? false,
         onWrite: () => {
           changed = true
@@ -83,6 +85,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
     )
     active.delete(step)
     results.set(step.id, outcome.result)
+    if (outcome.unneeded !== undefined) unneeded.set(step.id, outcome.unneeded)
     if (mayWriteFiles(step)) await recordBasis(request, step)
     return outcome
   }

@@ -24,12 +24,16 @@ export interface StepContext {
   doneBefore: boolean
   /** An earlier process of this run started the step's action, and its journal doesn't say how that ended. */
   begunBefore: boolean
+  /** Why the step of `skipWith` was skipped, if it was because of its `unless`. */
+  skippedWith: string | undefined
   /** Called just before the first process of a step is started. */
   onWrite: () => void
 }
 
 export interface StepOutcome {
   result: StepResult
+  /** Skipped, because its `unless` held. */
+  unneeded?: string
   error?: OperatorError
 }
 
@@ -50,12 +54,13 @@ export async function runStep(context: StepContext, step: Step): Promise<StepOut
   context.journal.append({ type: 'step-started', step: step.id })
   context.emit({ type: 'step-started', at: at(), step: step.id })
   try {
-    const reason = await attempt(context, step, started + step.timeoutSec * 1000, waits)
-    if (reason !== undefined) {
+    const skip = await attempt(context, step, started + step.timeoutSec * 1000, waits)
+    if (skip !== undefined) {
+      const { reason, by } = skip
       context.journal.append({ type: 'step-skipped', step: step.id, reason })
       Object.assign(result, { state: 'skipped', reason, seconds: seconds() })
       context.emit({ type: 'step-skipped', at: at(), step: step.id, reason })
-      return { result }
+      return by === 'unless' ? { result, unneeded: reason } : { result }
     }
     context.journal.append({ type: 'step-done', step: step.id, seconds: seconds() })
     Object.assign(result, { state: 'done', seconds: seconds() }, waited(waits))
@@ -75,8 +80,14 @@ export async function runStep(context: StepContext, step: Step): Promise<StepOut
   }
 }
 
+interface Skip {
+  reason: string
+  by: 'unless' | 'orUnless' | 'before'
+}
+
 /** Returns why the step was skipped, or undefined when it was done. Throws what stopped it. */
-async function attempt(context: StepContext, step: Step, deadline: number, waits: Waits): Promise<string | undefined> {
+async function attempt(context: StepContext, step: Step, deadline: number, waits: Waits): Promise<Skip | undefined> {
+  if (context.skippedWith !== undefined) return { reason: context.skippedWith, by: 'unless' }
   const idle: Phase = { signal: AbortSignal.any([context.stop, context.kill]), deadline }
   const skip = await alreadyTrue(context, step, idle)
   stopIfInterrupted(context, step, idle.signal)
@@ -97,7 +108,7 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   return undefined
 }
 
-async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Promise<string | undefined> {
+async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Promise<Skip | undefined> {
   const probe = async (checks: Check[] | undefined): Promise<string | undefined> => {
     if (!checks || checks.length === 0) return undefined
     const verdicts = await Promise.all(checks.map((check) => lookOnce(context, check, phase)))
@@ -105,11 +116,14 @@ async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Prom
       ? verdicts.map(({ detail }) => detail).join('; ')
       : undefined
   }
-  const reason = (await probe(step.unless)) ?? (await probe(step.orUnless))
-  if (reason !== undefined || !context.doneBefore) return reason
+  const done = await probe(step.unless)
+  if (done !== undefined) return { reason: done, by: 'unless' }
+  const otherwise = await probe(step.orUnless)
+  if (otherwise !== undefined) return { reason: otherwise, by: 'orUnless' }
+  if (!context.doneBefore) return undefined
   // The journal says where to look, live state whether it is so: an action without `unless` is not repeated for nothing.
   const still = await probe(step.verify)
-  return still === undefined ? undefined : `done before, and still: ${still}`
+  return still === undefined ? undefined : { reason: `done before, and still: ${still}`, by: 'before' }
 }
 
 /** One look, bounded by us too: a step must not hang on a gate that forgets its signal. */

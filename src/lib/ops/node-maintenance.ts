@@ -46,13 +46,13 @@ const outByUs = (input: MaintenanceInput, node: ClusterNode): Check =>
 export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: Step[]): Step[] {
   const { hostname } = node
   const { cluster, target, operation, drainTimeoutSec, settleTimeoutSec } = input
-  const needed = { ...unlessDone(act), runbook: maintenanceRunbook }
+  const needed = { skipWith: `${hostname}/check`, runbook: maintenanceRunbook }
   const drained = [check('node-drained', { node: hostname })]
   return [
     {
       id: `${hostname}/check`,
       title: `Check whether ${hostname} can be taken out`,
-      ...needed,
+      ...unlessDone(act),
       // Out already: what is checked here held then, and can't while the node is out.
       orUnless: [outByUs(input, node)],
       action: { kind: 'wait' },
@@ -64,8 +64,9 @@ export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: St
       ],
       interrupt: 'now',
       timeoutSec: settleTimeoutSec,
+      runbook: maintenanceRunbook,
     },
-    ...(node.controlPlane && hasOtherMember(input) ? [forfeitLeadership(input, node, act)] : []),
+    ...(node.controlPlane && hasOtherMember(input) ? [forfeitLeadership(input, node)] : []),
     {
       id: `${hostname}/cordon`,
       title: `Cordon ${hostname}`,
@@ -150,12 +151,12 @@ export function bringBackSteps(input: MaintenanceInput, node: ClusterNode, act: 
   ]
 }
 
-function forfeitLeadership({ target, settleTimeoutSec }: MaintenanceInput, node: ClusterNode, act: Step[]): Step {
+function forfeitLeadership({ target, settleTimeoutSec }: MaintenanceInput, node: ClusterNode): Step {
   const elsewhere = [check('etcd-leader-elsewhere', { node: node.address })]
   return {
     id: `${node.hostname}/forfeit-leadership`,
     title: `Let another member than ${node.hostname} lead etcd`,
-    ...unlessDone(act),
+    skipWith: `${node.hostname}/check`,
     orUnless: elsewhere,
     require: [check('machines-ready', { nodes: node.address })],
     action: { kind: 'exec', pipeline: [forfeitLeadershipArgs(target.talosconfig, node.address)] },

@@ -56,6 +56,7 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
   const { retry, accept, stall } = step.action.kind === 'exec' ? step.action : {}
   const lines = [
     ...gates('unless', step.unless),
+    ...(step.skipWith ? [`with     ${step.skipWith}, when its unless holds`] : []),
     ...gates(step.unless ? 'or' : 'unless', step.orUnless),
     ...gates('begun', step.onceBegun),
     ...gates('require', step.require),
