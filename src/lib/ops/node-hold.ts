@@ -30,7 +30,7 @@ export function planCordon(input: HoldInput, basis: Basis): Plan {
 }
 
 function cordonStep({ cluster, target, hold }: HoldInput, { hostname }: ClusterNode): Step {
-  const held = [check('node-held', { node: hostname, by: hold.by })]
+  const held = [check('node-cordoned', { node: hostname, by: hold.by })]
   return {
     id: `${hostname}/cordon`,
     title: `Cordon ${hostname}`,

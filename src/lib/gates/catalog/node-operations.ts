@@ -28,13 +28,6 @@ export const nodeOperationGates = {
     everySec: 2,
     runbook: talosRunbook,
   },
-  'node-held': {
-    title: 'node $node takes no new pods, because $by has cordoned it',
-    object: { apiVersion: 'v1', kind: 'Node' },
-    expect: { atLeast: 1, named: '$node', every: [unschedulable, { path: by, in: ['$by'] }] },
-    params: ['node', 'by'],
-    runbook: talosRunbook,
-  },
   'node-not-held': {
     title: 'nobody but $by has taken node $node out of service',
     all: [
