@@ -11,7 +11,7 @@ import { createKubePort } from '../../src/lib/kube/client.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
 import type { Json, KubeObject, KubePort } from '../../src/lib/types.ts'
 import { createNormaliser, type Normaliser } from './end-state-normalise.ts'
-import { controlPlanes, talosctl } from './lab.ts'
+import { controlPlanes, eventually, talosctl } from './lab.ts'
 
 const run = promisify(execFile)
 
@@ -64,7 +64,12 @@ async function objects(record: LabRecord, normaliser: Normaliser): Promise<Entry
 }
 
 async function get<T>(kube: KubePort, path: string): Promise<T> {
-  const answer = await kube.raw(path)
+  // A kind whose CRD was just changed is refused for a moment (429, "storage is (re)initializing").
+  const answer = await eventually(
+    () => kube.raw(path),
+    ({ ok }) => ok,
+    30,
+  )
   if (!answer.ok) throw new Error(`GET ${path}: ${answer.detail}`)
   return JSON.parse(answer.value) as T
 }
