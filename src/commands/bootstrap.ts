@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { CommandContext } from '../lib/cli/define.ts'
 import { defineCommand } from '../lib/cli/define.ts'
 import { parseDurationSec } from '../lib/cli/duration.ts'
+import { sourceChoice, sourceOptions } from '../lib/cli/source-options.ts'
 import { ConfigError } from '../lib/errors.ts'
 import { observeBasis } from '../lib/ops/basis.ts'
 import { planBootstrap } from '../lib/ops/bootstrap.ts'
@@ -43,16 +44,7 @@ export const bootstrap = defineCommand({
       description: 'how long machines may take, each time they are waited for',
       default: '10m',
     },
-    {
-      flags: '--ref <ref>',
-      description: 'commit that the files must be those of (default: the branch that the cluster follows)',
-    },
-    {
-      flags: '--worktree',
-      description: 'take the files of the working tree as they are; needs --reason',
-      default: false,
-    },
-    { flags: '--reason <text>', description: 'why --worktree' },
+    ...sourceOptions,
   ],
   examples: [
     'k8sops bootstrap --cluster apps --lab',
@@ -67,9 +59,7 @@ export const bootstrap = defineCommand({
     const preview = options.dryRun === true || options.planOut !== undefined
     const [{ basis, requireSource }, files, repository, verdicts] = await Promise.all([
       observeBasis(exec, cluster, target, {
-        ref: text(options.ref),
-        worktree: options.worktree === true,
-        reason: text(options.reason),
+        ...sourceChoice(context),
         tools: pinnedVersions('bootstrap'),
       }),
       readFiles(target.root, cluster.name, env, preview),

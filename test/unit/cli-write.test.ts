@@ -41,7 +41,7 @@ describe('preview', () => {
   test('--dry-run prints the plan and writes nothing', async () => {
     const ended = await cli(['make', '--dry-run'], command([makeFile('a')]))
     expect(ended).toMatchObject({ code: 0, stderr: '' })
-    expect(ended.stdout).toContain("$ kubectl -c 'echo a >> effects; echo a > state/a'")
+    expect(ended.stdout).toContain("$ kubectl -c 'echo a >> effects; echo a > new-a; mv new-a state/a'")
     expect(world.state()).toEqual({})
     expect(existsSync(join(world.root, '.k8sops'))).toBe(false)
   })

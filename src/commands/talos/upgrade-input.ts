@@ -1,6 +1,7 @@
 /** What `talos upgrade` looks at before it plans, and what it refuses before anything is touched. */
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
+import { sourceChoice } from '../../lib/cli/source-options.ts'
 import { storedRuns } from '../../lib/cli/stored-runs.ts'
 import { isResumable } from '../../lib/engine/runs.ts'
 import { type OperatorError, UnreachableError, UsageError } from '../../lib/errors.ts'
@@ -65,9 +66,7 @@ export async function observeUpgrade(context: CommandContext): Promise<{ input: 
   const [input, { basis, requireSource }, gates] = await Promise.all([
     observeNodes(context),
     observeBasis(exec, cluster, target, {
-      ref: text(options.ref),
-      worktree: options.worktree === true,
-      reason: text(options.reason),
+      ...sourceChoice(context),
       tools: pinnedVersions('bootstrap'),
     }),
     context.gates(),

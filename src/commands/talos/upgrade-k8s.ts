@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CommandContext, defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
+import { refOptions, sourceChoice } from '../../lib/cli/source-options.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { observeBasis } from '../../lib/ops/basis.ts'
 import { observeEtcd } from '../../lib/ops/etcd-observe.ts'
@@ -23,15 +24,7 @@ export const talosUpgradeK8s = defineCommand({
   options: [
     { flags: '--to <version>', description: "e.g. v1.35.5 (default: talconfig.yaml's kubernetesVersion)" },
     { flags: '--upgrade-timeout <duration>', description: 'how long the whole may take', default: '1h' },
-    {
-      flags: '--ref <ref>',
-      description: 'commit that the files must be those of (default: the branch that the cluster follows)',
-    },
-    {
-      flags: '--worktree',
-      description: 'take the files of the working tree as they are; needs --reason',
-      default: false,
-    },
+    ...refOptions,
     ...soakOptions,
   ],
   examples: [
@@ -55,9 +48,7 @@ export const talosUpgradeK8s = defineCommand({
       observeEtcd(await context.talos(), cluster, signal),
       there.status === 'pass' ? undefined : observeSoak(context, 'kubernetes', version),
       observeBasis(exec, cluster, target, {
-        ref: text(options.ref),
-        worktree: options.worktree === true,
-        reason: text(options.reason),
+        ...sourceChoice(context),
         tools: pinnedVersions('bootstrap'),
       }),
     ])

@@ -1,6 +1,7 @@
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { nodesOption } from '../../lib/cli/node-option.ts'
+import { refOptions } from '../../lib/cli/source-options.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { planUpgrade } from '../../lib/ops/upgrade.ts'
 import { soakOptions } from './soak.ts'
@@ -50,15 +51,7 @@ export const talosUpgrade = defineCommand({
       description: 'how long the cluster may take to be well before and after each node',
       default: '30m',
     },
-    {
-      flags: '--ref <ref>',
-      description: 'commit that the files must be those of (default: the branch that the cluster follows)',
-    },
-    {
-      flags: '--worktree',
-      description: 'take the files of the working tree as they are; needs --reason',
-      default: false,
-    },
+    ...refOptions,
     ...soakOptions,
   ],
   examples: [

@@ -1,7 +1,8 @@
 /** Options of writes that take files of the repository, and whether those are the ones that the cluster follows. */
 import type { CommandContext, OptionSpec } from './define.ts'
 
-export const sourceOptions: OptionSpec[] = [
+/** For a command whose `--reason` also stands for something else. */
+export const refOptions: OptionSpec[] = [
   {
     flags: '--ref <ref>',
     description: 'commit that the files must be those of (default: the branch that the cluster follows)',
@@ -11,8 +12,9 @@ export const sourceOptions: OptionSpec[] = [
     description: 'take the files of the working tree as they are; needs --reason',
     default: false,
   },
-  { flags: '--reason <text>', description: 'why --worktree' },
 ]
+
+export const sourceOptions: OptionSpec[] = [...refOptions, { flags: '--reason <text>', description: 'why --worktree' }]
 
 /** For observeBasis. */
 export function sourceChoice({ options }: CommandContext): { ref?: string; worktree: boolean; reason?: string } {
