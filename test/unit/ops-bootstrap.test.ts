@@ -120,9 +120,10 @@ describe('the plan of a bootstrap', () => {
     }
   })
 
-  it('configures machines one process each, side by side', () => {
-    const apply = plan().steps.filter(({ group }) => group === 'apply-config')
-    expect(apply).toHaveLength(4)
+  it('configures machines one process each, side by side, and no worker before every control plane', () => {
+    const apply = plan().steps.filter(({ id }) => id.endsWith('/apply-config'))
+    const groups = apply.map(({ group }) => group)
+    expect(groups).toEqual([...Array(3).fill('configure-control-planes'), 'configure-workers'])
     for (const { action } of apply) {
       const args = action.kind === 'exec' ? (action.pipeline[0]?.args ?? []) : []
       expect(args.filter((arg) => arg === '-n')).toHaveLength(1)

@@ -21,6 +21,9 @@ export const tooEarly = [
 export function machineSteps(input: BootstrapInput): Step[] {
   const { cluster, target, params } = input
   const addresses = cluster.nodes.map(({ address }) => address).join(',')
+  // A worker gets its certificate from a control plane, and its port stays closed until there is one (Talos 1.12, trustd): a
+  // run that died with nothing but a worker configured would find a machine that never answers, as if it were off.
+  const controlPlanesFirst = cluster.nodes.toSorted((a, b) => Number(b.controlPlane) - Number(a.controlPlane))
   return [
     generateConfigs(input),
     {
@@ -32,7 +35,7 @@ export function machineSteps(input: BootstrapInput): Step[] {
       timeoutSec: params.nodeTimeoutSec,
       runbook: bootstrapRunbook,
     },
-    ...cluster.nodes.map((node) => firstConfig({ cluster, nodeTimeoutSec: params.nodeTimeoutSec }, node)),
+    ...controlPlanesFirst.map((node) => firstConfig({ cluster, nodeTimeoutSec: params.nodeTimeoutSec }, node)),
     ...etcdSteps(
       cluster.nodes.filter((node) => node.controlPlane),
       target.talosconfig,
@@ -68,7 +71,7 @@ export function generateConfigs({ cluster, ageKey }: Pick<BootstrapInput, 'clust
   }
 }
 
-/** Side by side: each machine installs and reboots for minutes, and none depends on another. */
+/** Control planes side by side, then workers side by side: each machine installs and reboots for minutes. */
 export function firstConfig(
   { cluster, nodeTimeoutSec }: { cluster: Cluster; nodeTimeoutSec: number },
   node: ClusterNode,
@@ -87,7 +90,7 @@ export function firstConfig(
     verify: [check('machine-configured', { node: node.address })],
     interrupt: 'after',
     timeoutSec: nodeTimeoutSec,
-    group: 'apply-config',
+    group: node.controlPlane ? 'configure-control-planes' : 'configure-workers',
     runbook: bootstrapRunbook,
   }
 }
