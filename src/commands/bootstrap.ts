@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { CommandContext } from '../lib/cli/define.ts'
-import { defineCommand } from '../lib/cli/define.ts'
+import { defineCommand, textOption } from '../lib/cli/define.ts'
 import { parseDurationSec } from '../lib/cli/duration.ts'
 import { sourceChoice, sourceOptions } from '../lib/cli/source-options.ts'
 import { ConfigError } from '../lib/errors.ts'
@@ -29,8 +28,6 @@ async function readFiles(
     throw error
   }
 }
-
-const text = (value: CommandContext['options'][string]) => (typeof value === 'string' ? value : undefined)
 
 export const bootstrap = defineCommand({
   path: 'bootstrap',
@@ -66,10 +63,10 @@ export const bootstrap = defineCommand({
       context.repository(),
       context.gates().then((gates) => observePreflight(gates, context.signal)),
     ])
-    const until = text(options.until)
+    const until = textOption(options.until)
     const params = {
       skipFlux: options.skipFlux === true,
-      nodeTimeoutSec: parseDurationSec(text(options.nodeTimeout) ?? '10m'),
+      nodeTimeoutSec: parseDurationSec(textOption(options.nodeTimeout) ?? '10m'),
       ...(until === undefined ? {} : { until }),
     }
     // What is wrong with this machine and with the files is said at once, and before files that are not committed.

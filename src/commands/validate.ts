@@ -1,4 +1,4 @@
-import { defineCommand } from '../lib/cli/define.ts'
+import { defineCommand, textOption } from '../lib/cli/define.ts'
 import { checkRepository, loadRepository, type Repository, repositoryRoot } from '../lib/config/load.ts'
 import { ConfigError, exitCodes } from '../lib/errors.ts'
 import type { Kustomize } from '../lib/repo/build.ts'
@@ -9,7 +9,7 @@ import { releasesOf } from '../lib/repo/releases.ts'
 import { type RenderOptions, renderCluster } from '../lib/repo/render.ts'
 import { kustomizeBuild } from '../lib/tools/kustomize.ts'
 import type { Problem } from '../lib/types.ts'
-import { namedCluster, textOption } from './repo/selection.ts'
+import { namedCluster } from './repo/selection.ts'
 
 export const validate = defineCommand({
   path: 'validate',

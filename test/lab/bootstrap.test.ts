@@ -3,8 +3,7 @@
  * killed and interrupted all the way. Here a sample of the ways, chosen by K8SOPS_TEST_SEED; all of them with
  * K8SOPS_TEST_FULL=1 (docs/proof.md).
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { StoredRun } from '../../src/lib/engine/runs.ts'
@@ -25,19 +24,10 @@ import {
 } from '../helpers/kill.ts'
 import { kubectl, labHome, talosctl } from '../helpers/lab.ts'
 import { type LabCli, labCli, patience, statesOf, told } from '../helpers/lab-cli.ts'
+import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
 
 const home = labHome()
-const reports = mkdtempSync(join(tmpdir(), 'k8sops-reports-'))
-afterAll(async () => {
-  await home.close()
-  rmSync(reports, { recursive: true, force: true })
-})
-
-async function newLab(name: string, cluster = 'apps'): Promise<LabCli> {
-  const { record } = await home.up(cluster, { name })
-  const lab = labCli(record, home.env)
-  return lab
-}
+afterAll(() => home.close())
 
 /** What an undisturbed bootstrap of `apps` ends in: what every other one is held against. */
 let expected: EndState
@@ -45,18 +35,19 @@ let expected: EndState
 let undisturbed: StoredRun
 
 describe('undisturbed', () => {
+  let shared: SharedLab
   let lab: LabCli
   let result: RunResult
   beforeAll(async () => {
-    lab = await newLab('calm')
-  })
-  afterAll(() => lab.down())
-
-  test('a cluster comes up, with a timeline of what it took', async () => {
-    const ended = await lab.run(['bootstrap', '--report', join(reports, 'calm')])
-    expect(ended, told(ended)).toMatchObject({ code: 0, result: { outcome: 'succeeded', changed: true } })
-    result = ended.result!
+    shared = await sharedLab()
+    lab = labCli(shared.record, shared.env)
+    if (!shared.bootstrap?.result) throw new Error('looks at a bootstrap of its own: run it without K8SOPS_TEST_LAB')
+    result = shared.bootstrap.result
     undisturbed = lab.runs()[0]!
+  })
+
+  test('a cluster comes up, with a timeline of what it took', () => {
+    expect(result).toMatchObject({ outcome: 'succeeded', changed: true })
     const states = new Set(Object.values(statesOf(result)))
     expect([...states].sort()).toEqual(['done', 'skipped'])
     // Nothing was there before, so only the steps that repair something had nothing to do.
@@ -72,8 +63,8 @@ describe('undisturbed', () => {
   })
 
   test('the report says the same as JSON and as Markdown', () => {
-    expect(JSON.parse(readFileSync(join(reports, 'calm.json'), 'utf8'))).toEqual(result)
-    const markdown = readFileSync(join(reports, 'calm.md'), 'utf8')
+    expect(JSON.parse(readFileSync(`${shared.report}.json`, 'utf8'))).toEqual(result)
+    const markdown = readFileSync(`${shared.report}.md`, 'utf8')
     for (const { id, state } of result.steps) expect(markdown).toContain(`| \`${id}\` | ${state} |`)
   })
 
@@ -126,26 +117,6 @@ describe('undisturbed', () => {
     const wrong = await lab.run(['bootstrap', '--until', 'nothing'])
     expect(wrong).toMatchObject({ code: 2, error: { next: expect.stringContaining('etcd/bootstrap') } })
   })
-
-  test('a difference would be seen: in an object, a machine config, a file, a set of pods', async () => {
-    await kubectl(lab.record, 'create', 'configmap', 'stray', '--from-literal=a=b')
-    await kubectl(lab.record, 'label', 'node', 'apps-w1', 'stray=yes')
-    await kubectl(lab.record, '-n', 'external-secrets', 'delete', 'secret', 'onepassword-connect-token')
-    const machine = lab.record.machines.at(-1)!.address
-    const patch = '{"machine":{"sysctls":{"vm.stray":"1"}}}'
-    const patched = await talosctl(lab.record, machine, 'patch', 'mc', '--mode', 'no-reboot', '-p', patch)
-    expect(patched.code, patched.stderr).toBe(0)
-    rmSync(join(lab.record.root, 'talos/apps/clusterconfig/apps-apps-w1.yaml'))
-    const found = differences(expected, await readEndState(lab.record))
-    const subjects = [...new Set(found.map((line) => line.split(/:? \.|: /)[0]))].sort()
-    expect(subjects).toEqual([
-      'file talos/apps/clusterconfig/apps-apps-w1.yaml',
-      'machine apps-w3',
-      'object v1 ConfigMap default/stray',
-      'object v1 Node apps-w1',
-      'object v1 Secret external-secrets/onepassword-connect-token',
-    ])
-  })
 })
 
 /** Journal boundaries of the undisturbed run, from one step to another (without the latter). */
@@ -157,7 +128,12 @@ function boundariesBetween(from: string, to?: string): string[] {
 }
 
 describe(`interrupted and resumed (seed ${seed})`, () => {
+  let lab: LabCli
   const used: { remove: () => void }[] = []
+  beforeAll(async () => {
+    lab = labCli((await home.up('apps', { name: 'rough' })).record, home.env)
+  })
+  afterAll(() => lab.down())
   afterEach(() => {
     for (const one of used.splice(0)) one.remove()
   })
@@ -168,7 +144,6 @@ describe(`interrupted and resumed (seed ${seed})`, () => {
   }
 
   test('a sample of every way to interrupt it: the end is the same', async () => {
-    const lab = await newLab('rough')
     const random = randomOf('sample')
 
     // Ctrl-C before the first change.
@@ -209,6 +184,25 @@ describe(`interrupted and resumed (seed ${seed})`, () => {
     )
     expect(last.last, told(last.last)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
     expect(differences(expected, await readEndState(lab.record))).toEqual([])
-    await lab.down()
+  })
+
+  test('a difference would be seen: in an object, a machine config, a file, a set of pods', async () => {
+    await kubectl(lab.record, 'create', 'configmap', 'stray', '--from-literal=a=b')
+    await kubectl(lab.record, 'label', 'node', 'apps-w1', 'stray=yes')
+    await kubectl(lab.record, '-n', 'external-secrets', 'delete', 'secret', 'onepassword-connect-token')
+    const machine = lab.record.machines.at(-1)!.address
+    const patch = '{"machine":{"sysctls":{"vm.stray":"1"}}}'
+    const patched = await talosctl(lab.record, machine, 'patch', 'mc', '--mode', 'no-reboot', '-p', patch)
+    expect(patched.code, patched.stderr).toBe(0)
+    rmSync(join(lab.record.root, 'talos/apps/clusterconfig/apps-apps-w1.yaml'))
+    const found = differences(expected, await readEndState(lab.record))
+    const subjects = [...new Set(found.map((line) => line.split(/:? \.|: /)[0]))].sort()
+    expect(subjects).toEqual([
+      'file talos/apps/clusterconfig/apps-apps-w1.yaml',
+      'machine apps-w3',
+      'object v1 ConfigMap default/stray',
+      'object v1 Node apps-w1',
+      'object v1 Secret external-secrets/onepassword-connect-token',
+    ])
   })
 })

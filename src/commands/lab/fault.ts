@@ -1,8 +1,8 @@
 import type { CommandContext, OptionSpec } from '../../lib/cli/define.ts'
-import { defineCommand } from '../../lib/cli/define.ts'
+import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { UsageError } from '../../lib/errors.ts'
 import type { ActiveFault } from '../../lib/lab/types.ts'
-import { clusterOption, labChoice, text } from './options.ts'
+import { clusterOption, labChoice } from './options.ts'
 
 const nodeOption: OptionSpec = { flags: '--node <hostname>', description: 'only this machine' }
 const runbook = 'docs/runbooks/lab.md'
@@ -25,7 +25,7 @@ export const labFaultAdd = defineCommand({
   ],
   runbook,
   async run(context) {
-    const node = text(context.options.node)
+    const node = textOption(context.options.node)
     const params = parameters(context.options.param)
     const fault: ActiveFault = {
       name: context.args.name ?? '',
@@ -97,7 +97,7 @@ export const labFaultClear = defineCommand({
   async run(context) {
     const { dir } = await chosen(context)
     const query = new URLSearchParams()
-    const [name, node] = [context.args.name, text(context.options.node)]
+    const [name, node] = [context.args.name, textOption(context.options.node)]
     if (name) query.set('name', name)
     if (node) query.set('node', node)
     const { callSupervisor } = await import('../../lib/lab/control-socket.ts')

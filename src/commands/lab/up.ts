@@ -1,9 +1,9 @@
 import type { CommandContext } from '../../lib/cli/define.ts'
-import { defineCommand } from '../../lib/cli/define.ts'
+import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { labNameOf } from '../../lib/config/target.ts'
 import { UsageError } from '../../lib/errors.ts'
 import type { UpResult } from '../../lib/lab/up.ts'
-import { clusterOption, text } from './options.ts'
+import { clusterOption } from './options.ts'
 
 export const labUp = defineCommand({
   path: 'lab up',
@@ -32,15 +32,15 @@ export const labUp = defineCommand({
   runbook: 'docs/runbooks/lab.md',
   async run(context) {
     const { options, env, note, signal } = context
-    const pace = decimal('--pace', text(options.pace) ?? '1', 0.01, 10)
-    const number = text(options.number)
+    const pace = decimal('--pace', textOption(options.pace) ?? '1', 0.01, 10)
+    const number = textOption(options.number)
     if (options.fixtures === true && options.bootstrapped !== true) {
       throw new UsageError('--fixtures needs a cluster that is up', {
         next: 'add --bootstrapped, or run `k8sops lab fixtures add` later',
       })
     }
     const repository = await context.repository()
-    const clusters = clustersOf(repository, text(options.cluster))
+    const clusters = clustersOf(repository, textOption(options.cluster))
     if (number !== undefined && clusters.length > 1) {
       throw new UsageError('--number is for one cluster', { next: 'leave it out, or name one with --cluster' })
     }
@@ -49,7 +49,7 @@ export const labUp = defineCommand({
       import('../../lib/lab/tools.ts'),
     ])
     const tools = await labTools(env, signal, note)
-    const name = labNameOf({ labName: text(options.labName), env })
+    const name = labNameOf({ labName: textOption(options.labName), env })
     const shared = { repository, name, pace, tools, env, note, signal }
     const results = await Promise.all(
       clusters.map((cluster) =>
@@ -107,7 +107,7 @@ async function bootstrapAll({ env, cwd, options, note, signal }: CommandContext,
   let exitCode = 0
   // One after the other: two live views in one terminal would overwrite each other.
   for (const { record } of results) {
-    const repo = text(options.repo)
+    const repo = textOption(options.repo)
     const code = await runItself(
       [
         'bootstrap',

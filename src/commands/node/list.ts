@@ -1,4 +1,4 @@
-import { defineCommand } from '../../lib/cli/define.ts'
+import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes } from '../../lib/errors.ts'
 import { observeEtcd } from '../../lib/ops/etcd-observe.ts'
 import { isoOf, observeMachineViews } from '../../lib/ops/machine-observe.ts'
@@ -54,18 +54,18 @@ export const nodeList = defineCommand({
       kind: 'NodeList',
       items: [...inTalconfig, ...strangers],
       columns: [
-        { title: 'NAME', value: text('name') },
-        { title: 'ROLE', value: text('role') },
-        { title: 'ADDRESS', value: text('address') },
-        { title: 'TALOS', value: text('talos') },
-        { title: 'KUBELET', value: text('kubelet') },
+        { title: 'NAME', value: cell('name') },
+        { title: 'ROLE', value: cell('role') },
+        { title: 'ADDRESS', value: cell('address') },
+        { title: 'TALOS', value: cell('talos') },
+        { title: 'KUBELET', value: cell('kubelet') },
         { title: 'READY', value: (row) => yesNo(row.ready) },
         { title: 'TAKES PODS', value: (row) => (row.holder ? `no: ${row.holder}` : yesNo(row.schedulable)) },
-        { title: 'WHY', value: text('reason'), wide: true },
-        { title: 'SINCE', value: text('since'), wide: true },
-        { title: 'ETCD', value: text('etcd') },
-        { title: 'BOOTED', value: text('bootedAt') },
-        { title: 'PROBLEM', value: text('problem') },
+        { title: 'WHY', value: cell('reason'), wide: true },
+        { title: 'SINCE', value: cell('since'), wide: true },
+        { title: 'ETCD', value: cell('etcd') },
+        { title: 'BOOTED', value: cell('bootedAt') },
+        { title: 'PROBLEM', value: cell('problem') },
       ],
       exitCode: answered ? exitCodes.ok : exitCodes.unreachable,
     }
@@ -77,5 +77,4 @@ function kubernetesPart(view: ReturnType<typeof nodeView> | undefined): { [key: 
   return { kubelet, ready, schedulable, holder, reason, since }
 }
 
-const text = (key: string) => (row: { [key: string]: Json }) => String(row[key] ?? '')
 const yesNo = (value: Json | undefined) => (value === null || value === undefined ? '' : value ? 'yes' : 'no')

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { defineCommand } from '../../lib/cli/define.ts'
+import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { loadRepository, repositoryRoot, requireSound } from '../../lib/config/load.ts'
 import { nameOf } from '../../lib/repo/flux.ts'
 import { layout } from '../../lib/repo/layout.ts'
@@ -8,7 +8,7 @@ import { releaseCache } from '../../lib/repo/release-cache.ts'
 import { type Release, releases } from '../../lib/repo/releases.ts'
 import { kustomizeBuild, kustomizePath } from '../../lib/tools/kustomize.ts'
 import type { Json } from '../../lib/types.ts'
-import { namedCluster, textOption } from './selection.ts'
+import { namedCluster } from './selection.ts'
 
 /** Called from bootstrap/helmfile.d through helmfile's `exec`, so it reads the repository it stands in and checks no rules. */
 export const repoReleases = defineCommand({

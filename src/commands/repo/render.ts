@@ -1,11 +1,11 @@
-import { defineCommand } from '../../lib/cli/define.ts'
+import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { loadRepository, repositoryRoot, requireSound } from '../../lib/config/load.ts'
 import { ConfigError, UsageError } from '../../lib/errors.ts'
 import { nameOf } from '../../lib/repo/flux.ts'
 import { locate } from '../../lib/repo/locate.ts'
 import { renderCluster } from '../../lib/repo/render.ts'
 import { kustomizeBuild } from '../../lib/tools/kustomize.ts'
-import { namedCluster, textOption } from './selection.ts'
+import { namedCluster } from './selection.ts'
 
 export const repoRender = defineCommand({
   path: 'repo render',

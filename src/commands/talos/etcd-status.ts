@@ -1,4 +1,4 @@
-import { defineCommand } from '../../lib/cli/define.ts'
+import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes } from '../../lib/errors.ts'
 import { type EtcdMemberView, observeEtcd } from '../../lib/ops/etcd-observe.ts'
 import { etcdHealthyCheck } from '../../lib/ops/machine-plan.ts'
@@ -24,16 +24,16 @@ export const talosEtcdStatus = defineCommand({
       kind: 'EtcdStatus',
       items: members.map(itemOf),
       columns: [
-        { title: 'NAME', value: text('name') },
-        { title: 'ADDRESS', value: text('address') },
-        { title: 'MEMBER', value: text('member') },
-        { title: 'ROLE', value: text('role') },
-        { title: 'DB SIZE', value: text('dbSize') },
-        { title: 'IN USE', value: text('inUse') },
-        { title: 'TERM', value: text('raftTerm') },
-        { title: 'INDEX', value: text('raftIndex') },
-        { title: 'APPLIED', value: text('raftAppliedIndex'), wide: true },
-        { title: 'PROBLEM', value: text('problem') },
+        { title: 'NAME', value: cell('name') },
+        { title: 'ADDRESS', value: cell('address') },
+        { title: 'MEMBER', value: cell('member') },
+        { title: 'ROLE', value: cell('role') },
+        { title: 'DB SIZE', value: cell('dbSize') },
+        { title: 'IN USE', value: cell('inUse') },
+        { title: 'TERM', value: cell('raftTerm') },
+        { title: 'INDEX', value: cell('raftIndex') },
+        { title: 'APPLIED', value: cell('raftAppliedIndex'), wide: true },
+        { title: 'PROBLEM', value: cell('problem') },
       ],
       fields: { healthy: healthy.status === 'pass', detail: healthy.detail, alarms },
       exitCode:
@@ -41,8 +41,6 @@ export const talosEtcdStatus = defineCommand({
     }
   },
 })
-
-const text = (key: string) => (row: { [key: string]: Json }) => String(row[key] ?? '')
 
 function itemOf({ name, address, member, role, status, problem }: EtcdMemberView): { [key: string]: Json } {
   const { raftTerm = null, raftIndex = null, raftAppliedIndex = null, dbSize = null, inUse = null } = status ?? {}

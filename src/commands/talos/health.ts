@@ -1,5 +1,4 @@
-import { defineCommand } from '../../lib/cli/define.ts'
-import type { Json } from '../../lib/types.ts'
+import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { warnDays } from './certificates.ts'
 
 export const talosHealth = defineCommand({
@@ -27,15 +26,13 @@ export const talosHealth = defineCommand({
       kind: 'TalosHealth',
       items: reportRows([...checks, certificates], verdicts),
       columns: [
-        { title: 'GATE', value: text('name') },
-        { title: 'VERDICT', value: text('verdict') },
-        { title: 'REASON', value: text('reason') },
-        { title: 'NEXT', value: text('next'), wide: true },
+        { title: 'GATE', value: cell('name') },
+        { title: 'VERDICT', value: cell('verdict') },
+        { title: 'REASON', value: cell('reason') },
+        { title: 'NEXT', value: cell('next'), wide: true },
       ],
       fields: { cluster: cluster.name },
       exitCode: reportExitCode(checks, verdicts.slice(0, -1)),
     }
   },
 })
-
-const text = (key: string) => (row: { [key: string]: Json }) => String(row[key] ?? '')

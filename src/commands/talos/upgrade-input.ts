@@ -1,5 +1,5 @@
 /** What `talos upgrade` looks at before it plans, and what it refuses before anything is touched. */
-import type { CommandContext } from '../../lib/cli/define.ts'
+import { type CommandContext, textOption } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { sourceChoice } from '../../lib/cli/source-options.ts'
 import { storedRuns } from '../../lib/cli/stored-runs.ts'
@@ -19,8 +19,6 @@ import { pinnedVersions } from '../../lib/tools/catalog.ts'
 import type { Basis, Json, Verdict } from '../../lib/types.ts'
 import { nodeTargets } from './node-targets.ts'
 import { observeSoak } from './soak.ts'
-
-const text = (value: CommandContext['options'][string]) => (typeof value === 'string' ? value : undefined)
 
 /**
  * What every node runs and shall run, from the machines and from Git.
@@ -107,7 +105,7 @@ async function withUnfinished(context: CommandContext, refusal: OperatorError): 
 /** @throws UsageError with everything that is wrong with the options */
 async function paramsOf(context: CommandContext): Promise<UpgradeParams> {
   const { options } = context
-  const to = text(options.to)
+  const to = textOption(options.to)
   const maxUnavailable = Number(options.maxUnavailable)
   const wrong = [
     ...(to === undefined || /^v\d+\.\d+\.\d+$/.test(to) ? [] : [`--to ${to}: expected a release like v1.12.11`]),

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type CommandContext, defineCommand } from '../../lib/cli/define.ts'
+import { type CommandContext, defineCommand, textOption } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { refOptions, sourceChoice } from '../../lib/cli/source-options.ts'
 import { UsageError } from '../../lib/errors.ts'
@@ -12,8 +12,6 @@ import { kubernetesPreflight, planKubernetesUpgrade, proposedEdit } from '../../
 import { layout } from '../../lib/repo/layout.ts'
 import { pinnedVersions } from '../../lib/tools/catalog.ts'
 import { observeSoak, soakOptions } from './soak.ts'
-
-const text = (value: CommandContext['options'][string]) => (typeof value === 'string' ? value : undefined)
 
 export const talosUpgradeK8s = defineCommand({
   path: 'talos upgrade-k8s',
@@ -40,7 +38,7 @@ export const talosUpgradeK8s = defineCommand({
       context.exec(),
       context.repository(),
     ])
-    const version = text(options.to) ?? cluster.kubernetesVersion
+    const version = textOption(options.to) ?? cluster.kubernetesVersion
     if (!/^v1\.\d+\.\d+$/.test(version)) throw new UsageError(`--to ${version}: expected a release like v1.35.5`)
     const gates = await context.gates()
     const there = await gates.evaluate({ gate: 'kubernetes-at', params: { version } }, signal)
@@ -59,7 +57,7 @@ export const talosUpgradeK8s = defineCommand({
       version,
       node: snapshotNode(cluster, etcd.answering),
       snapshotFile: snapshotFile(target.snapshotDir, cluster.name, new Date()),
-      timeoutSec: parseDurationSec(text(options.upgradeTimeout) ?? '1h'),
+      timeoutSec: parseDurationSec(textOption(options.upgradeTimeout) ?? '1h'),
       ...(soak?.now === undefined ? {} : { now: soak.now }),
     }
     const verdicts = await Promise.all(kubernetesPreflight(input).map((check) => gates.evaluate(check, signal)))

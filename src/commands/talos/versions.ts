@@ -1,4 +1,4 @@
-import { defineCommand } from '../../lib/cli/define.ts'
+import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes } from '../../lib/errors.ts'
 import { isoOf, type MachineView, observeMachineViews, standingOf } from '../../lib/ops/machine-observe.ts'
 import { layout } from '../../lib/repo/layout.ts'
@@ -37,23 +37,21 @@ export const talosVersions = defineCommand({
       kind: 'TalosVersions',
       items,
       columns: [
-        { title: 'NAME', value: text('name') },
-        { title: 'TALOS', value: text('talos') },
-        { title: 'WANTED', value: text('wantedTalos') },
-        { title: 'STANDING', value: text('standing') },
-        { title: 'KUBELET', value: text('kubelet') },
-        { title: 'WANTED', value: text('wantedKubelet') },
-        { title: 'BOOTED', value: text('bootedAt') },
+        { title: 'NAME', value: cell('name') },
+        { title: 'TALOS', value: cell('talos') },
+        { title: 'WANTED', value: cell('wantedTalos') },
+        { title: 'STANDING', value: cell('standing') },
+        { title: 'KUBELET', value: cell('kubelet') },
+        { title: 'WANTED', value: cell('wantedKubelet') },
+        { title: 'BOOTED', value: cell('bootedAt') },
         { title: 'SCHEMATIC', value: (row) => String(row.schematic ?? '').slice(0, 12) },
         { title: 'EXTENSIONS', value: (row) => ((row.extensions as string[] | null) ?? []).join(' '), wide: true },
-        { title: 'PROBLEM', value: text('problem') },
+        { title: 'PROBLEM', value: cell('problem') },
       ],
       exitCode: same ? exitCodes.ok : silent.length === items.length ? exitCodes.unreachable : exitCodes.gate,
     }
   },
 })
-
-const text = (key: string) => (row: { [key: string]: Json }) => String(row[key] ?? '')
 
 function kubeletOf(node: KubeObject | undefined): string | null {
   const info = node?.status?.nodeInfo as { kubeletVersion?: string } | undefined

@@ -4,7 +4,7 @@ import type { GateReader, LeasePort } from '../engine/ports.ts'
 import type { Exec, Redactor } from '../exec/types.ts'
 import type { KubePort, TalosPort, Target } from '../types.ts'
 import { chooseCluster } from './cluster-choice.ts'
-import type { CommandContext } from './define.ts'
+import { type CommandContext, textOption } from './define.ts'
 import type { OptionValues } from './options.ts'
 import type { Invocation, OpenedCluster, TargetChoice } from './services.ts'
 
@@ -39,7 +39,7 @@ export function createContext(request: ContextRequest): Contexts {
   const { invocation, options, signal, note } = request
   const { services, env, cwd } = invocation
   const redactor = once(services.redactor)
-  const repository = once(() => services.openRepository(cwd, text(options.repo)))
+  const repository = once(() => services.openRepository(cwd, textOption(options.repo)))
 
   const choice: TargetChoice = {
     lab: options.lab === true,
@@ -76,7 +76,7 @@ export function createContext(request: ContextRequest): Contexts {
     }
   })
   const openCluster = async (name?: string): Promise<ClusterContext> =>
-    open(name ?? chooseCluster(await repository(), text(options.cluster), env))
+    open(name ?? chooseCluster(await repository(), textOption(options.cluster), env))
 
   const context: CommandContext = {
     args: request.args,
@@ -109,8 +109,6 @@ async function openTargets(repository: Repository, open: (name: string) => Promi
   const all = await Promise.allSettled(repository.clusters.map(({ name }) => open(name)))
   return all.flatMap((one) => (one.status === 'fulfilled' ? [one.value.opened.target] : []))
 }
-
-const text = (value: OptionValues[string]): string | undefined => (typeof value === 'string' ? value : undefined)
 
 /** Remembers the promise, so that two askers share one load; a failed load may be tried again. */
 function once<T>(load: () => Promise<T>): () => Promise<T> {

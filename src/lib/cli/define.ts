@@ -21,13 +21,20 @@ export interface OptionSpec {
   complete?: (repository: Repository) => string[]
 }
 
+/** Of one option: what the command line, the environment or the default says. */
+export type OptionValue = string | boolean | string[] | undefined
+
+/** An option's value when it is text; an empty one (`K8SOPS_REPO=`) is none. */
+export const textOption = (value: OptionValue): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined
+
 /** What a command is given. Everything lazy: asking for it loads it. */
 export interface CommandContext {
   args: Record<string, string>
   /** Variadic arguments by name. */
   rest: Record<string, string[]>
   /** Option values by camelCase name, environment (K8SOPS_*) already applied. */
-  options: Record<string, string | boolean | string[] | undefined>
+  options: Record<string, OptionValue>
   env: NodeJS.ProcessEnv
   cwd: string
   signal: AbortSignal
@@ -64,6 +71,12 @@ export interface Column {
   /** Shown only with -o wide. */
   wide?: boolean
 }
+
+/** The cell of a column that shows one field as it is. */
+export const cell =
+  (field: string) =>
+  (row: { [key: string]: Json }): string =>
+    String(row[field] ?? '')
 
 export interface Data {
   /** e.g. `DoctorReport`; printed as `kind` in JSON, with apiVersion k8sops.dev/v1. */

@@ -1,7 +1,7 @@
 /** Options on commander, and the environment variable that every option has. */
 import { type Command, Option } from 'commander'
 import { UsageError } from '../errors.ts'
-import type { OptionSpec } from './define.ts'
+import type { OptionSpec, OptionValue } from './define.ts'
 import { environmentName, takesValue } from './shared-options.ts'
 
 export function addOptions(command: Command, options: OptionSpec[]): void {
@@ -14,7 +14,7 @@ export function addOptions(command: Command, options: OptionSpec[]): void {
   }
 }
 
-export type OptionValues = Record<string, string | boolean | string[] | undefined>
+export type OptionValues = Record<string, OptionValue>
 
 /** Values by camelCase name: the command line, then K8SOPS_*, then the default. Throws UsageError for a bad value. */
 export function optionValues(command: Command, specs: OptionSpec[], env: NodeJS.ProcessEnv): OptionValues {
