@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { defineCommand, textOption } from '../lib/cli/define.ts'
 import { parseDurationSec } from '../lib/cli/duration.ts'
 import { sourceChoice, sourceOptions } from '../lib/cli/source-options.ts'
+import { requireSound } from '../lib/config/load.ts'
 import { ConfigError } from '../lib/errors.ts'
 import { observeBasis } from '../lib/ops/basis.ts'
 import { planBootstrap } from '../lib/ops/bootstrap.ts'
@@ -50,6 +51,7 @@ export const bootstrap = defineCommand({
     'k8sops bootstrap --cluster infra --report bootstrap-infra',
   ],
   runbook: 'docs/runbooks/talos.md',
+  saysProblems: true,
   async plan(context) {
     const { options, env } = context
     const [cluster, target, exec] = await Promise.all([context.cluster(), context.target(), context.exec()])
@@ -73,6 +75,7 @@ export const bootstrap = defineCommand({
     const all = files instanceof ConfigError ? [...verdicts, ...fileVerdicts(files)] : verdicts
     const refusal = errorOf(`cluster ${cluster.name} can't be bootstrapped yet`, all, 'docs/runbooks/talos.md')
     if (refusal && !preview) throw refusal
+    requireSound(repository)
     if (files instanceof ConfigError) throw files
     if (!preview) requireSource()
     // Before there are configs a preview dials no machine: addresses of a cluster that was never made may be anybody's.

@@ -156,6 +156,7 @@ async function runCommand(
     signal: interrupts.stop,
     note: output.note,
     openView: output.openView,
+    saysProblems: spec.effect === 'write' && spec.saysProblems === true,
   })
   try {
     const answer = spec.effect === 'write' ? await spec.instead?.(contexts.context) : undefined

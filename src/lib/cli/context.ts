@@ -1,5 +1,5 @@
 /** Makes what a command is given. Everything is loaded when it is asked for, and once. */
-import type { Repository } from '../config/load.ts'
+import { type Repository, requireSound } from '../config/load.ts'
 import type { GateReader, LeasePort } from '../engine/ports.ts'
 import type { Exec, Redactor } from '../exec/types.ts'
 import type { KubePort, TalosPort, Target } from '../types.ts'
@@ -33,13 +33,20 @@ export interface ContextRequest {
   signal: AbortSignal
   note: (text: string) => void
   openView: CommandContext['view']
+  /** See WriteCommand. */
+  saysProblems: boolean
 }
 
 export function createContext(request: ContextRequest): Contexts {
   const { invocation, options, signal, note } = request
   const { services, env, cwd } = invocation
   const redactor = once(services.redactor)
-  const repository = once(() => services.openRepository(cwd, textOption(options.repo)))
+  const repository = once(async () => {
+    const opened = await services.openRepository(cwd, textOption(options.repo))
+    // Without a readable k8sops.yaml there is no cluster that anything else could be said of.
+    if (!request.saysProblems || opened.clusters.length === 0) requireSound(opened)
+    return opened
+  })
 
   const choice: TargetChoice = {
     lab: options.lab === true,

@@ -129,6 +129,8 @@ export interface WriteCommand extends Common {
   plan: (context: CommandContext) => Promise<Plan>
   /** An answer in place of a plan, when the options ask for one (`--forecast`): it changes nothing, and no run begins. */
   instead?: (context: CommandContext) => Promise<Data | undefined>
+  /** It says what is wrong with the repository itself, together with what else is: `repository()` does not throw for it. */
+  saysProblems?: true
   /** The question for destructive verbs, asked unless --yes. */
   confirm?: (plan: Plan) => string | undefined
   /** For what can't be undone: the name that has to be typed under the question, or given with --confirm. --yes is not enough. */

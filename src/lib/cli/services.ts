@@ -19,7 +19,7 @@ export interface TargetChoice {
 }
 
 export interface Services {
-  /** The sound repository at `path`, or found upwards from `cwd`. Throws ConfigError with every problem. */
+  /** The repository at `path`, or found upwards from `cwd`, with every problem that it has. */
   openRepository: (cwd: string, path?: string) => Promise<Repository>
   openTarget: (repository: Repository, cluster: string, choice: TargetChoice) => Promise<OpenedCluster>
   kube: (opened: OpenedCluster) => Promise<KubePort>

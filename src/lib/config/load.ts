@@ -45,15 +45,12 @@ export async function checkRepository(repository: Repository): Promise<Problem[]
 }
 
 /**
- * What a command starts from: finds the repository (at `path`, else upwards from `cwd`), reads it and checks it.
- * Throws UsageError when there is none, and ConfigError with every problem of every file in one pass.
+ * What a command starts from: finds the repository (at `path`, else upwards from `cwd`), reads it and checks it; `problems`
+ * holds everything that is wrong in any file. Throws UsageError when there is none.
  */
 export async function openRepository(cwd: string, path?: string): Promise<Repository> {
   const files = await readFiles(repositoryRoot(cwd, path))
-  const problems = [...files.problems, ...(await checkFiles(files))]
-  const repository = { ...toRepository(files), problems }
-  requireSound(repository)
-  return repository
+  return { ...toRepository(files), problems: [...files.problems, ...(await checkFiles(files))] }
 }
 
 /** The root that `openRepository` reads. Throws UsageError when there is no k8sops.yaml. */

@@ -16,7 +16,7 @@ import { type LabRecord, listRecords, logFile, readRecord } from './record.ts'
 import type { SupervisorMessage } from './supervisor.ts'
 
 export interface UpOptions {
-  /** Checked: `openRepository`. */
+  /** Checked and sound. */
   repository: Repository
   cluster: string
   name: string
