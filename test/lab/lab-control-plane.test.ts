@@ -44,6 +44,12 @@ const conditionOf = (object: KubeObject, type: string) =>
     (one) => one.type === type,
   )
 
+/** `Ready` of a machine's Node. */
+async function nodeReady(address: string): Promise<string | undefined> {
+  const node = (await list('nodes')).find(({ metadata }) => metadata.name === lab.hostnames[address])
+  return node && conditionOf(node, 'Ready')?.status
+}
+
 const readyz = (address: string) =>
   kubectl(lab, '--server', `https://${address}:6443`, '--request-timeout=3s', 'get', '--raw', '/readyz')
 
@@ -253,10 +259,21 @@ describe('etcd', () => {
       20,
     )
     expect(await holder()).not.toBe(before)
+    // Its member was the one that the API server talked to: what was being written to its Node then failed.
+    await eventually(
+      () => nodeReady(before),
+      (status) => status === 'Unknown',
+      40,
+    )
     await callSupervisor(lab.dir, 'POST', '/power', { node: before, action: 'on' })
     await eventually(
       () => readyz(before),
       ({ stdout }) => stdout === 'ok',
+      40,
+    )
+    await eventually(
+      () => nodeReady(before),
+      (status) => status === 'True',
       40,
     )
   })
@@ -285,8 +302,7 @@ describe('faults', () => {
   test('node-unreachable: silent for clients, NotReady for the cluster, well again afterwards', async () => {
     const address = controlPlanes(lab)[1] ?? ''
     const node = lab.hostnames[address] ?? ''
-    const ready = async () =>
-      conditionOf((await list('nodes')).find(({ metadata }) => metadata.name === node)!, 'Ready')?.status
+    const ready = () => nodeReady(address)
     await add({ name: 'node-unreachable', node })
     await eventually(
       () => readyz(address),

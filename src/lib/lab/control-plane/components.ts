@@ -14,6 +14,44 @@ export const powerLabel = 'lab.k8sops/power'
 /** What the lab decides itself, whatever extraArgs say: where things listen and how the lab reaches them. */
 const reserved = /^(bind-address|secure-port|advertise-address|etcd-.*|.*kubeconfig|leader-elect|config|cert-dir)$/
 
+export interface EtcdOptions {
+  client: number
+  peer: number
+  dataDir: string
+  /** Directory with ca.crt, server.crt and server.key. */
+  pki: string
+  /** `name=peer URL`, separated by commas. */
+  initial: string
+  state: 'new' | 'existing'
+}
+
+export function etcdArgs(base: string, config: MachineConfig, options: EtcdOptions): string[] {
+  const { client, peer, dataDir, pki, initial, state } = options
+  const url = (port: number) => `https://${base}:${port}`
+  return flags({
+    name: config.hostname,
+    'data-dir': dataDir,
+    // The data must outlive a crash of the lab's processes, not of the machine that the lab runs on.
+    'unsafe-no-fsync': 'true',
+    'listen-client-urls': url(client),
+    'advertise-client-urls': url(client),
+    'listen-peer-urls': url(peer),
+    'initial-advertise-peer-urls': url(peer),
+    'initial-cluster': initial,
+    'initial-cluster-state': state,
+    'initial-cluster-token': config.clusterName,
+    'client-cert-auth': 'true',
+    'trusted-ca-file': join(pki, 'ca.crt'),
+    'cert-file': join(pki, 'server.crt'),
+    'key-file': join(pki, 'server.key'),
+    'peer-client-cert-auth': 'true',
+    'peer-trusted-ca-file': join(pki, 'ca.crt'),
+    'peer-cert-file': join(pki, 'server.crt'),
+    'peer-key-file': join(pki, 'server.key'),
+    'log-level': 'warn',
+  })
+}
+
 /** @param advertised the real address of a control plane: loopback is illegal in the Endpoints that it ends up in */
 export function apiServerArgs(spec: LabSpec, config: MachineConfig, advertised: string): string[] {
   const file = (name: string) => join(controlPlaneDir(spec.dir), name)

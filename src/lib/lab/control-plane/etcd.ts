@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type KeptRunning, keepRunning } from '../children.ts'
 import type { EtcdMember, Lab, Machine, MachineConfig, Recovery } from '../types.ts'
+import { etcdArgs } from './components.ts'
 import { issueAccess } from './etcd-access.ts'
 import { type EtcdClient, etcdClient, type ListedMember } from './etcd-api.ts'
 import { restoreSnapshot } from './etcd-restore.ts'
@@ -36,7 +37,7 @@ export interface Etcd {
     alarm: 'NOSPACE' | 'CORRUPT',
     memberId?: string,
   ): Promise<string>
-  /** Ports of the members that run, healthy ones first: where the API server's connections go. */
+  /** Ports of the voting members that run, healthy ones first: where the API server's connections go. */
   livePorts(): number[]
 }
 
@@ -46,6 +47,8 @@ interface Member {
   client: EtcdClient
   access: EtcdMember
   healthy: boolean
+  /** Answers health checks like a voter, and refuses an API server's calls ("rpc not supported for learner"). */
+  learner: boolean
 }
 
 const joinDeadlineMs = 120_000
@@ -74,36 +77,23 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
   const peerUrl = (machine: Machine) => `https://${spec.base}:${ports(machine).peer}`
   const initialCluster = (machine: Machine) => `${configOf(machine).hostname}=${peerUrl(machine)}`
   const hasData = (machine: Machine) => existsSync(join(dataDir(machine), 'member'))
-  const running = () => [...members.values()].sort((a, b) => Number(b.healthy) - Number(a.healthy))
+  /** Who takes calls, healthy ones first. */
+  const voters = () =>
+    [...members.values()].filter(({ learner }) => !learner).sort((a, b) => Number(b.healthy) - Number(a.healthy))
+  const healthyVoter = () => {
+    const voter = voters().find(({ healthy }) => healthy)
+    if (!voter) throw new Error('no voting member is healthy')
+    return voter
+  }
 
-  const run = async (machine: Machine, cluster: { initial: string; state: 'new' | 'existing' }) => {
+  const run = async (
+    machine: Machine,
+    cluster: { initial: string; state: 'new' | 'existing'; learner?: boolean },
+  ): Promise<Member> => {
     const config = configOf(machine)
     const pki = join(spec.dir, 'pki', 'etcd', machine.spec.address)
     const access = await issueAccess(config, pki, spec.base, `https://${spec.base}:${ports(machine).client}`)
-    const { client, peer } = ports(machine)
-    const url = (port: number) => `https://${spec.base}:${port}`
-    const args = [
-      `--name=${config.hostname}`,
-      `--data-dir=${dataDir(machine)}`,
-      // The data must outlive a crash of the lab's processes, not of the machine that the lab runs on.
-      '--unsafe-no-fsync',
-      `--listen-client-urls=${url(client)}`,
-      `--advertise-client-urls=${url(client)}`,
-      `--listen-peer-urls=${url(peer)}`,
-      `--initial-advertise-peer-urls=${url(peer)}`,
-      `--initial-cluster=${cluster.initial}`,
-      `--initial-cluster-state=${cluster.state}`,
-      `--initial-cluster-token=${config.clusterName}`,
-      '--client-cert-auth=true',
-      `--trusted-ca-file=${pki}/ca.crt`,
-      `--cert-file=${pki}/server.crt`,
-      `--key-file=${pki}/server.key`,
-      '--peer-client-cert-auth=true',
-      `--peer-trusted-ca-file=${pki}/ca.crt`,
-      `--peer-cert-file=${pki}/server.crt`,
-      `--peer-key-file=${pki}/server.key`,
-      '--log-level=warn',
-    ]
+    const args = etcdArgs(spec.base, config, { ...ports(machine), dataDir: dataDir(machine), pki, ...cluster })
     if (!isUp(machine)) throw new Error(`${config.hostname} went away`)
     const name = `etcd-${config.hostname}`
     const process = keepRunning(
@@ -111,7 +101,8 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
       ({ code, signal }, restartMs) =>
         lab.log(name, `ended (${signal ?? `exit ${code}`}), starts again in ${restartMs} ms`),
     )
-    const member: Member = { machine, process, client: etcdClient(access), access, healthy: false }
+    const { learner = false } = cluster
+    const member = { machine, process, client: etcdClient(access), access, healthy: false, learner }
     members.set(machine.spec.address, member)
     changed()
     return member
@@ -146,9 +137,10 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
     changed()
   }
 
-  /** One attempt to become a voting member of the cluster that `other` belongs to. */
-  const join_ = async (machine: Machine, other: Member) => {
+  /** One attempt to become a voting member of the cluster. */
+  const join_ = async (machine: Machine) => {
     const { hostname } = configOf(machine)
+    const other = healthyVoter()
     // A member of the same name is this machine's former self: Talos removes it (services/etcd.go addMember, v1.12.0).
     // One that was added and never started (the machine went away in between) has no name yet, but this peer URL.
     const isFormer = ({ name, peerURLs }: ListedMember) => name === hostname || peerURLs.includes(peerUrl(machine))
@@ -159,11 +151,12 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
       .filter((member) => member.ID === id || member.name)
       .flatMap((member) => member.peerURLs.map((url) => `${member.ID === id ? hostname : member.name}=${url}`))
       .join(',')
-    const member = await run(machine, { initial, state: 'existing' })
-    await promote(member, other, id)
+    const member = await run(machine, { initial, state: 'existing', learner: true })
+    await promote(member, id)
   }
 
-  const promote = async (member: Member, other: Member, id: string) => {
+  /** Through whichever voter is well: the one that let it in may have gone away since. */
+  const promote = async (member: Member, id: string) => {
     const { address } = member.machine.spec
     let deadline = Date.now() + joinDeadlineMs
     for (;;) {
@@ -174,7 +167,11 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
         continue
       }
       try {
-        await other.client.promote(id)
+        const { client } = healthyVoter()
+        // The answer to the last attempt may have been lost with the voter that gave it.
+        const isLearner = (await client.members()).some((listed) => listed.ID === id && listed.isLearner)
+        if (isLearner) await client.promote(id)
+        member.learner = false
         break
       } catch (error) {
         // Refused until the learner has caught up with the leader.
@@ -188,19 +185,19 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
   const promoteLearner = async (member: Member) => {
     const { address } = member.machine.spec
     const { id, learner } = await member.client.self()
-    const other = running().find((each) => each.healthy && each !== member)
-    if (!learner || !other || members.get(address) !== member) return
-    await promote(member, other, id)
+    member.learner = learner
+    if (!learner || members.get(address) !== member) return
+    await promote(member, id)
     changed()
   }
 
   const joinWhenPossible = async (machine: Machine) => {
     const { address } = machine.spec
-    const other = running().find((member) => member.healthy && member.machine.spec.address !== address)
-    if (!other || members.has(address) || joining.has(address) || starting.has(address)) return
+    if (!voters().some(({ healthy }) => healthy)) return
+    if (members.has(address) || joining.has(address) || starting.has(address)) return
     joining.add(address)
     queue = queue
-      .then(() => join_(machine, other))
+      .then(() => join_(machine))
       .catch(async (error: Error) => {
         // For five seconds after a member came etcd takes no other ("unhealthy cluster"); Talos asks again, too.
         if (error.message !== refusal)
@@ -276,7 +273,7 @@ export function createEtcd(lab: Lab, isUp: (machine: Machine) => boolean, change
       await client.alarm(action, id, alarm)
       return id
     },
-    livePorts: () => running().map(({ machine }) => ports(machine).client),
+    livePorts: () => voters().map(({ machine }) => ports(machine).client),
   }
 }
 

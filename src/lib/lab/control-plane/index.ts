@@ -173,13 +173,15 @@ export function createCluster(lab: Lab): Cluster {
     async machineDown(machine, why) {
       up.delete(machine.spec.address)
       lab.log('control-plane', `${machine.config?.hostname ?? machine.spec.address} goes away (${why})`)
-      await Promise.all([frontDoor.update(), etcd.stop(machine), kubelets.stop(machine)])
+      kubelets.stop(machine)
+      await Promise.all([frontDoor.update(), etcd.stop(machine)])
       await advance()
     },
     async machineWiped(machine) {
       up.delete(machine.spec.address)
       wiped.add(machine.spec.address)
-      await Promise.all([etcd.wipe(machine), kubelets.forget(machine)])
+      kubelets.forget(machine)
+      await etcd.wipe(machine)
       await advance()
     },
     configChanged: (machine) => kubelets.configChanged(machine),

@@ -7,17 +7,17 @@ import type { KubeObject } from '../../types.ts'
 import { type LabApi, openApi } from '../api.ts'
 import { cutOff } from '../network.ts'
 import type { Lab, Machine, MachineConfig, ServiceState } from '../types.ts'
-import { newNode, nodeRef, nodeState, powerOff, readyAnnotation } from './node-object.ts'
+import { newNode, nodeState, powerOff, readyAnnotation, withoutCni } from './node-object.ts'
 import { requestServingCertificate } from './serving-certificate.ts'
 import { staticPods, writeStaticPods } from './static-pods.ts'
 
 export interface Kubelets {
-  /** The machine runs from now on; does nothing until the API is up. */
+  /** The machine runs from now on; its Node follows as soon as the API is up. */
   start(machine: Machine): void
-  stop(machine: Machine): Promise<void>
+  stop(machine: Machine): void
   /** The machine's disk was wiped: what a CNI had left there is gone. */
-  forget(machine: Machine): Promise<void>
-  /** The API server answers: registers every kubelet that was started. */
+  forget(machine: Machine): void
+  /** The API server answers: every Node is brought to where its machine is. */
   apiUp(): Promise<void>
   /** Its config changed: reports again, with the versions of now. */
   configChanged(machine: Machine): Promise<void>
@@ -29,13 +29,22 @@ export interface Kubelets {
 
 interface Kubelet {
   machine: Machine
+  /** Of its boot: a machine that was wiped has no config. */
+  hostname: string
   registered: boolean
   /** A CNI has left its configuration on this node; it survives reboots on Talos (/etc/cni is on EPHEMERAL). */
   cni: boolean
   cutOff: boolean
+  /** The disk was wiped, and the Node doesn't say so yet. */
+  wiped: boolean
   /** Its Node was made by this boot, so it has no serving certificate yet. */
   fresh: boolean
   ended: AbortController
+  /** Its Node isn't where the machine is. */
+  unsettled: boolean
+  /** What brings it there, one after the other; only the latest goes on trying. */
+  settled: Promise<void>
+  settling: AbortController
 }
 
 const cniPods = { apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system', labelSelector: 'k8s-app=cilium' }
@@ -65,38 +74,54 @@ export function createKubelets(lab: Lab): Kubelets {
     return created
   }
 
-  /** Until it worked or the machine went away: a kubelet never gives up either. */
-  const register = async (kubelet: Kubelet) => {
-    const { signal } = kubelet.ended
-    while (!signal.aborted && !closed.signal.aborted) {
-      try {
-        await recallCni(kubelet)
-        kubelet.fresh = (await report(kubelet)) || kubelet.fresh
-        kubelet.registered = true
-        await afterRegistration(await api(), kubelet)
-        return
-      } catch (error) {
-        lab.log('kubelet', `${kubelet.machine.config?.hostname} could not register: ${(error as Error).message}`)
-        await delay(retryMs, undefined, { signal }).catch(() => {})
+  const runs = ({ ended, cutOff }: Kubelet) => !ended.signal.aborted && !cutOff
+
+  /**
+   * Brings the Node to where its machine is, and tries until it worked: a write that fails because an etcd member goes away
+   * with the machine must not leave a Node that kwok keeps alive. While the API server is away `apiUp` comes back to it.
+   */
+  const settle = (kubelet: Kubelet): Promise<void> => {
+    kubelet.unsettled = true
+    kubelet.settling.abort()
+    kubelet.settling = new AbortController()
+    const { signal } = kubelet.settling
+    kubelet.settled = kubelet.settled.then(async () => {
+      while (lab.apiUp && !signal.aborted && !closed.signal.aborted) {
+        try {
+          await (runs(kubelet) ? register(kubelet) : silence(kubelet))
+          kubelet.unsettled = signal.aborted
+          return
+        } catch (error) {
+          lab.log('kubelet', `the Node of ${kubelet.hostname}: ${(error as Error).message}`)
+          await delay(retryMs, undefined, { signal }).catch(() => {})
+        }
       }
-    }
+    })
+    return kubelet.settled
   }
 
-  /** Its lease is no longer renewed; the controller manager finds out by itself. */
+  const register = async (kubelet: Kubelet) => {
+    await recallCni(kubelet)
+    kubelet.fresh = (await report(kubelet)) || kubelet.fresh
+    kubelet.registered = true
+    kubelet.wiped = false
+    await afterRegistration(await api(), kubelet)
+  }
+
+  /** Its lease is no longer renewed; the controller manager finds out by itself. A Node stays until somebody deletes it. */
   const silence = async (kubelet: Kubelet) => {
-    if (!kubelet.registered) return
+    const { hostname } = kubelet
     kubelet.registered = false
-    const { hostname } = configOf(kubelet.machine)
-    await (await api()).merge(powerOff(hostname)).catch((error: Error) => {
-      lab.log('kubelet', `${hostname} could not be taken off: ${error.message}`)
-    })
+    await (await api()).merge(powerOff(hostname))
+    if (kubelet.wiped) await (await api()).merge(withoutCni(hostname))
+    kubelet.wiped = false
   }
 
   /** After a restart of the lab the Node itself tells whether a CNI had been there. */
   const recallCni = async (kubelet: Kubelet) => {
-    if (kubelet.cni) return
+    if (kubelet.cni || kubelet.wiped) return
     const nodes = await (await api()).reads.list({ apiVersion: 'v1', kind: 'Node' })
-    const known = nodes.ok && nodes.value.find(({ metadata }) => metadata.name === configOf(kubelet.machine).hostname)
+    const known = nodes.ok && nodes.value.find(({ metadata }) => metadata.name === kubelet.hostname)
     const annotations = known ? known.metadata.annotations : undefined
     kubelet.cni = annotations?.[readyAnnotation] === 'True'
   }
@@ -120,11 +145,11 @@ export function createKubelets(lab: Lab): Kubelets {
     cniReady.clear()
     for (const pod of pods) if (isReady(pod)) cniReady.add(String(pod.spec?.nodeName))
     for (const kubelet of kubelets.values()) {
-      const name = configOf(kubelet.machine).hostname
-      if (kubelet.cni || !kubelet.registered || !cniReady.has(name)) continue
+      const { hostname } = kubelet
+      if (kubelet.cni || !kubelet.registered || !cniReady.has(hostname)) continue
       await report(kubelet).catch((error: Error) => {
         kubelet.cni = false
-        lab.log('kubelet', `${name} could not report: ${error.message}`)
+        lab.log('kubelet', `${hostname} could not report: ${error.message}`)
       })
     }
   }
@@ -143,61 +168,55 @@ export function createKubelets(lab: Lab): Kubelets {
   return {
     start(machine) {
       const { address } = machine.spec
-      kubelets.get(address)?.ended.abort()
       const former = kubelets.get(address)
-      const isolated = cutOff(lab, address) !== undefined
+      former?.ended.abort()
+      former?.settling.abort()
       const kubelet: Kubelet = {
         machine,
+        hostname: configOf(machine).hostname,
         registered: false,
         cni: former?.cni ?? false,
-        cutOff: isolated,
+        cutOff: cutOff(lab, address) !== undefined,
+        wiped: former?.wiped ?? false,
         fresh: false,
         ended: new AbortController(),
+        unsettled: false,
+        settled: former?.settled ?? Promise.resolve(),
+        settling: new AbortController(),
       }
       kubelets.set(address, kubelet)
-      if (lab.apiUp && !isolated) void register(kubelet)
+      if (runs(kubelet)) void settle(kubelet)
     },
-    async stop(machine) {
+    stop(machine) {
       const kubelet = kubelets.get(machine.spec.address)
       if (!kubelet) return
       kubelet.ended.abort()
-      if (lab.apiUp) await silence(kubelet)
+      void settle(kubelet)
     },
-    async forget(machine) {
+    forget(machine) {
       const kubelet = kubelets.get(machine.spec.address)
-      kubelets.delete(machine.spec.address)
-      kubelet?.ended.abort()
-      if (!kubelet || !lab.apiUp) return
-      // The Node itself stays until somebody deletes it, as in a real cluster. Only the CNI's files are gone.
-      const { hostname } = configOf(machine)
-      const node = { ...nodeRef(hostname), metadata: { name: hostname, annotations: { [readyAnnotation]: 'False' } } }
-      await (await api()).merge(node).catch((error: Error) => {
-        lab.log('kubelet', `${hostname} could not be marked as wiped: ${error.message}`)
-      })
+      if (!kubelet) return
+      kubelet.ended.abort()
+      kubelet.cni = false
+      kubelet.wiped = true
+      void settle(kubelet)
     },
     async apiUp() {
       if (!watching) {
         watching = true
         void watchCni().catch((error: Error) => lab.log('kubelet', `no watch on CNI pods: ${error.message}`))
       }
-      await Promise.all(
-        [...kubelets.values()]
-          .filter(({ registered, cutOff, ended }) => !registered && !cutOff && !ended.signal.aborted)
-          .map((kubelet) => register(kubelet)),
-      )
+      await Promise.all([...kubelets.values()].filter(({ unsettled }) => unsettled).map(settle))
     },
     async configChanged(machine) {
       const kubelet = kubelets.get(machine.spec.address)
-      if (!kubelet?.registered || kubelet.cutOff) return
-      await register(kubelet)
+      if (kubelet?.registered && runs(kubelet)) await settle(kubelet)
     },
     reachable(machine, yes) {
       const kubelet = kubelets.get(machine.spec.address)
       if (!kubelet || kubelet.cutOff === !yes) return
       kubelet.cutOff = !yes
-      if (!lab.apiUp) return
-      if (yes) void register(kubelet)
-      else void silence(kubelet)
+      void settle(kubelet)
     },
     service(machine) {
       const running = kubelets.get(machine.spec.address)?.ended.signal.aborted === false

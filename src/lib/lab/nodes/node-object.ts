@@ -20,7 +20,7 @@ const containerdVersion = 'containerd://2.1.6'
 export const cniMessage =
   'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized'
 
-export const nodeRef = (name: string): Manifest => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } })
+const nodeRef = (name: string): Manifest => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } })
 
 /** Everything about the node that a boot may change, as a merge patch. */
 export function nodeState(machine: Machine, config: MachineConfig, ready: boolean): Manifest {
@@ -55,6 +55,11 @@ export function newNode(machine: Machine, config: MachineConfig, ready: boolean)
 /** Takes the node from kwok: its lease runs out, and the controller manager notices. */
 export function powerOff(name: string): Manifest {
   return { ...nodeRef(name), metadata: { name, labels: { [powerLabel]: null } } }
+}
+
+/** The disk was wiped, and with it what a CNI had left there. */
+export function withoutCni(name: string): Manifest {
+  return { ...nodeRef(name), metadata: { name, annotations: { [readyAnnotation]: 'False' } } }
 }
 
 function nodeLabels(config: MachineConfig): Record<string, string> {
