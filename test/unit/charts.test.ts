@@ -73,16 +73,16 @@ describe('placeholders', () => {
 
   test('templates read the values that the record names', () => {
     const deployment = placeholderFiles(record, new Map()).get('shop/templates/deployment-0.yaml')
-    expect(deployment).toContain('"name": "{{ include `placeholder.fullname` . }}-web"')
-    expect(deployment).toContain('"replicas": {{ (index .Values `replicas`) | toJson }}')
-    expect(deployment).toContain('"resources": {{ (index .Values `web` `resources`) | toJson }}')
+    expect(deployment).toContain('"name": "{{ include `placeholder.fullname` $ }}-web"')
+    expect(deployment).toContain('"replicas": {{ (index $.Values `replicas`) | toJson }}')
+    expect(deployment).toContain('"resources": {{ (index $.Values `web` `resources`) | toJson }}')
   })
 
   test('a CRD is a template under its condition, and its text stays out of the template engine', async () => {
     const [crd] = await standInCrds(['certificates.cert-manager.io'], new Set())
     const files = placeholderFiles(record, new Map([['certificates.cert-manager.io', crd?.manifest ?? {}]]))
     const text = files.get('shop/templates/crds-0/certificates.cert-manager.io.yaml')
-    expect(text).toMatch(/^\{\{- if and \(index .Values `crds` `enabled`\) \}\}\n/)
+    expect(text).toMatch(/^\{\{- if and \(index \$\.Values `crds` `enabled`\) \}\}\n/)
     expect(placeholderFiles(record, new Map()).size).toBe(files.size - 1)
   })
 

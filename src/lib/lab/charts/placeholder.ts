@@ -30,8 +30,8 @@ export function placeholderFiles(record: ChartRecord, crds: Map<string, JsonObje
     }
   }
   add('templates/_names.tpl', nameTemplates)
-  const template = (path: string, object: JsonObject, when?: string[]) =>
-    add(`templates/${path}.yaml`, conditional(when, expandTokens(json(object))))
+  const template = (path: string, object: JsonObject, when?: string[], each?: string) =>
+    add(`templates/${path}.yaml`, conditional(when, repeated(each, expandTokens(json(object)))))
   for (const [index, { name, when }] of (record.serviceAccounts ?? []).entries()) {
     template(`serviceaccount-${index}`, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: meta(name) }, when)
   }
@@ -41,8 +41,8 @@ export function placeholderFiles(record: ChartRecord, crds: Map<string, JsonObje
   for (const [index, service] of (record.services ?? []).entries()) {
     template(`service-${index}`, serviceObject(service), service.when)
   }
-  for (const [index, { when, ...object }] of (record.objects ?? []).entries()) {
-    template(`object-${index}`, object as JsonObject, when)
+  for (const [index, { when, each, ...object }] of (record.objects ?? []).entries()) {
+    template(`object-${index}`, object as JsonObject, when, each)
   }
   return files
 }
@@ -176,7 +176,10 @@ const json = (value: Json): string => `${JSON.stringify(value, null, 1)}\n`
 
 // Back-quoted strings, because the expressions stand inside JSON strings.
 const valueExpression = (path: string) =>
-  `(index .Values ${path
+  path.startsWith('each:') ? indexed('$element', path.slice('each:'.length)) : indexed('$.Values', path)
+
+const indexed = (map: string, path: string) =>
+  `(index ${map} ${path
     .split('.')
     .map((key) => `\`${key}\``)
     .join(' ')})`
@@ -185,6 +188,7 @@ function expandTokens(text: string): string {
   return text
     .replace(/"\{object:([^}"]+)\}"/g, (_, path: string) => `{{ ${valueExpression(path)} | toJson }}`)
     .replace(/\{if:([^}"]+)\}/g, (_, path: string) => `{{ if ${valueExpression(path)} }}{fullname}{{ end }}`)
+    .replace(/\{(each:[^}"]+)\}/g, (_, path: string) => `{{ ${valueExpression(path)} }}`)
     .replace(/\{(fullname|release|namespace)\}/g, (_, name: string) => `{{ ${nameExpressions[name]} }}`)
     .replace(/\{value:([^}:"]+)(?::-([^}"]*))?\}/g, (_, path: string, other?: string) => {
       const value = valueExpression(path)
@@ -194,9 +198,14 @@ function expandTokens(text: string): string {
 }
 
 const nameExpressions: Record<string, string> = {
-  fullname: 'include `placeholder.fullname` .',
-  release: '.Release.Name',
-  namespace: '.Release.Namespace',
+  fullname: 'include `placeholder.fullname` $',
+  release: '$.Release.Name',
+  namespace: '$.Release.Namespace',
+}
+
+/** Once for each element of a list of the values. */
+function repeated(list: string | undefined, text: string): string {
+  return list === undefined ? text : `{{- range $element := ${valueExpression(list)} }}\n---\n${text}{{- end }}\n`
 }
 
 function conditional(when: string[] | undefined, text: string): string {

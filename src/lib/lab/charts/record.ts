@@ -12,8 +12,8 @@ import type { Json } from '../../types.ts'
 /**
  * Strings may hold tokens: `{fullname}` (the usual Helm rule, with fullnameOverride and nameOverride), `{release}`,
  * `{namespace}`, `{value:a.b}`, `{value:a.b:-other}` (`fullname` as the other means that name) and `{if:a.b}`, the full
- * name if that value is true and nothing if not. A string that is
- * nothing but `{object:a.b}` is replaced by the whole value.
+ * name if that value is true and nothing if not. A string that is nothing but `{object:a.b}` is replaced by the whole
+ * value. In an object with `each`, `{each:a.b}` and `{object:each:a.b}` are taken from the list's element.
  */
 export interface ChartRecord {
   name: string
@@ -30,8 +30,8 @@ export interface ChartRecord {
   serviceAccounts?: { name: string; when?: string[] }[]
   workloads: Workload[]
   services?: Service[]
-  /** Other objects that somebody reads, such as the FluxInstance of the chart flux-instance. */
-  objects?: (({ [key: string]: Json } & { apiVersion: string; kind: string }) & { when?: string[] })[]
+  /** Other objects that somebody reads, such as a FluxInstance; `each` is the path of a list that gets one for every element. */
+  objects?: (({ [key: string]: Json } & { apiVersion: string; kind: string }) & { when?: string[]; each?: string })[]
   crds?: ChartCrds[]
 }
 
