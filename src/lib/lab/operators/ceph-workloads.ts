@@ -58,6 +58,34 @@ const apart = (app: string) => ({
   },
 })
 
+/** What its CSI operator runs for block volumes: the controller, whose sidecars `startRbdDriver` plays, and the driver's entry. */
+export function rbdController(namespace: string, owner: Manifest): Manifest[] {
+  const driver = `${namespace}.rbd.csi.ceph.com`
+  const app = `${driver}-ctrlplugin`
+  const sidecar = (name: string, version: string) => ({ name, image: `registry.k8s.io/sig-storage/${name}:${version}` })
+  return [
+    {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'CSIDriver',
+      metadata: { name: driver },
+      spec: { attachRequired: true, podInfoOnMount: false, fsGroupPolicy: 'File' },
+    },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: app, namespace, ownerReferences: [ownerReference(owner)] },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app } },
+        template: {
+          metadata: { labels: { app } },
+          spec: { containers: [sidecar('csi-provisioner', 'v6.1.1'), sidecar('csi-attacher', 'v4.11.0')] },
+        },
+      },
+    },
+  ]
+}
+
 /** The budget of monitors or managers. */
 export function daemonBudget(app: 'rook-ceph-mon' | 'rook-ceph-mgr', namespace: string): Manifest {
   return budget(`${app}-pdb`, namespace, { app }, 1)

@@ -9,7 +9,7 @@ import { isTrue, now, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
 import { type Daemon, type HealthCheck, healthChecks, overall } from './ceph-health.ts'
-import { daemonBudget, daemonDeployment, isOsdBudget, osdBudgets } from './ceph-workloads.ts'
+import { daemonBudget, daemonDeployment, isOsdBudget, osdBudgets, rbdController } from './ceph-workloads.ts'
 import { nodeList } from './node-list.ts'
 import { type Operator, startOperator } from './operator.ts'
 
@@ -26,6 +26,8 @@ interface Memory {
 
 export function startCeph(lab: Lab, view: ClusterView): Operator {
   const memories = new Map<string, Memory>()
+  /** Namespaces whose CSI controller was applied since the operator began to run. */
+  const csiMade = new Set<string>()
   const pace = (wanted: number) => wanted * 1000 * lab.spec.pace
   const checkMs = Math.max(1_000, pace(seconds.check))
   const nodes = nodeList(view, () => operator.again())
@@ -35,8 +37,14 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
   const operator = startOperator(lab, view, {
     name: 'rook-ceph-operator',
     pod: { app: 'rook-ceph-operator' },
-    kinds: [{ apiVersion: 'ceph.rook.io/v1', kind: 'CephCluster', reconcile }],
-    onStart: () => memories.clear(),
+    kinds: [
+      { apiVersion: 'ceph.rook.io/v1', kind: 'CephCluster', reconcile },
+      { apiVersion: 'ceph.rook.io/v1', kind: 'CephBlockPool', reconcile: reconcilePool },
+    ],
+    onStart: () => {
+      memories.clear()
+      csiMade.clear()
+    },
   })
   const endings = [
     view.watch({ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector: 'rook_cluster' }, (objects) => {
@@ -76,6 +84,17 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     return recoveryLeftMs > 0 ? Math.min(next, recoveryLeftMs) : next
   }
 
+  /** A pool is there once its cluster is. */
+  async function reconcilePool(pool: KubeObject): Promise<number | undefined> {
+    const made = operator
+      .objects('CephCluster')
+      .some(({ metadata, status }) => metadata.namespace === pool.metadata.namespace && status?.phase === 'Ready')
+    if (!made) return checkMs
+    const status = { phase: 'Ready', observedGeneration: pool.metadata.generation, info: { type: 'Replicated' } }
+    if (!statusHolds(pool, status)) await view.writer().patchStatus(pool, status)
+    return undefined
+  }
+
   /** Whatever the CephCluster asks for and isn't there yet; an OSD that an operator purged stays away with its node. */
   async function keepDaemons(cluster: KubeObject): Promise<void> {
     const { namespace = '' } = cluster.metadata
@@ -110,6 +129,10 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     for (const daemon of wanted.filter(({ metadata }) => !there.has(metadata.name)))
       await view.writer().apply(daemon, fieldManager)
     for (const app of ['rook-ceph-mon', 'rook-ceph-mgr'] as const) await keepBudget(daemonBudget(app, namespace))
+    if (!csiMade.has(namespace)) {
+      for (const part of rbdController(namespace, shared.owner)) await view.writer().apply(part, fieldManager)
+      csiMade.add(namespace)
+    }
   }
 
   function daemons(namespace: string, app: string): Daemon[] {

@@ -10,6 +10,7 @@ export interface ClusterSpec {
   nodeMaintenanceWindow?: { inProgress?: boolean }
   affinity?: { enablePodAntiAffinity?: boolean; topologyKey?: string; podAntiAffinityType?: string }
   storage?: { size?: string; storageClass?: string }
+  resources?: object
 }
 
 export type Role = 'primary' | 'replica'
@@ -43,7 +44,7 @@ export function instanceClaim(cluster: KubeObject, name: string): Manifest {
 }
 
 export function instancePod(cluster: KubeObject, name: string, role: Role): Manifest {
-  const { affinity = {}, imageName } = cluster.spec as unknown as ClusterSpec
+  const { affinity = {}, imageName, resources = {} } = cluster.spec as unknown as ClusterSpec
   const term = {
     labelSelector: { matchLabels: { 'cnpg.io/cluster': cluster.metadata.name, 'cnpg.io/podRole': 'instance' } },
     topologyKey: affinity.topologyKey ?? 'kubernetes.io/hostname',
@@ -63,10 +64,14 @@ export function instancePod(cluster: KubeObject, name: string, role: Role): Mani
     },
     spec: {
       ...(affinity.enablePodAntiAffinity === false ? {} : { affinity: { podAntiAffinity } }),
+      // What Pod Security `restricted` asks for, as the real one has it.
+      securityContext: { runAsNonRoot: true, runAsUser: 26, fsGroup: 26, seccompProfile: { type: 'RuntimeDefault' } },
       containers: [
         {
           name: 'postgres',
           image: imageName ?? 'ghcr.io/cloudnative-pg/postgresql',
+          resources,
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
           volumeMounts: [{ name: 'pgdata', mountPath: '/var/lib/postgresql/data' }],
         },
       ],

@@ -9,7 +9,7 @@ import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
 import { type ClusterSpec, instanceBudgets, instanceClaim, instancePod, roleLabels } from './cnpg-workloads.ts'
 import { nodeList } from './node-list.ts'
-import { type Operator, ready, startOperator } from './operator.ts'
+import { type Operator, ownerReference, ready, startOperator } from './operator.ts'
 
 const apiVersion = 'postgresql.cnpg.io/v1'
 const fieldManager = 'cloudnative-pg'
@@ -37,8 +37,10 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     kinds: [
       { apiVersion, kind: 'Cluster', reconcile },
       { apiVersion, kind: 'Backup', reconcile: reconcileBackup },
+      { apiVersion, kind: 'ScheduledBackup', reconcile: reconcileSchedule },
+      { apiVersion, kind: 'Database', reconcile: reconcileApplied },
+      { apiVersion, kind: 'DatabaseRole', reconcile: reconcileApplied },
     ],
-    unplayed: [{ apiVersion, kind: 'ScheduledBackup' }],
     onStart: () => primaries.clear(),
   })
   /** The newest list of a kind; every change of it lets the operator look again. */
@@ -191,6 +193,39 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     const leftMs = Date.parse(startedAt) + pace(seconds.backup) - Date.now()
     if (leftMs > 0) return leftMs
     await view.writer().patchStatus(backup, { phase: 'completed', stoppedAt: now() })
+    return undefined
+  }
+
+  /** The backup that `immediate` asks for. The schedule isn't kept: it would fall into a rehearsal by chance. */
+  async function reconcileSchedule(schedule: KubeObject): Promise<undefined> {
+    const { immediate, cluster, method, pluginConfiguration } = schedule.spec as { [key: string]: unknown }
+    if (schedule.status?.lastScheduleTime || immediate !== true) return
+    const { name, namespace = '' } = schedule.metadata
+    await view.writer().apply(
+      {
+        apiVersion,
+        kind: 'Backup',
+        metadata: {
+          name: `${name}-${now().replace(/\D/g, '')}`,
+          namespace,
+          ownerReferences: [ownerReference(schedule as unknown as Manifest)],
+        },
+        spec: { cluster, method, pluginConfiguration },
+      },
+      fieldManager,
+    )
+    await view.writer().patchStatus(schedule, { lastCheckTime: now(), lastScheduleTime: now() })
+  }
+
+  /** A database or a role exists as soon as its cluster has a primary. */
+  async function reconcileApplied(object: KubeObject): Promise<number | undefined> {
+    const { cluster } = object.spec as { cluster: { name: string } }
+    const served = operator
+      .objects('Cluster')
+      .some(({ metadata, status }) => metadata.name === cluster.name && status?.currentPrimary !== undefined)
+    if (!served) return pace(seconds.switchover)
+    const status = { applied: true, observedGeneration: object.metadata.generation }
+    if (!statusHolds(object, status)) await view.writer().patchStatus(object, status)
     return undefined
   }
 

@@ -33,7 +33,7 @@ export async function startOperators(lab: Lab): Promise<Part> {
     status: () => ({
       ...Object.fromEntries(operators.map((operator) => [operator.name, operator.status()])),
       simulated:
-        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) and Cilium's operator (CRDs, CiliumNodes, pool counts; no datapath, no BGP session, no load-balancer address), Rook (monitors, OSDs and their budgets as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover; no PostgreSQL), VolSync (first and manual synchronisations; no schedule, no data): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
+        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) and Cilium's operator (CRDs, CiliumNodes, pool counts; no datapath, no BGP session, no load-balancer address), Rook (monitors, OSDs, their budgets and the CSI controller as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover, first backups; no PostgreSQL, no plugin), VolSync (first and manual synchronisations; no schedule, no data): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
     }),
     async stop() {
       for (const end of endings) end()

@@ -6,12 +6,13 @@ import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
-import { type Operator, type PlayedKind, startOperator } from './operator.ts'
+import { type Operator, type PlayedKind, readObject, startOperator } from './operator.ts'
 
 const rbd = 'rook-ceph.rbd.csi.ceph.com'
 const local = 'openebs.io/local'
 /** At pace 1; a map and an unmap of an RBD image. */
 const seconds = { attach: 1, detach: 2 }
+const askAgainMs = 500
 
 /** Claims of Ceph's class, and VolumeAttachments. */
 export function startRbdDriver(lab: Lab, view: ClusterView): Operator {
@@ -84,22 +85,39 @@ export function startLocalProvisioner(lab: Lab, view: ClusterView): Operator {
   })
 }
 
+/** VolSync's populator fills a claim once the restore that it names has left an image. */
+async function isRestored(
+  view: ClusterView,
+  namespace: string | undefined,
+  { name }: { name: string },
+): Promise<boolean> {
+  const ref = { apiVersion: 'volsync.backube/v1alpha1', kind: 'ReplicationDestination', name }
+  const restore = await readObject(view, { ...ref, ...(namespace === undefined ? {} : { namespace }) })
+  return restore?.status?.latestImage !== undefined
+}
+
 /**
  * Volumes for claims, and their end once the claim is gone.
  * @param source the part of a PersistentVolume's spec that only this driver knows
  */
 function volumeKinds(view: ClusterView, provisioner: string, source: (claim: KubeObject) => object): PlayedKind[] {
   const provisionedBy = 'pv.kubernetes.io/provisioned-by'
-  const provision = async (claim: KubeObject): Promise<undefined> => {
+  const provision = async (claim: KubeObject): Promise<number | undefined> => {
     // The real volume controller writes the annotation when it wants a volume, for a late-binding class once there is a node.
     const asked = claim.metadata.annotations?.['volume.kubernetes.io/storage-provisioner']
-    if (asked !== provisioner || claim.status?.phase !== 'Pending') return
+    if (asked !== provisioner || claim.status?.phase !== 'Pending') return undefined
     const { uid = '', name, namespace } = claim.metadata
     const spec = claim.spec as {
       accessModes: string[]
       storageClassName: string
       resources: { requests: { storage: string } }
+      dataSourceRef?: { kind: string; name: string }
     }
+    if (
+      spec.dataSourceRef?.kind === 'ReplicationDestination' &&
+      !(await isRestored(view, namespace, spec.dataSourceRef))
+    )
+      return askAgainMs
     const volume: Manifest = {
       apiVersion: 'v1',
       kind: 'PersistentVolume',
@@ -114,6 +132,7 @@ function volumeKinds(view: ClusterView, provisioner: string, source: (claim: Kub
       },
     }
     await view.writer().apply(volume, provisioner)
+    return undefined
   }
   const reclaim = async ({ apiVersion, kind, metadata, status }: KubeObject): Promise<undefined> => {
     if (metadata.annotations?.[provisionedBy] !== provisioner || status?.phase !== 'Released') return
