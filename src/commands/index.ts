@@ -7,7 +7,7 @@ export const topics: Record<string, string> = {
   kubeconfig: 'The kubeconfig file of this machine',
   lab: 'The rehearsal cluster on this machine',
   'lab fault': 'Faults that the lab can play',
-  'lab fixtures': 'What an upgrade has to look after, for a lab whose repository does not bring it',
+  'lab fixtures': 'Workloads that an upgrade has to look after, for a lab',
   node: 'Nodes: in and out of service, restarted, added, removed',
   repo: 'The GitOps repository',
   run: 'Runs: what was done, and going on with what was not',

@@ -5,7 +5,7 @@ export const labFixturesAdd = defineCommand({
   path: 'lab fixtures add',
   summary: 'Give a bootstrapped lab Ceph, CloudNativePG, VolSync, volumes and workloads behind budgets',
   description:
-    'Waits until Flux is Ready, applies lab/fixtures and waits until everything in it is healthy. These are what an upgrade or a drain has to look after and the repository does not bring yet. Run again it changes nothing.',
+    'Waits until Flux is Ready, applies lab/fixtures and waits until they, Ceph and the databases are healthy: workloads behind a budget, and a volume with its backup, which an upgrade or a drain has to look after. Run again it changes nothing.',
   effect: 'local',
   scope: 'none',
   options: [clusterOption],

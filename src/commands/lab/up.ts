@@ -17,7 +17,7 @@ export const labUp = defineCommand({
     { flags: '--bootstrapped', description: 'run `k8sops bootstrap --lab` on it afterwards', default: false },
     {
       flags: '--fixtures',
-      description: 'with --bootstrapped: add Ceph, databases, volumes and guarded workloads',
+      description: 'with --bootstrapped: add guarded workloads and a volume with its backup',
       default: false,
     },
     { flags: '--pace <factor>', description: 'factor on simulated durations; 0.1 is ten times as fast', default: '1' },
