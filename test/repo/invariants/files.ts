@@ -93,6 +93,9 @@ export const confirmMarksAreSeen: Invariant = ({ files }) =>
     .filter(({ text }) => /(^|\s)#\s*CONFIRM:/m.test(text))
     .map(({ path }) => `${path}: CONFIRM stands in talconfig.yaml and cluster-settings.yaml only`)
 
+/** Pieces that applications may take and none has to; each is rendered by test/repo/components.test.ts. */
+const optIn = /^kubernetes\/apps\/components\//
+
 /** Every file under kubernetes/ is reached from some cluster; every Talos patch from some talconfig. */
 export const noOrphans: Invariant = ({ files, clusters }) => {
   const byPath = new Map(files.map((file) => [file.path, file]))
@@ -118,7 +121,7 @@ export const noOrphans: Invariant = ({ files, clusters }) => {
   const patches = files.filter(({ path }) => /^talos\/.*talconfig\.yaml$/.test(path)).flatMap(talosPatches)
   const wanted = files.filter(({ path }) => path.startsWith('kubernetes/') || path.startsWith('talos/patches/'))
   return wanted
-    .filter(({ path }) => !reached.has(path) && !patches.includes(path))
+    .filter(({ path }) => !reached.has(path) && !patches.includes(path) && !optIn.test(path))
     .map(({ path }) => `${path}: nothing uses it`)
 }
 
