@@ -1,0 +1,121 @@
+/**
+ * Renovate's own view of this repository (NFR27): its validator accepts the configuration, and what it would keep up to date
+ * is every version that is pinned here. Renovate is no dependency (364 MB): the version that the workflow names is installed
+ * once into the cache of the tool-chain.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { toolCache } from '../../src/lib/tools/resolve.ts'
+import { projectRoot } from './tool.ts'
+
+const lint = readFileSync(join(projectRoot, '.github/workflows/lint.yaml'), 'utf8')
+const version = /--package=renovate@([\d.]+)/.exec(lint)?.[1] ?? 'none'
+const installed = join(dirname(toolCache()), `renovate-${version}`)
+const programs = join(installed, 'node_modules/renovate/dist')
+
+let scratch: string
+beforeAll(() => {
+  if (!existsSync(installed)) {
+    const part = mkdtempSync(`${installed}-`)
+    const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefix', part]
+    execFileSync('npm', ['install', ...flags, `renovate@${version}`], { stdio: 'pipe' })
+    renameSync(part, installed)
+  }
+  scratch = mkdtempSync(join(dirname(toolCache()), 'renovate-run-'))
+}, 600_000)
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+const renovate = (program: string, args: string[], env: Record<string, string> = {}) =>
+  spawnSync(process.execPath, [join(programs, program), ...args], {
+    cwd: projectRoot,
+    encoding: 'utf8',
+    env: { ...process.env, RENOVATE_BASE_DIR: scratch, LOG_LEVEL: 'warn', ...env },
+  })
+const validate = (file: string) => renovate('config-validator.js', ['--strict', '--no-global', file])
+
+test('the configuration is valid, and the validator would say if it were not', () => {
+  const own = validate('renovate.json5')
+  expect(own.status, own.stdout + own.stderr).toBe(0)
+  const broken = join(scratch, 'renovate.json5')
+  const text = readFileSync(join(projectRoot, 'renovate.json5'), 'utf8')
+  writeFileSync(broken, text.replace('matchUpdateTypes', 'matchUpdateKinds'))
+  expect(validate(broken).status).toBe(1)
+}, 120_000)
+
+test('what it extracts is what is pinned', () => {
+  const report = join(scratch, 'report.json')
+  const env = { RENOVATE_REPORT_TYPE: 'file', RENOVATE_REPORT_PATH: report }
+  const run = renovate('renovate.js', ['--platform=local', '--dry-run=extract'], env)
+  expect(run.status, run.stdout + run.stderr).toBe(0)
+  expect(extracted(report)).toEqual(pinned())
+}, 300_000)
+
+interface Dependency {
+  currentValue?: string
+  datasource?: string
+  depType?: string
+}
+
+/** `file` -> versions that Renovate watches; apiVersions of manifests, and what a tool's own go.mod entails, are no pins of ours. */
+const entailed = ['indirect', 'replace']
+function extracted(report: string): Record<string, string[]> {
+  const { repositories } = JSON.parse(readFileSync(report, 'utf8')) as {
+    repositories: Record<string, { packageFiles: Record<string, { packageFile: string; deps: Dependency[] }[]> }>
+  }
+  const files = Object.values(repositories).flatMap(({ packageFiles }) => Object.values(packageFiles).flat())
+  return byFile(
+    files.flatMap(({ packageFile, deps }) =>
+      deps
+        .filter(({ datasource, depType = '' }) => datasource !== 'kubernetes-api' && !entailed.includes(depType))
+        .map(({ currentValue = '' }): [string, string] => [packageFile, currentValue]),
+    ),
+  )
+}
+
+/** What this repository pins, read without Renovate: by file name, each kind of pin with a pattern of its own. */
+function pinned(): Record<string, string[]> {
+  const found: [string, string][] = []
+  for (const path of execFileSync('git', ['ls-files'], { cwd: projectRoot, encoding: 'utf8' }).trim().split('\n')) {
+    const text = readFileSync(join(projectRoot, path), 'utf8')
+    const add = (pattern: RegExp) =>
+      found.push(...[...text.matchAll(pattern)].map(([, value = '']) => [path, value] as [string, string]))
+    if (/^kubernetes\/.*\.yaml$/.test(path) && !path.endsWith('.sops.yaml')) {
+      if (path.endsWith('/ocirepository.yaml')) found.push([path, parse(text).spec.ref.tag])
+      add(/^\s+chart:\n\s+spec:\n(?:\s+#.*\n|\s+\w+: \S+\n)*?\s+version: (\S+)$/gm)
+      add(/oci:\/\/[^:\s]+:(v?\d[^\s@]*)/g)
+      add(/# renovate: .*\n\s*\w+: "?([^\s"#]+)/g)
+      add(/^\s+(?:image|imageName): [^\s:@]+:([^\s@]+)/gm)
+    }
+    if (/^talos\/[^/]+\/talconfig\.yaml$/.test(path)) {
+      const { talosVersion, kubernetesVersion } = parse(text)
+      found.push([path, talosVersion], [path, kubernetesVersion])
+    }
+    if (path.startsWith('talos/')) add(/budimanjojo\/talhelper\/(v[^/]+)\//g)
+    if (path.startsWith('.github/workflows/')) {
+      add(/uses: \S+@[0-9a-f]{40} # (v\S+)/g)
+      add(/runs-on: ubuntu-(\S+)/g)
+      add(/^\s+(?:renovate-)?version: (\S+)/gm)
+      add(/--package=[\w-]+@(\S+)/g)
+    }
+    if (path === 'mise.toml') add(/^\S+ = "([^"]+)"/gm)
+    if (/^tools\/[^/]+\/go\.mod$/.test(path)) {
+      add(/^go (\S+)/gm)
+      add(/^(?:require )?\t?[\w.-]+\.[\w/.-]+ (v\S+)$/gm)
+    }
+    if (path === 'package.json') {
+      const { dependencies, devDependencies, engines } = JSON.parse(text)
+      for (const value of [dependencies, devDependencies, engines].flatMap(Object.values))
+        found.push([path, String(value)])
+    }
+  }
+  return byFile(found)
+}
+
+function byFile(pins: [string, string][]): Record<string, string[]> {
+  const files: Record<string, string[]> = {}
+  for (const [file, version] of pins) files[file] = [...(files[file] ?? []), version].sort()
+  return files
+}
