@@ -19,14 +19,34 @@ interface ProcessEvent {
 export function criticalPath(steps: StepResult[], journal: ProcessEvent[], groups: Map<string, string>): number {
   const longest = new Map<string, number>()
   for (const { id, waitedSec = 0 } of steps) {
-    const times = journal.flatMap(({ at, type, step }) =>
-      type.startsWith('process-') && step === id ? [Date.parse(at)] : [],
-    )
-    const ran = times.length > 0 ? (Math.max(...times) - Math.min(...times)) / 1000 : 0
+    const ran = processSeconds(id, journal)
     const group = groups.get(id) ?? id
     longest.set(group, Math.max(longest.get(group) ?? 0, ran + waitedSec))
   }
   return [...longest.values()].reduce((sum, seconds) => sum + seconds, 0)
+}
+
+/** From the start of a step's first process to the end of its last one. */
+function processSeconds(id: string, journal: ProcessEvent[]): number {
+  const times = journal.flatMap(({ at, type, step }) =>
+    type.startsWith('process-') && step === id ? [Date.parse(at)] : [],
+  )
+  return times.length > 0 ? (Math.max(...times) - Math.min(...times)) / 1000 : 0
+}
+
+/**
+ * What is ours of the time between the start of the first of these steps and the end of the last one, all of them one after the
+ * other: everything but its processes and the waits that had something to wait for. A look that finds all well is ours.
+ */
+export function ownSeconds(steps: StepResult[], journal: ProcessEvent[]): number {
+  const begins = steps.flatMap(({ startedAt }) => (startedAt ? [Date.parse(startedAt)] : []))
+  const ends = steps.flatMap(({ startedAt, seconds = 0 }) =>
+    startedAt ? [Date.parse(startedAt) + seconds * 1000] : [],
+  )
+  const foreign = steps.map(
+    ({ id, waitedSec = 0, waitedFor = [] }) => processSeconds(id, journal) + (waitedFor.length > 0 ? waitedSec : 0),
+  )
+  return (Math.max(...ends) - Math.min(...begins)) / 1000 - foreign.reduce((sum, seconds) => sum + seconds, 0)
 }
 
 /**

@@ -39,6 +39,7 @@ function timedPorts(kube: KubePort, talos: TalosPort, reads: Timed[]): { kube: K
       etcdMembers: (node, signal) => timed(`etcd members ${node}`, () => talos.etcdMembers(node, signal)),
       etcdStatus: (node, signal) => timed(`etcd status ${node}`, () => talos.etcdStatus(node, signal)),
       etcdAlarms: (node, signal) => timed(`etcd alarms ${node}`, () => talos.etcdAlarms(node, signal)),
+      bootId: (node, signal) => timed(`boot id ${node}`, () => talos.bootId(node, signal)),
       read: (node, path, signal) => timed(`read ${path} ${node}`, () => talos.read(node, path, signal)),
     },
   }

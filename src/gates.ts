@@ -19,9 +19,10 @@ import { readSnapshot } from './lib/tools/snapshot-file.ts'
 import { decryptTalosSecrets } from './lib/tools/sops.ts'
 import { namesNode } from './lib/tools/talconfig-edit.ts'
 import { createMachineConfigPort } from './lib/tools/talhelper.ts'
-import { talosconfigCertificate } from './lib/tools/talosconfig.ts'
+import { readIdentity } from './lib/tools/talos-api/identity.ts'
+import { talosPort } from './lib/tools/talos-api/protocol.ts'
 import { talosMessage } from './lib/tools/talosctl.parse.ts'
-import { talosPort } from './lib/tools/talosctl.ts'
+
 import { parseDryRun } from './lib/tools/talosctl-dry-run.parse.ts'
 import { dryRunConfigArgs } from './lib/tools/talosctl-node.args.ts'
 import type { KubePort, TalosPort, Target } from './lib/types.ts'
@@ -108,7 +109,7 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor }: Ports
 
 /** A kubeconfig may have another way in than a certificate; a talosconfig has none. */
 async function clientCertificates(target: Target): ReturnType<GatePorts['clientCertificates']> {
-  const talosconfig = await talosconfigCertificate(join(target.root, target.talosconfig))
+  const talosconfig = await readIdentity(join(target.root, target.talosconfig))
   if (!talosconfig.ok) return talosconfig
   const access = await readAccess(target.kubeconfig, target.context)
   if (!access.ok) return access
@@ -116,7 +117,7 @@ async function clientCertificates(target: Target): ReturnType<GatePorts['clientC
   return {
     ok: true,
     value: [
-      { file: target.talosconfig, pem: talosconfig.value },
+      { file: target.talosconfig, pem: talosconfig.value.crt },
       ...(cert ? [{ file: target.kubeconfig, pem: cert.toString('utf8') }] : []),
     ],
   }

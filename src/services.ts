@@ -18,7 +18,7 @@ export function createServices(binDir: string): Services {
     openTarget: async (repository, cluster, choice) =>
       (await import('./lib/config/target.ts')).openTarget(repository, cluster, choice),
     kube: async ({ target }) => (await import('./lib/kube/client.ts')).createKubePort(target),
-    talos: async ({ target }, exec) => (await import('./lib/tools/talosctl.ts')).createTalosPort(target, exec),
+    talos: async ({ target }, exec) => (await import('./lib/tools/talos-port.ts')).createTalosPort(target, exec),
     gates: async (opened, ports) => (await import('./gates.ts')).createGates(opened, ports),
     lease: async ({ target }) => (await import('./lib/kube/lease.ts')).createLeasePort(target),
     exec: (opened, options) => openExec(opened, options, binDir),

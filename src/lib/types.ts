@@ -1,5 +1,6 @@
 /** The nouns of k8sops. Types only: everything may import this file, and it brings nothing along. */
 export type { RunEvent, RunResult, StepResult } from './types.runs.ts'
+export type { EtcdMember, EtcdStatus, NodeState, TalosPort, TalosResource, TalosResourceType } from './types.talos.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
@@ -253,43 +254,4 @@ export interface KubePort {
   watch(ref: ObjectRef, signal: AbortSignal, onChange: (objects: Result<KubeObject[]>) => void): Promise<void>
   /** `GET path` as text, e.g. `/readyz`, `/version`; `server` dials another address of the same cluster. */
   raw(path: string, options?: { server?: string; signal?: AbortSignal }): Promise<Result<string>>
-}
-
-/** A machine's state as a client sees it (reference talos.md 1.2). */
-export type NodeState = 'down' | 'maintenance' | 'ours' | 'foreign-pki' | 'certificate-without-address'
-
-/** What a node's own etcd says of itself. Ids are 16 hex digits. */
-export interface EtcdStatus {
-  member: string
-  /** All zeros while there is no leader. */
-  leader: string
-  learner: boolean
-  raftIndex: number
-  raftTerm: number
-  raftAppliedIndex: number
-  /** As talosctl rounds it, `1.0 MB`. */
-  dbSize: string
-  /** With its share of `dbSize`, `500 kB (50.00%)`: far below 100 % means that it wants to be defragmented. */
-  inUse: string
-  /** Empty when it has none. */
-  errors: string
-}
-
-/** Reads of the Talos API, through the pinned talosctl. `node` is an address. */
-export interface TalosPort {
-  state(node: string, signal?: AbortSignal): Promise<Result<NodeState>>
-  /** `talosctl get TYPE [ID] -o json`: the concatenated objects, parsed. */
-  get(
-    node: string,
-    type: string,
-    id?: string,
-    signal?: AbortSignal,
-  ): Promise<Result<{ metadata: { id: string }; spec: { [key: string]: unknown } }[]>>
-  etcdMembers(node: string, signal?: AbortSignal): Promise<Result<{ id: string; hostname: string; learner: boolean }[]>>
-  /** Of the etcd on `node`, a control plane. */
-  etcdStatus(node: string, signal?: AbortSignal): Promise<Result<EtcdStatus>>
-  /** Alarms that are raised anywhere in the etcd cluster (`NOSPACE`, `CORRUPT`), as `node` knows them. */
-  etcdAlarms(node: string, signal?: AbortSignal): Promise<Result<{ member: string; alarm: string }[]>>
-  /** A small file of the machine, e.g. `/proc/sys/kernel/random/boot_id`. */
-  read(node: string, path: string, signal?: AbortSignal): Promise<Result<string>>
 }

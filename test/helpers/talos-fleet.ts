@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { parse, stringify } from 'yaml'
+import type { Exec } from '../../src/lib/exec/types.ts'
 import { createEtcd } from '../../src/lib/lab/control-plane/etcd.ts'
 import { issueCertificate, type KeyPair } from '../../src/lib/lab/talos/certificates.ts'
 import type { KubernetesNodes, NodeFacts } from '../../src/lib/lab/talos/kubernetes-nodes.ts'
@@ -11,6 +12,8 @@ import { type StartedMachine, startMachine } from '../../src/lib/lab/talos/machi
 import { parseMachineConfig } from '../../src/lib/lab/talos/machine-config.ts'
 import type { ActiveFault, ClusterSide, Machine, MachineSpec, ServiceState } from '../../src/lib/lab/types.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
+import { createTalosPort, type TalosReads } from '../../src/lib/tools/talos-port.ts'
+
 import { ownNetwork, type StubLab, stubLab } from './stub-lab.ts'
 
 export interface TalosFleet {
@@ -21,6 +24,8 @@ export interface TalosFleet {
   /** The generated machine config of a node. */
   configFile(name: string): string
   talosconfig: string
+  /** Reads with that talosconfig. */
+  talos: TalosReads
   /** Runs talosctl with the fleet's talosconfig; never throws. */
   talosctl(...args: string[]): Promise<Output>
   /** The same without a talosconfig, for `--insecure` calls. */
@@ -47,6 +52,11 @@ export const tool = (name: string): string => {
   const found = resolveTool(name)
   if (!found) throw new Error(`this test needs the pinned ${name}: npm run setup`)
   return found.path
+}
+
+/** What goes through the API starts no process. */
+const noExec: Exec = async ({ pipeline }) => {
+  throw new Error(`started ${pipeline[0]?.args.join(' ')}`)
 }
 
 const names = ['cp1', 'cp2', 'cp3', 'w1', 'w2', 'w3']
@@ -86,6 +96,7 @@ export async function startFleet(only: string[] = names, pace = 0.1): Promise<Ta
     machines,
     address,
     talosconfig,
+    talos: createTalosPort({ root: dir, talosconfig: 'out/talosconfig' }, noExec),
     configFile: (name) => join(dir, 'out', `apps-${name}.yaml`),
     talosctl: (...args) => run(tools.talosctl, ['--talosconfig', talosconfig, ...args], dir),
     insecure: (...args) => run(tools.talosctl, args, dir),
@@ -293,10 +304,20 @@ export async function bootstrapFleet(fleet: TalosFleet): Promise<void> {
 }
 
 /** A talosconfig whose certificate has other roles, signed by the fleet's own CA or by another one. */
-export async function talosconfigFor(fleet: TalosFleet, role: string, ca?: KeyPair): Promise<string> {
+export async function talosconfigFor(
+  fleet: TalosFleet,
+  role: string,
+  ca?: KeyPair,
+  clockOffsetMs = 0,
+): Promise<string> {
   const config = parse(readFileSync(fleet.talosconfig, 'utf8')) as { contexts: { apps: { crt: string; key: string } } }
   const { crt, key } = parseMachineConfig(readFileSync(fleet.configFile('cp1'), 'utf8')).ca.talos
-  const pair = await issueCertificate(ca ?? { crt, key: key ?? '' }, { subject: `O=${role}`, usage: 'client', days: 1 })
+  const pair = await issueCertificate(ca ?? { crt, key: key ?? '' }, {
+    subject: `O=${role}`,
+    usage: 'client',
+    days: 1,
+    clockOffsetMs,
+  })
   Object.assign(config.contexts.apps, { crt: base64(pair.crt), key: base64(pair.key) })
   const file = join(fleet.dir, `talosconfig-${Math.random().toString(36).slice(2)}`)
   writeFileSync(file, stringify(config))

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keepSnapshot, readSnapshot } from '../../src/lib/tools/snapshot-file.ts'
 import { etcdSnapshotArgs } from '../../src/lib/tools/talosctl.args.ts'
-import { parseEtcdMembers } from '../../src/lib/tools/talosctl.parse.ts'
 import { parseDryRun } from '../../src/lib/tools/talosctl-dry-run.parse.ts'
 import { recoverEtcdArgs } from '../../src/lib/tools/talosctl-etcd.args.ts'
 import { applyConfigArgs, dryRunConfigArgs, resetArgs } from '../../src/lib/tools/talosctl-node.args.ts'
@@ -22,9 +21,7 @@ const at = (name: string) => fleet.address(name)
 /** As a plan's line, less the talosconfig that the fleet gives by itself. */
 const run = ({ args }: Command) => fleet.talosctl(...args.slice(args.indexOf('-e')))
 const members = async (name: string) => {
-  const read = parseEtcdMembers(
-    (await run({ tool: 'talosctl', args: ['-e', at(name), '-n', at(name), 'etcd', 'members'] })).stdout,
-  )
+  const read = await fleet.talos.etcdMembers(at(name))
   return read.ok ? read.value : []
 }
 

@@ -45,6 +45,7 @@ async function evaluate({ gate, world }: (typeof passing)[number], change: Chang
     etcdMembers: (node, signal) => through(talos.etcdMembers(node, signal)),
     etcdStatus: (node, signal) => through(talos.etcdStatus(node, signal)),
     etcdAlarms: (node, signal) => through(talos.etcdAlarms(node, signal)),
+    bootId: (node, signal) => through(talos.bootId(node, signal)),
     read: (node, path, signal) => through(talos.read(node, path, signal)),
   }
   const port = createGatePort({ ...sources, kube: changedKube, talos: changedTalos })

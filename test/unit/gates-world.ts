@@ -4,7 +4,6 @@ import { valueAt } from '../../src/lib/gates/conditions.ts'
 import type { GateSources } from '../../src/lib/gates/evaluate.ts'
 import type { DecryptFailure, GatePorts, TalosSecrets } from '../../src/lib/gates/ports.ts'
 import { createProbes } from '../../src/lib/gates/probes/index.ts'
-import type { TalosResource } from '../../src/lib/tools/talosctl.parse.ts'
 import type {
   Cluster,
   EtcdStatus,
@@ -14,6 +13,7 @@ import type {
   Problem,
   Result,
   TalosPort,
+  TalosResource,
 } from '../../src/lib/types.ts'
 
 type Failure = Extract<Result<never>, { ok: false }>
@@ -109,6 +109,12 @@ export function talosOf(world: World): TalosPort {
     etcdMembers: async (node) => answer(machine(node).members ?? unreachable(`${node}: connection refused`)),
     etcdStatus: async (node) => answer(machine(node).etcd ?? unreachable(`${node}: connection refused`)),
     etcdAlarms: async (node) => answer(machine(node).alarms ?? unreachable(`${node}: connection refused`)),
+    bootId: async (node) => {
+      const read = answer(
+        machine(node).files?.['/proc/sys/kernel/random/boot_id'] ?? unreachable(`${node}: connection refused`),
+      )
+      return read.ok ? { ok: true, value: read.value.trim() } : read
+    },
     read: async (node, path) => answer(machine(node).files?.[path] ?? unreachable(`${node}: connection refused`)),
   }
 }

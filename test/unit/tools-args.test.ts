@@ -18,12 +18,7 @@ const talsecret = 'talos/apps/talsecret.sops.yaml'
 it('builds the argv of every tool', () => {
   const lines = [
     talosctl.insecureMachineStatusArgs(node),
-    talosctl.getArgs(talosconfig, node, 'machinestatus'),
-    talosctl.getArgs(talosconfig, node, 'timestatus', 'node'),
-    talosctl.etcdMembersArgs(talosconfig, node),
-    talosctl.etcdStatusArgs(talosconfig, node),
-    talosctl.etcdAlarmsArgs(talosconfig, node),
-    talosctl.readArgs(talosconfig, node, '/proc/sys/kernel/random/boot_id'),
+    talosctl.machineStatusArgs(talosconfig, node),
     talosctl.applyConfigInsecureArgs(node, 'talos/apps/clusterconfig/apps-apps-cp1.yaml'),
     talosctl.bootstrapArgs(talosconfig, node),
     talosctl.kubeconfigArgs(talosconfig, node),
@@ -60,11 +55,6 @@ it('builds the argv of every tool', () => {
   expect(lines.map((command) => shellLine([command])).join('\n')).toMatchInlineSnapshot(`
     "talosctl -n 10.25.13.11 get machinestatus --insecure -o json
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 get machinestatus -o json
-    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 get timestatus node -o json
-    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 etcd members
-    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 etcd status
-    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 etcd alarm list
-    talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 read /proc/sys/kernel/random/boot_id
     talosctl apply-config --insecure -n 10.25.13.11 -f talos/apps/clusterconfig/apps-apps-cp1.yaml
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 bootstrap
     talosctl --talosconfig talos/apps/clusterconfig/talosconfig -e 10.25.13.11 -n 10.25.13.11 kubeconfig --merge=false -

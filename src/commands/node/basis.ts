@@ -1,8 +1,11 @@
 /** What every command on nodes looks at first. */
 import type { CommandContext } from '../../lib/cli/define.ts'
+import { operatorName } from '../../lib/cli/operator.ts'
 import { UnreachableError, UsageError } from '../../lib/errors.ts'
 import { observeBasis } from '../../lib/ops/basis.ts'
 import { machinePaths } from '../../lib/ops/machine-plan.ts'
+import { chosenNodes } from '../../lib/ops/node-choice.ts'
+import { type HoldInput, holderName } from '../../lib/ops/node-hold.ts'
 import { type NodeView, nodeView } from '../../lib/ops/node-view.ts'
 import { pinnedVersions } from '../../lib/tools/catalog.ts'
 import type { Basis, ClusterNode, Json } from '../../lib/types.ts'
@@ -36,6 +39,28 @@ export async function namedNodes(context: CommandContext, names: string[]): Prom
   return all.filter(({ name }) => names.includes(name))
 }
 
+/**
+ * The nodes that the command line names, to be held by the operator with the reason that was given.
+ * @throws UsageError without a reason: a hold without one is one that nobody dares to end
+ */
+export async function observeHold(
+  context: CommandContext,
+  operation: 'node.cordon' | 'node.drain',
+): Promise<{ input: HoldInput; basis: Basis }> {
+  const [cluster, target] = await Promise.all([context.cluster(), context.target()])
+  const nodes = chosenNodes(cluster, context.rest.node)
+  const { reason } = context.options
+  if (typeof reason !== 'string' || reason.trim() === '')
+    throw new UsageError('--reason is missing', { next: 'say in a few words why the node is taken out' })
+  const names = nodes.map(({ hostname }) => hostname)
+  const basis = await machineBasis(context, { nodes: nodeFacts(await namedNodes(context, names)) })
+  const by = holderName(operation, operatorName())
+  return {
+    input: { cluster, target, nodes, hold: { by, reason: reason.trim(), since: new Date().toISOString() } },
+    basis,
+  }
+}
+
 /** For a plan's basis. */
 export const nodeFacts = (nodes: NodeView[]): { [name: string]: Json } =>
   Object.fromEntries(
@@ -44,12 +69,6 @@ export const nodeFacts = (nodes: NodeView[]): { [name: string]: Json } =>
       `${ready ? 'Ready' : 'NotReady'}${holder ? `, cordoned by ${holder}` : ''}`,
     ]),
   )
-
-/** @throws UsageError when it is missing: a hold without a reason is one that nobody dares to end */
-export function requiredReason(value: unknown): string {
-  if (typeof value === 'string' && value.trim() !== '') return value.trim()
-  throw new UsageError('--reason is missing', { next: 'say in a few words why the node is taken out' })
-}
 
 /**
  * The boot id of each machine. In a preview one that can't be read stands as `unknown`, and no gate passes on it.
@@ -63,8 +82,8 @@ export async function observeBootIds(
   const preview = context.options.dryRun === true || context.options.planOut !== undefined
   return Promise.all(
     nodes.map(async (node) => {
-      const read = await talos.read(node.address, '/proc/sys/kernel/random/boot_id', context.signal)
-      if (read.ok) return { node, bootId: read.value.trim() }
+      const read = await talos.bootId(node.address, context.signal)
+      if (read.ok) return { node, bootId: read.value }
       if (preview) return { node, bootId: 'unknown' }
       throw new UnreachableError(`${node.hostname} can't be asked for its boot id`, { output: read.detail })
     }),

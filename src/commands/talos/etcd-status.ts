@@ -28,8 +28,8 @@ export const talosEtcdStatus = defineCommand({
         { title: 'ADDRESS', value: cell('address') },
         { title: 'MEMBER', value: cell('member') },
         { title: 'ROLE', value: cell('role') },
-        { title: 'DB SIZE', value: cell('dbSize') },
-        { title: 'IN USE', value: cell('inUse') },
+        { title: 'DB SIZE', value: megabytes('dbBytes') },
+        { title: 'IN USE', value: megabytes('dbBytesInUse') },
         { title: 'TERM', value: cell('raftTerm') },
         { title: 'INDEX', value: cell('raftIndex') },
         { title: 'APPLIED', value: cell('raftAppliedIndex'), wide: true },
@@ -42,7 +42,18 @@ export const talosEtcdStatus = defineCommand({
   },
 })
 
+const megabytes = (key: string) => (row: { [key: string]: Json }) => {
+  const bytes = row[key]
+  return typeof bytes === 'number' ? `${(bytes / 1e6).toFixed(1)} MB` : ''
+}
+
 function itemOf({ name, address, member, role, status, problem }: EtcdMemberView): { [key: string]: Json } {
-  const { raftTerm = null, raftIndex = null, raftAppliedIndex = null, dbSize = null, inUse = null } = status ?? {}
-  return { name, address, member, role, dbSize, inUse, raftTerm, raftIndex, raftAppliedIndex, problem }
+  const {
+    raftTerm = null,
+    raftIndex = null,
+    raftAppliedIndex = null,
+    dbBytes = null,
+    dbBytesInUse = null,
+  } = status ?? {}
+  return { name, address, member, role, dbBytes, dbBytesInUse, raftTerm, raftIndex, raftAppliedIndex, problem }
 }

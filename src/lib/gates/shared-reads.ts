@@ -42,6 +42,7 @@ export function sharedReads({ kube, talos }: { kube: KubePort; talos: TalosPort 
       etcdMembers: (node, signal) => once(['etcdMembers', node], () => talos.etcdMembers(node, signal)),
       etcdStatus: (node, signal) => once(['etcdStatus', node], () => talos.etcdStatus(node, signal)),
       etcdAlarms: (node, signal) => once(['etcdAlarms', node], () => talos.etcdAlarms(node, signal)),
+      bootId: (node, signal) => once(['bootId', node], () => talos.bootId(node, signal)),
       read: (node, path, signal) => once(['read', node, path], () => talos.read(node, path, signal)),
     },
   }

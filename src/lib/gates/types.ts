@@ -1,5 +1,5 @@
 /** Gates are data: what to look at and what must be true of it. The vocabulary is closed; a probe is the last resort. */
-import type { ObjectRef } from '../types.ts'
+import type { ObjectRef, TalosResourceType } from '../types.ts'
 
 /**
  * One sentence about one object. Paths are dotted; a segment in brackets is taken as it stands (`metadata.labels[a.b/c]`).
@@ -100,7 +100,7 @@ export type ProbeName =
 /** Kubernetes objects: watched. */
 export type ObjectLook = { object: ObjectRef; expect: Expectation }
 /** A resource of the Talos API on each of `nodes` (a comma list of addresses): asked every `everySec`. */
-export type TalosLook = { talos: { nodes: string; type: string; id?: string }; expect: Expectation }
+export type TalosLook = { talos: { nodes: string; type: TalosResourceType; id?: string }; expect: Expectation }
 
 export type Look =
   | ObjectLook

@@ -16,8 +16,6 @@ export interface MachineView {
   problem: string
 }
 
-const bootIdPath = '/proc/sys/kernel/random/boot_id'
-
 export function observeMachineViews(
   talos: TalosPort,
   nodes: ClusterNode[],
@@ -31,7 +29,7 @@ async function observeMachine(talos: TalosPort, node: ClusterNode, signal: Abort
   const [version, extensions, bootId, stat] = await Promise.all([
     talos.get(address, 'version', undefined, signal),
     talos.get(address, 'extensions', undefined, signal),
-    talos.read(address, bootIdPath, signal),
+    talos.bootId(address, signal),
     talos.read(address, '/proc/stat', signal),
   ])
   const failed = [version, extensions, bootId, stat].flatMap((read) => (read.ok ? [] : [read.detail]))
@@ -44,7 +42,7 @@ async function observeMachine(talos: TalosPort, node: ClusterNode, signal: Abort
     extensions: extensions.ok
       ? layers.flatMap((layer) => (layer?.name && layer.name !== 'schematic' ? [layer.name] : []))
       : null,
-    bootId: bootId.ok ? bootId.value.trim() : null,
+    bootId: bootId.ok ? bootId.value : null,
     bootedAt: stat.ok ? bootTime(stat.value) : null,
     problem: failed[0] ?? '',
   }

@@ -1,10 +1,10 @@
 /** Nodes that an operator takes out of service on purpose, and brings back: a hold with owner, reason and time. */
 import { GateError } from '../errors.ts'
-import { drainArgs } from '../tools/kubectl.args.ts'
 import { type Hold, holdNodeArgs, releaseNodeArgs } from '../tools/kubectl-node.args.ts'
 import type { Basis, Cluster, ClusterNode, Plan, Step, Target } from '../types.ts'
 import { check, whileApiIsAway } from './bootstrap-input.ts'
 import { machineRunbook, planOf } from './machine-plan.ts'
+import { drainSteps } from './node-drain.ts'
 import type { NodeView } from './node-view.ts'
 
 export interface HoldInput {
@@ -53,38 +53,12 @@ function cordonStep({ cluster, target, hold }: HoldInput, { hostname }: ClusterN
 export function planDrain(input: HoldInput, drainTimeoutSec: number, basis: Basis): Plan {
   const { cluster, target, nodes, hold } = input
   const params = { nodes: nodes.map(({ hostname }) => hostname), reason: hold.reason, by: hold.by, drainTimeoutSec }
-  const steps = nodes.flatMap((node): Step[] => {
-    const { hostname } = node
-    const drained = [check('node-drained', { node: hostname })]
-    return [
-      cordonStep(input, node),
-      {
-        id: `${hostname}/drain`,
-        title: `Drain ${hostname}`,
-        unless: drained,
-        // CNPG moves a primary away from a cordoned node by itself; evicted before, it would be an outage of its database.
-        require: [check('pdbs-allow', { node: hostname }), check('cnpg-primaries-elsewhere', { node: hostname })],
-        action: {
-          kind: 'exec',
-          pipeline: [drainArgs(target.context, hostname, drainTimeoutSec)],
-          retry: whileApiIsAway(cluster.endpoint),
-        },
-        verify: drained,
-        interrupt: 'after',
-        timeoutSec: drainTimeoutSec + 120,
-        runbook: machineRunbook,
-      },
-      {
-        id: `${hostname}/detach`,
-        title: `Wait until no volume is attached to ${hostname}`,
-        action: { kind: 'wait' },
-        verify: [check('volumes-detached', { node: hostname })],
-        interrupt: 'now',
-        timeoutSec: drainTimeoutSec,
-        runbook: machineRunbook,
-      },
-    ]
-  })
+  const steps = nodes.flatMap((node) => [
+    cordonStep(input, node),
+    ...drainSteps({ cluster, target, drainTimeoutSec, patienceSec: 120 }, node, [
+      check('pdbs-allow', { node: node.hostname }),
+    ]),
+  ])
   // Two drains at a time would meet in the budgets and in Ceph: this one excludes everything else that changes the cluster.
   return planOf({ operation: 'node.drain', cluster: cluster.name, params }, basis, steps)
 }

@@ -6,10 +6,11 @@
  * step finds out for itself whether it is done, and no step acts on a machine that is not running.
  */
 import { afterNode, beforeNode, type LifecycleFacts, nodeIsBack, othersInService } from '../gates/lifecycle-sets.ts'
-import { cordonArgs, drainArgs, uncordonArgs } from '../tools/kubectl.args.ts'
+import { cordonArgs, uncordonArgs } from '../tools/kubectl.args.ts'
 import { forfeitLeadershipArgs } from '../tools/talosctl.args.ts'
 import type { Check, ClusterNode, Step, Target } from '../types.ts'
 import { check, whileApiIsAway } from './bootstrap-input.ts'
+import { drainSteps } from './node-drain.ts'
 
 export interface MaintenanceInput extends LifecycleFacts {
   target: Pick<Target, 'context' | 'talosconfig'>
@@ -47,7 +48,6 @@ export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: St
   const { hostname } = node
   const { cluster, target, operation, drainTimeoutSec, settleTimeoutSec } = input
   const needed = { skipWith: `${hostname}/check`, runbook: maintenanceRunbook }
-  const drained = [check('node-drained', { node: hostname })]
   return [
     {
       id: `${hostname}/check`,
@@ -81,32 +81,11 @@ export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: St
       interrupt: 'now',
       timeoutSec: settleTimeoutSec,
     },
-    {
-      id: `${hostname}/drain`,
-      title: `Drain ${hostname}`,
-      ...needed,
-      orUnless: drained,
-      // CNPG moves a primary away from a cordoned node by itself; evicted before, it would be an outage of its database.
-      require: [...othersInService(input, node), check('cnpg-primaries-elsewhere', { node: hostname })],
-      action: {
-        kind: 'exec',
-        pipeline: [drainArgs(target.context, hostname, drainTimeoutSec)],
-        retry: whileApiIsAway(cluster.endpoint),
-      },
-      verify: drained,
-      interrupt: 'after',
-      // kubectl ends by itself, and names the pods that are left; the rest is for what is waited for before and after.
-      timeoutSec: drainTimeoutSec + settleTimeoutSec,
-    },
-    {
-      id: `${hostname}/detach`,
-      title: `Wait until no volume is attached to ${hostname}`,
-      ...needed,
-      action: { kind: 'wait' },
-      verify: [check('volumes-detached', { node: hostname })],
-      interrupt: 'now',
-      timeoutSec: drainTimeoutSec,
-    },
+    ...drainSteps(
+      { cluster, target, drainTimeoutSec, patienceSec: settleTimeoutSec },
+      node,
+      othersInService(input, node),
+    ).map((step) => ({ ...step, ...needed })),
   ]
 }
 

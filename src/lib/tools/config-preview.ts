@@ -6,8 +6,8 @@ import type { ClusterNode, Result } from '../types.ts'
 import { type ConfigChange, configChanges } from './machine-config.ts'
 import type { GenconfigPaths } from './talhelper.args.ts'
 import { createMachineConfigPort } from './talhelper.ts'
+import { createTalosPort } from './talos-port.ts'
 import { talosMessage } from './talosctl.parse.ts'
-import { createTalosPort } from './talosctl.ts'
 import { type ApplyEffect, parseDryRun } from './talosctl-dry-run.parse.ts'
 import { dryRunConfigArgs } from './talosctl-node.args.ts'
 
@@ -53,10 +53,9 @@ async function previewOne(request: PreviewRequest, directory: string, node: Clus
   if (!state.ok) return none(state)
   if (state.value !== 'ours')
     return none({ ok: false, why: state.value === 'down' ? 'unreachable' : 'denied', detail: meaning[state.value] })
-  const running = await talos.get(node.address, 'machineconfig', 'v1alpha1', signal)
+  const running = await talos.machineConfig(node.address, signal)
   if (!running.ok) return none(running)
-  // The one resource whose spec is no map: the documents as text.
-  const changes = configChanges(String(running.value[0]?.spec ?? ''), await readFile(join(root, file), 'utf8'))
+  const changes = configChanges(running.value, await readFile(join(root, file), 'utf8'))
   if (!changes.ok) return none(changes)
   // Machines with other secrets are no place to send ours to, not even for a dry run.
   if (changes.value.some(({ identity }) => identity))

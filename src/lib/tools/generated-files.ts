@@ -6,7 +6,7 @@ import type { Exec } from '../exec/types.ts'
 import type { Result } from '../types.ts'
 import type { GenconfigPaths } from './talhelper.args.ts'
 import { createMachineConfigPort } from './talhelper.ts'
-import { talosconfigCertificate } from './talosconfig.ts'
+import { readIdentity } from './talos-api/identity.ts'
 
 export interface GeneratedFiles {
   root: string
@@ -26,10 +26,10 @@ export interface RenewRequest extends GeneratedFiles {
 export function renewTalosconfig({ root, ageKey, exec, paths, file, signal }: RenewRequest): Promise<Result<Date>> {
   return createMachineConfigPort(root, ageKey, exec).withGenerated(paths, signal, async (directory) => {
     const made = join(root, directory, 'talosconfig')
-    const certificate = await talosconfigCertificate(made)
-    if (!certificate.ok) return certificate
+    const identity = await readIdentity(made)
+    if (!identity.ok) return identity
     await replace(made, file)
-    return { ok: true, value: new X509Certificate(certificate.value).validToDate }
+    return { ok: true, value: new X509Certificate(identity.value.crt).validToDate }
   })
 }
 

@@ -16,33 +16,14 @@ export function insecureMachineStatusArgs(node: string): Command {
   return talosctl(['-n', node, 'get', 'machinestatus', '--insecure', '-o', 'json'])
 }
 
-export function getArgs(talosconfig: string, node: string, type: string, id?: string): Command {
-  return secure(talosconfig, node, ['get', type, ...(id ? [id] : []), '-o', 'json'])
-}
-
-/** A table; 1.12 has no JSON for it. Asks the node's own etcd. */
-export function etcdMembersArgs(talosconfig: string, node: string): Command {
-  return secure(talosconfig, node, ['etcd', 'members'])
+/** The same as a machine tells it that takes our certificate. */
+export function machineStatusArgs(talosconfig: string, node: string): Command {
+  return secure(talosconfig, node, ['get', 'machinestatus', '-o', 'json'])
 }
 
 /** First configuration of a machine in maintenance mode. It installs, reboots and then answers with our certificates. */
 export function applyConfigInsecureArgs(node: string, file: string): Command {
   return talosctl(['apply-config', '--insecure', '-n', node, '-f', file])
-}
-
-/** A table, as `etcd members`. Asks the node's own etcd, so a worker refuses. */
-export function etcdStatusArgs(talosconfig: string, node: string): Command {
-  return secure(talosconfig, node, ['etcd', 'status'])
-}
-
-/** A table of what is raised, and nothing at all when nothing is. */
-export function etcdAlarmsArgs(talosconfig: string, node: string): Command {
-  return secure(talosconfig, node, ['etcd', 'alarm', 'list'])
-}
-
-/** The bytes of a file on stdout. */
-export function readArgs(talosconfig: string, node: string, path: string): Command {
-  return secure(talosconfig, node, ['read', path])
 }
 
 export function bootstrapArgs(talosconfig: string, node: string): Command {

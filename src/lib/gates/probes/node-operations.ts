@@ -12,15 +12,13 @@ type NodeOperationProbe =
   | 'machine-rebooted'
   | 'talconfig-lacks'
 
-export const bootIdPath = '/proc/sys/kernel/random/boot_id'
-
 export function nodeOperationProbes(ports: GatePorts, talos: TalosPort): Record<NodeOperationProbe, Probe> {
   /** A boot id that was `unknown` when the plan was made can't be told from another one. */
   const rebooted = async (node: string, bootId: string, signal: AbortSignal): Promise<Verdict> => {
     if (bootId === 'unknown') return { status: 'unknown', detail: `nobody knows how ${node} was booted before` }
-    const read = await talos.read(node, bootIdPath, signal)
+    const read = await talos.bootId(node, signal)
     if (!read.ok) return unreadable(read)
-    const now = read.value.trim()
+    const now = read.value
     if (now === '') return { status: 'unknown', detail: `${node} tells no boot id` }
     if (now !== bootId) return { status: 'pass', detail: `${node} has been booted anew (${now})` }
     const detail = `${node} still has the boot id ${bootId}`

@@ -8,8 +8,6 @@ import { unreadable } from '../unreadable.ts'
 
 type UpgradeProbe = 'installer-image' | 'node-upgraded' | 'not-rolled-back' | 'version-path'
 
-export const bootIdPath = '/proc/sys/kernel/random/boot_id'
-
 export function upgradeProbes(ports: GatePorts, talos: TalosPort): Record<UpgradeProbe, Probe> {
   const hostnames = new Map(ports.cluster.nodes.map((node) => [node.address, node.hostname]))
   const titleOf = (node: string) => (hostnames.has(node) ? `${hostnames.get(node)} (${node})` : node)
@@ -62,7 +60,7 @@ export function upgradeProbes(ports: GatePorts, talos: TalosPort): Record<Upgrad
   async function lookAtBoot(params: Record<string, string>, signal: AbortSignal): Promise<Verdict | 'not booted'> {
     const { node = '', version = '', schematic = '', bootId = '' } = params
     const [booted, status, versions, extensions] = await Promise.all([
-      talos.read(node, bootIdPath, signal),
+      talos.bootId(node, signal),
       talos.get(node, 'machinestatus', 'machine', signal),
       talos.get(node, 'version', undefined, signal),
       talos.get(node, 'extensions', undefined, signal),
@@ -70,7 +68,7 @@ export function upgradeProbes(ports: GatePorts, talos: TalosPort): Record<Upgrad
     if (!booted.ok || !status.ok || !versions.ok || !extensions.ok)
       return unreadable(...[booted, status, versions, extensions].filter((read) => !read.ok))
     const name = titleOf(node)
-    const now = booted.value.trim()
+    const now = booted.value
     if (now === '') return waiting(`${name}: has no boot id`)
     if (now === bootId.trim()) return 'not booted'
     const runs = String(versions.value[0]?.spec.version ?? '')
