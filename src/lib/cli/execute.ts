@@ -6,6 +6,7 @@ import { ConfigError, OperatorError, UsageError } from '../errors.ts'
 import type { Plan, RunResult } from '../types.ts'
 import { askLine, askYesNo } from './ask.ts'
 import { refuseForeignContext } from './cluster-choice.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import type { ClusterContext, Contexts } from './context.ts'
 import type { RunCommand, RunSource, WriteCommand } from './define.ts'
 import { parseDurationSec } from './duration.ts'
@@ -110,6 +111,7 @@ async function run(
   const view = await output.openView()
   // Loading is asynchronous, the engine's use of it is not: everything is there before the lock is taken.
   const [gates, lease, processes] = await Promise.all([cluster.gates(), cluster.lease(), services.processes()])
+  collectGarbage()
   const execs = new Map<string, Awaited<ReturnType<ClusterContext['exec']>>>()
   const around: Surroundings = {
     target: cluster.opened.target,
