@@ -1,95 +1,120 @@
-import { defineCommand, textOption } from '../lib/cli/define.ts'
-import { checkRepository, loadRepository, type Repository, repositoryRoot } from '../lib/config/load.ts'
+import { type Data, defineCommand, textOption } from '../lib/cli/define.ts'
+import { loadRepository, repositoryRoot } from '../lib/config/load.ts'
 import { ConfigError, exitCodes } from '../lib/errors.ts'
-import type { Kustomize } from '../lib/repo/build.ts'
-import { chartFindings } from '../lib/repo/chart-facts.ts'
-import { dependencyFindings } from '../lib/repo/dependencies.ts'
-import { type Finding, locate } from '../lib/repo/locate.ts'
-import { releasesOf } from '../lib/repo/releases.ts'
-import { type RenderOptions, renderCluster } from '../lib/repo/render.ts'
-import { kustomizeBuild } from '../lib/tools/kustomize.ts'
-import type { Problem } from '../lib/types.ts'
+import type { Validation } from '../lib/repo/validation.ts'
+import type { Json } from '../lib/types.ts'
 import { namedCluster } from './repo/selection.ts'
 
 export const validate = defineCommand({
   path: 'validate',
-  summary:
-    'Check configuration and manifests: everything that is wrong, with file and line, and what is to be confirmed',
+  summary: 'Check configuration and manifests: everything that is wrong, with file and line, why, and how to mend it',
+  description:
+    'Check configuration and manifests of every cluster: everything that is wrong, with file and line, why, and how to mend it. ' +
+    'A rule is waived where it is broken, with a reason: `# waive(rule-id): reason`. Exit 3 when something is found, 2 when the ' +
+    'configuration itself cannot be read.',
   effect: 'read',
   scope: 'cluster',
-  examples: ['k8sops validate', 'k8sops validate --cluster infra', 'k8sops validate -o json'],
-  async read({ options, env, cwd, note }) {
+  args: { 'paths...?': 'only findings in these files and directories' },
+  options: [
+    { flags: '--rules', description: 'list the rules: what each demands, why, and how to mend it', default: false },
+    { flags: '--sarif <file>', description: 'also write the findings as SARIF 2.1.0' },
+  ],
+  examples: [
+    'k8sops validate',
+    'k8sops validate --cluster infra kubernetes/infrastructure/configs',
+    'k8sops validate --rules -o wide',
+    'k8sops validate --sarif k8sops.sarif -o json',
+  ],
+  async read({ rest, options, env, cwd, note, signal }) {
+    if (options.rules) return ruleList()
     const repository = await loadRepository(repositoryRoot(cwd, textOption(options.repo)))
     const only = textOption(options.cluster)
     const clusters = only && only !== 'all' ? [namedCluster(repository, only)] : repository.clusters
-    const problems = [...repository.problems, ...(await checkRepository(repository))]
-    const kustomize = availableKustomize(env, problems)
-    let rendered = 0
-    for (const { name } of kustomize ? clusters : []) {
-      const result = await checkManifests(repository, name, { kustomize: kustomize as Kustomize })
-      problems.push(...result.problems)
-      rendered += result.kustomizations
-    }
-    if (!kustomize) note('kustomize is not installed: manifests were not checked (npm run setup)')
-    const confirm = clusters.flatMap((cluster) => cluster.confirm)
-    const unique = [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()].sort(
-      (a, b) => a.file.localeCompare(b.file) || a.line - b.line,
-    )
-    if (env.GITHUB_ACTIONS === 'true' && unique.length > 0) await annotate(unique, note)
-    return {
-      kind: 'ValidationReport',
-      exitCode: unique.length > 0 ? exitCodes.usage : exitCodes.ok,
-      text: report(
-        unique,
-        confirm,
-        clusters.map(({ name }) => name),
-        rendered,
-      ),
-      items: [
-        ...unique.map((problem) => ({ severity: 'problem', ...problem })),
-        ...confirm.map((mark) => ({ severity: 'confirm', ...mark })),
-      ],
-      fields: { problems: unique.length, confirm: confirm.length, kustomizations: rendered },
-    }
+    const [{ validateRepository }, { renderersOf }, { belowPaths }] = await Promise.all([
+      import('../lib/repo/validation.ts'),
+      import('../lib/repo/renderers.ts'),
+      import('../lib/repo/source-files.ts'),
+    ])
+    const isWanted = belowPaths(repository.root, cwd, rest.paths ?? [])
+    const validation = await validateRepository(repository, renderersOf(repository.root, env, signal), {
+      clusters,
+      isWanted,
+    })
+    const sarif = textOption(options.sarif)
+    if (sarif) await writeSarif(sarif, validation)
+    if (env.GITHUB_ACTIONS === 'true') await annotate(validation, note)
+    return reportOf(validation)
   },
 })
 
-/** Without kustomize the configuration's problems are still worth showing; if there are none, nothing was checked. */
-function availableKustomize(env: NodeJS.ProcessEnv, problems: Problem[]): Kustomize | undefined {
-  try {
-    return kustomizeBuild(env)
-  } catch (error) {
-    if (problems.length === 0) throw error
-    return undefined
+async function ruleList(): Promise<Data> {
+  const { families } = await import('../lib/repo/rules/catalog.ts')
+  const column = (title: string, key: string, wide = false) => ({
+    title,
+    value: (row: { [key: string]: Json }) => String(row[key] ?? ''),
+    wide,
+  })
+  return {
+    kind: 'RuleList',
+    items: Object.entries(families).flatMap(([family, list]) =>
+      list.map(({ id, demands, why, fix, source }) => ({ id, family, demands, why, fix, source })),
+    ),
+    columns: [
+      column('RULE', 'id'),
+      column('SOURCE', 'source'),
+      column('DEMANDS', 'demands'),
+      column('WHY', 'why', true),
+      column('FIX', 'fix', true),
+    ],
   }
 }
 
-async function checkManifests(repository: Repository, cluster: string, options: RenderOptions) {
-  const rendered = await renderCluster(repository.root, cluster, options)
-  const { found, findings } = releasesOf(rendered)
-  const all: Finding[] = [
-    ...rendered.flatMap((one) => one.findings),
-    ...findings,
-    ...dependencyFindings(rendered, found),
-    ...(await chartFindings(repository.root, found)),
-  ]
-  return { problems: await locate(repository.root, all), kustomizations: rendered.length }
+async function reportOf(validation: Validation): Promise<Data> {
+  const { renderValidation } = await import('../lib/ui/validation-text.ts')
+  const { unreadable, findings, waived, confirm, coverage, rules, pins } = validation
+  return {
+    kind: 'ValidationReport',
+    exitCode: unreadable.length > 0 ? exitCodes.usage : findings.length > 0 ? exitCodes.gate : exitCodes.ok,
+    text: renderValidation(validation),
+    items: [
+      ...unreadable.map((problem) => ({ severity: 'unreadable', ...problem })),
+      ...findings.map((finding) => ({ severity: 'finding', ...finding })),
+      ...waived.map(({ file, line, rule, reason, findings: count }) => ({
+        severity: 'waived',
+        file,
+        line,
+        rule,
+        reason,
+        findings: count,
+      })),
+      ...confirm.map((mark) => ({ severity: 'confirm', ...mark })),
+    ],
+    fields: {
+      findings: findings.length,
+      unreadable: unreadable.length,
+      waived: waived.length,
+      confirm: confirm.length,
+      rules,
+      pins,
+      coverage: coverage as unknown as Json,
+    },
+  }
 }
 
-/** In a pull request each problem stands beside its line. */
-async function annotate(problems: Problem[], note: (text: string) => void): Promise<void> {
+async function writeSarif(file: string, { findings, unreadable }: Validation): Promise<void> {
+  const [{ toSarif }, { rules }, { writeFile }] = await Promise.all([
+    import('../lib/ui/sarif.ts'),
+    import('../lib/repo/rules/catalog.ts'),
+    import('node:fs/promises'),
+  ])
+  await writeFile(file, `${JSON.stringify(toSarif({ rules, findings, unreadable }), null, 2)}\n`)
+}
+
+/** In a pull request each finding stands beside its line. */
+async function annotate(validation: Validation, note: (text: string) => void): Promise<void> {
+  const { asProblems } = await import('../lib/repo/validation.ts')
+  const problems = asProblems(validation)
+  if (problems.length === 0) return
   const { annotateError } = await import('../lib/ui/github-view.ts')
   for (const line of annotateError(new ConfigError('validate', problems))) note(line)
-}
-
-function report(problems: Problem[], confirm: Problem[], clusters: string[], rendered: number): string {
-  const line = ({ file, line, message }: Problem) => `  ${file}:${line}: ${message}`
-  const sections = [
-    ...(problems.length > 0 ? [`${problems.length} to be corrected:`, ...problems.map(line), ''] : []),
-    ...(confirm.length > 0
-      ? [`${confirm.length} to be confirmed before a real cluster is written to:`, ...confirm.map(line), '']
-      : []),
-    `clusters ${clusters.join(', ')}: ${rendered} Kustomizations rendered, ${problems.length} problems, ${confirm.length} to be confirmed`,
-  ]
-  return `${sections.join('\n')}\n`
 }

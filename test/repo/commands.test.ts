@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { offline } from './offline.ts'
 import { projectRoot } from './tool.ts'
 
 let root: string
@@ -42,50 +43,87 @@ function edit(file: string, from: string, to: string): void {
 const release = 'kubernetes/infrastructure/controllers/cert/cert-manager/app/helmrelease.yaml'
 
 describe('k8sops validate', () => {
-  test('lists all problems of configuration and manifests, and what is to be confirmed: exit 2', async () => {
+  /** flate finds the root by the .git that every checkout has. */
+  const validate = async (args: string[], env: Record<string, string> = {}) => {
+    mkdirSync(join(root, '.git'), { recursive: true })
+    const outcome = await k8sops(['validate', ...args], { env: { ...(offline as Record<string, string>), ...env } })
+    return { ...outcome, report: args.includes('json') ? (JSON.parse(outcome.stdout) as Report) : undefined }
+  }
+  interface Report {
+    findings: number
+    confirm: number
+    coverage: unknown[]
+    items: { severity: string; rule: string; file: string; line: number; message: string }[]
+  }
+
+  test('lists everything that is wrong, with why and fix, and what was not rendered: exit 3', async () => {
     edit('kubernetes/clusters/east/cluster-settings.yaml', '10.43.0.10', '10.99.0.10 # CONFIRM: the DNS service')
     edit(release, '    replicaCount:', '    replicas: 1\n    replicaCount:')
-    const { exitCode, stdout } = await k8sops(['validate'])
-    expect(exitCode).toBe(2)
-    expect(stdout.split('\n').filter(Boolean)).toEqual([
-      '3 to be corrected:',
-      '  kubernetes/apps/base/web/helmrelease.yaml:9: HelmRelease web/web: nothing is known about chart web 1.2.3 (lab/charts/web-1.2.3.json is missing)',
+    const { exitCode, stdout } = await validate([])
+    expect(exitCode).toBe(3)
+    const lines = stdout.split('\n')
+    for (const line of [
+      'chart-value-exists: Helm ignores any other without a word',
+      '  fix: Look it up in the chart’s values.yaml of that version',
       '  kubernetes/clusters/east/cluster-settings.yaml:14: CLUSTER_DNS_IP: 10.99.0.10 is outside SERVICE_CIDR 10.43.0.0/16',
       `  ${release}:11: HelmRelease cert-manager/cert-manager: chart cert-manager v1.20.2 has no value replicas, helm would ignore it`,
       '1 to be confirmed before a real cluster is written to:',
       '  kubernetes/clusters/east/cluster-settings.yaml:14: the DNS service',
-      'clusters east: 5 Kustomizations rendered, 3 problems, 1 to be confirmed',
+      'cluster east: 5 Kustomizations rendered, 0 of 2 HelmReleases rendered',
     ])
+      expect(lines).toContain(line)
+    expect(stdout).toMatch(
+      /NOT rendered, checked only against what is known of the chart: .*cert-manager\/cert-manager/,
+    )
+    expect(stdout).not.toContain('built by path')
   })
 
-  test('facts to be confirmed are no failure', async () => {
-    rmSync(join(root, 'kubernetes/clusters/east/apps/web'), { recursive: true })
-    edit('kubernetes/clusters/east/apps/kustomization.yaml', 'resources:\n  - web\n', 'resources: []\n')
-    edit('k8sops.yaml', 'soakHours: 24', 'soakHours: 24 # CONFIRM: not looked at here')
+  test('only what is below the paths; facts to be confirmed are no findings', async () => {
     edit('talos/east/talconfig.yaml', 'talosVersion: v1.12.11', 'talosVersion: v1.12.11 # CONFIRM: newest')
-    const { exitCode, stdout } = await k8sops(['validate', '-o', 'json'])
-    expect(JSON.parse(stdout)).toMatchObject({
-      apiVersion: 'k8sops.dev/v1',
-      kind: 'ValidationReport',
-      problems: 0,
-      confirm: 1,
-      items: [{ severity: 'confirm', file: 'talos/east/talconfig.yaml', line: 2, message: 'newest' }],
-    })
-    expect(exitCode).toBe(0)
+    const { report, exitCode } = await validate(['-o', 'json', 'k8sops.yaml', 'kubernetes/apps/components'])
+    expect(report?.items.filter(({ severity }) => severity === 'confirm')).toMatchObject([
+      { file: 'talos/east/talconfig.yaml', line: 2, message: 'newest' },
+    ])
+    const findings = report?.items.filter(({ severity }) => severity === 'finding') ?? []
+    expect(new Set(findings.map(({ file }) => file.split('/').slice(0, 3).join('/')))).toEqual(
+      new Set(['kubernetes/apps/components']),
+    )
+    expect(exitCode).toBe(3)
+    expect((await validate(['k8sops.yaml'])).exitCode).toBe(0)
   })
 
-  test('a configuration that cannot be read is reported beside the manifests of what can', async () => {
+  test('a configuration that cannot be read is exit 2, beside the findings of what can', async () => {
     edit('talos/east/talconfig.yaml', 'endpoint:', 'endpoint: [')
-    const { exitCode, stdout } = await k8sops(['validate'])
+    const { exitCode, stdout } = await validate([])
     expect(exitCode).toBe(2)
-    expect(stdout).toContain('talos/east/talconfig.yaml:')
+    expect(stdout).toMatch(/keep the configuration from being read:\n {2}talos\/east\/talconfig\.yaml:\d+: /)
     expect(stdout).toContain('5 Kustomizations rendered')
   })
 
-  test('in GitHub Actions each problem is an annotation at its line', async () => {
+  test('in GitHub Actions each finding is an annotation at its line, and SARIF has all of them', async () => {
     edit('k8sops.yaml', 'defaultCluster: east', 'defaultCluster: north')
-    const { stderr } = await k8sops(['validate'], { env: { GITHUB_ACTIONS: 'true' } })
+    const sarif = join(root, 'found.sarif')
+    const { stderr, report } = await validate(['-o', 'json', '--sarif', sarif], { GITHUB_ACTIONS: 'true' })
     expect(stderr).toMatch(/^::error file=k8sops\.yaml,line=3.*unknown cluster north/m)
+    const { runs } = JSON.parse(readFileSync(sarif, 'utf8')) as { runs: { results: { ruleId: string }[] }[] }
+    expect(runs[0]?.results).toHaveLength(report?.findings ?? 0)
+    expect(runs[0]?.results.map(({ ruleId }) => ruleId)).toContain('facts-agree')
+  })
+
+  test('one broken kustomization.yaml hides nothing: the rest is built by path', async () => {
+    edit('kubernetes/clusters/east/infrastructure/kustomization.yaml', 'resources:', 'resources: {')
+    const { stdout } = await validate([])
+    expect(stdout).toMatch(/infrastructure\/kustomization\.yaml:\d+: malformed YAML/)
+    expect(stdout).toContain(
+      'Kustomization flux-system/infrastructure: kubernetes/clusters/east/infrastructure cannot be built',
+    )
+    expect(stdout).toContain('built by path')
+  })
+
+  test('--rules lists them without a repository', async () => {
+    const { stdout, exitCode } = await validate(['--rules', '-o', 'name', '--repo', '/nowhere'])
+    expect(exitCode).toBe(0)
+    expect(stdout.split('\n')).toContain('default-deny')
   })
 })
 

@@ -8,7 +8,7 @@ export const helpTopics: Record<string, { summary: string; text: string }> = {
     0  done, or nothing to do
     1  failed: a tool failed before anything was changed, or something is broken (doctor)
     2  usage or configuration: wrong option, wrong file, missing tool; nothing was touched
-    3  a gate does not hold, a saved plan is out of date, or differences were found
+    3  a gate does not hold, a saved plan is out of date, or something was found (validate, diff)
     4  the cluster does not answer, or does not let us in
     5  locked: another run works on the same cluster or app; the message names who, where and which step
     6  stopped after something was changed; \`k8sops run resume\` goes on

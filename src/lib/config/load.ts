@@ -23,6 +23,8 @@ export interface Repository {
   rollout: { order: string[]; soakHours: number }
   /** Which nodes of a cluster are upgraded first, and when nodes may be taken out for it. */
   upgrade: { order: 'workers-first' | 'control-planes-first'; window?: MaintenanceWindow }
+  /** Prefixes of names of images that may be used, when k8sops.yaml has some. */
+  trustedRegistries?: string[]
   /** 1Password reference of the age private key, `op://vault/item/field`. */
   ageKey: string
   clusters: Cluster[]
@@ -95,6 +97,7 @@ function toRepository(files: RepositoryFiles): Repository {
       ...(repository?.upgrade?.window ? { window: repository.upgrade.window } : {}),
     },
     rollout: repository?.rollout ?? { order: [], soakHours: 0 },
+    ...(repository?.trustedRegistries ? { trustedRegistries: repository.trustedRegistries } : {}),
     ageKey: repository?.onePassword.ageKey ?? '',
     clusters: files.clusters.map(toCluster),
     problems: [...files.problems],

@@ -48,6 +48,8 @@ export const repositorySchema = z.strictObject({
   clusters: z
     .record(clusterName, z.strictObject({ context: z.string().min(1), follows: z.string().min(1), gates: gatesSchema }))
     .refine((clusters) => Object.keys(clusters).length > 0, 'names no cluster'),
+  /** Prefixes of image names that may be used (NFR15), in place of the defaults of the rule `trusted-registry`. */
+  trustedRegistries: z.array(z.string().min(1)).optional(),
   onePassword: z.strictObject({
     ageKey: z.string().regex(/^op:\/\/[^/]+\/[^/]+\/.+/, 'must be a 1Password reference, op://vault/item/field'),
   }),

@@ -1,5 +1,5 @@
 /** Which CRDs a release's chart brings, by the facts of the chart that the repository keeps (lab/charts). */
-import { readChartValueKeys } from '../repo/chart-facts.ts'
+import { readChartFacts } from '../repo/chart-facts.ts'
 import { mergeValues, type Release } from '../repo/releases.ts'
 import type { Json } from '../types.ts'
 
@@ -15,7 +15,7 @@ type Values = { [key: string]: Json }
 
 /** Full names (`certificates.cert-manager.io`), in alphabetical order; empty when nothing is known about the chart. */
 export async function crdsOf(root: string, release: Release): Promise<string[]> {
-  const facts = (await readChartValueKeys(root, release.chartName, release.version)) as
+  const facts = (await readChartFacts(root, release.chartName, release.version)) as
     | { crds?: ChartCrds[]; defaults?: Values }
     | undefined
   const values = mergeValues(facts?.defaults ?? {}, release.values)

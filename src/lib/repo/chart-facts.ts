@@ -4,51 +4,23 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { nameOf } from './flux.ts'
+import type { ChartRecord } from '../lab/charts/record.ts'
 import { layout } from './layout.ts'
-import type { Finding } from './locate.ts'
 import type { Release } from './releases.ts'
 
-/** The part of a chart's record that says what may be set. */
-export interface ChartValueKeys {
-  /** Dotted paths; a trailing `.*` is a map that takes any key. */
-  values: string[]
-}
+/** The part of a chart's record that says what may be set: dotted paths; a trailing `.*` is a map that takes any key. */
+export type ChartValueKeys = Pick<ChartRecord, 'values'>
 
 /** k8sops's own records, for repositories that have none of that chart. */
 const ownRecords = join(import.meta.dirname, '../../..')
 
-/** Releases whose chart is unknown, and values that their chart would ignore. */
-export async function chartFindings(root: string, releases: Release[]): Promise<Finding[]> {
-  const found = releases.map(async (release): Promise<Finding[]> => {
-    const { chartName: name, version } = release
-    const file = release.file ?? ''
-    const chart = await readChartValueKeys(root, name, version)
-    if (!chart) {
-      const record = layout.chartRecord(name, version)
-      const message = `HelmRelease ${nameOf(release)}: nothing is known about chart ${name} ${version} (${record} is missing)`
-      return [{ file, message, text: release.repository ? `chart: ${name}` : 'chartRef:' }]
-    }
-    return unknownValueKeys(chart, release.values).map((path) => ({
-      file,
-      message: `HelmRelease ${nameOf(release)}: chart ${name} ${version} has no value ${path.join('.')}, helm would ignore it`,
-      path: ['spec', 'values', ...path],
-    }))
-  })
-  return (await Promise.all(found)).flat()
-}
-
 /** The record of a chart; a version is found with and without its leading `v`, as registries hold many charts under both tags. */
-export async function readChartValueKeys(
-  root: string,
-  name: string,
-  version: string,
-): Promise<ChartValueKeys | undefined> {
+export async function readChartFacts(root: string, name: string, version: string): Promise<ChartRecord | undefined> {
   const bare = version.replace(/^v/, '')
   for (const directory of [root, ownRecords]) {
     for (const tag of new Set([version, bare, `v${bare}`])) {
       const text = await readFile(join(directory, layout.chartRecord(name, tag)), 'utf8').catch(() => undefined)
-      if (text !== undefined) return JSON.parse(text) as ChartValueKeys
+      if (text !== undefined) return JSON.parse(text) as ChartRecord
     }
   }
   return undefined

@@ -13,10 +13,13 @@ export const layout = {
   talosPatches: 'talos/patches',
   bootstrap: 'bootstrap',
   runbooks: 'docs/runbooks',
+  workflows: '.github/workflows',
   /** Facts about charts (value keys, workloads, CRDs), one file per chart and version. */
   chartRecords: 'lab/charts',
   cluster: (cluster: string) => `kubernetes/clusters/${cluster}`,
   settings: (cluster: string) => `kubernetes/clusters/${cluster}/cluster-settings.yaml`,
+  /** Name of the ConfigMap in it. */
+  settingsName: 'cluster-settings',
   /** What the cluster's FluxInstance syncs: the entry from which everything else is reached. */
   fluxEntry: (cluster: string) => `kubernetes/clusters/${cluster}/flux`,
   talos: (cluster: string) => `talos/${cluster}`,

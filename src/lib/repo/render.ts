@@ -21,6 +21,8 @@ export interface RenderOptions {
   kustomize: Kustomize
   /** Stop as soon as this holds of what has been rendered so far. */
   until?: (rendered: RenderedKustomization[]) => boolean
+  /** What is rendered already, and is taken as it is. */
+  known?: (kustomization: FluxKustomization) => RenderedKustomization | undefined
   /** Which of the Kustomizations that are ready to be built should come first (higher first). */
   priority?: (kustomization: FluxKustomization) => number
 }
@@ -45,7 +47,11 @@ export async function renderCluster(
   while (waiting.length > 0 && !options.until?.(done)) {
     const batch = nextBatch(waiting, sources, options)
     waiting = waiting.filter((kustomization) => !batch.includes(kustomization))
-    const results = await Promise.all(batch.map((kustomization) => renderOne(root, kustomization, sources, options)))
+    const results = await Promise.all(
+      batch.map(
+        async (kustomization) => options.known?.(kustomization) ?? renderOne(root, kustomization, sources, options),
+      ),
+    )
     for (const result of results) {
       done.push(result)
       collectSources(result, sources)

@@ -1,0 +1,74 @@
+/** Fields of objects whose shape nobody vouches for: what is not there, or is something else, is undefined. */
+import type { Json } from '../types.ts'
+
+export type Fields = { [key: string]: Json }
+
+/** The value at a dotted path, `spec.template.spec`; for keys with dots give the keys apart. */
+export function dig(value: unknown, path: string | readonly (string | number)[]): Json | undefined {
+  const keys = typeof path === 'string' ? path.split('.') : path
+  let at: unknown = value
+  for (const key of keys) {
+    if (typeof at !== 'object' || at === null) return undefined
+    at = (at as Record<string | number, unknown>)[key]
+  }
+  return at as Json | undefined
+}
+
+export const listAt = (value: unknown, path: string): Json[] => {
+  const found = dig(value, path)
+  return Array.isArray(found) ? found : []
+}
+
+export const textAt = (value: unknown, path: string): string | undefined => {
+  const found = dig(value, path)
+  return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined
+}
+
+export const mapAt = (value: unknown, path: string): Fields => {
+  const found = dig(value, path)
+  return isFields(found) ? found : {}
+}
+
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export interface Leaf {
+  path: (string | number)[]
+  value: Json
+}
+
+/** Every scalar below a value, with its path. */
+export function leaves(value: unknown, path: (string | number)[] = []): Leaf[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => leaves(item, [...path, index]))
+  if (isFields(value)) return Object.entries(value).flatMap(([key, below]) => leaves(below, [...path, key]))
+  return [{ path, value: value as Json }]
+}
+
+const seconds: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Seconds of a Go duration (`1h30m`); undefined when it is none. */
+export function durationOf(text: string | undefined): number | undefined {
+  if (text === undefined || !/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined
+  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)].reduce(
+    (sum, [, amount, unit]) => sum + Number(amount) * (seconds[unit ?? ''] ?? 0),
+    0,
+  )
+}
+
+const units: Record<string, number> = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+}
+
+/** Bytes of a Kubernetes quantity (`512Mi`); undefined when it is none. */
+export function bytesOf(text: string | undefined): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)([kMGT]|[KMGT]i)?$/.exec(text ?? '')
+  return match ? Number(match[1]) * (units[match[2] ?? ''] ?? 1) : undefined
+}

@@ -1,0 +1,119 @@
+/**
+ * What Flux would apply to a cluster, rendered by flate: quicker than a kustomize for every Kustomization, and with the charts
+ * that can be had. What flate leaves out because something above it is broken is built by path instead, so that one broken
+ * file hides nothing (ADR 0025).
+ */
+import type { KubeObject } from '../types.ts'
+import type { Kustomize } from './build.ts'
+import { textAt } from './fields.ts'
+import { type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf } from './flux.ts'
+import { layout } from './layout.ts'
+import type { Manifest } from './manifests.ts'
+import { originOf } from './origin.ts'
+import { type RenderedKustomization, renderCluster } from './render.ts'
+import type { SourceFile } from './source-files.ts'
+
+/** Runs flate on a cluster's directory: the objects that it rendered, and why it could not render others. */
+export type FlateCluster = (path: string) => Promise<{ objects: unknown[]; failures: ReadonlyMap<string, string> }>
+
+export interface RenderedCluster {
+  rendered: RenderedKustomization[]
+  /** What Helm made, by `namespace/name` of the release. */
+  charts: Map<string, Manifest[]>
+  /** Releases whose chart could not be had or rendered, and why. */
+  missing: Map<string, string>
+  /** Kustomizations that were built by path, because flate was stopped by something else. */
+  byPath: string[]
+}
+
+const owner = (object: KubeObject, kind: 'kustomize' | 'helm'): string | undefined => {
+  const labels = object.metadata?.labels
+  const [name, namespace] = ['name', 'namespace'].map((key) => labels?.[`${kind}.toolkit.fluxcd.io/${key}`])
+  return name === undefined ? undefined : `${namespace}/${name}`
+}
+
+/** @param files the repository's, to find where an object stands */
+export async function renderWithFlate(
+  root: string,
+  cluster: string,
+  tools: { flate: FlateCluster; kustomize: Kustomize },
+  files: ReadonlyMap<string, SourceFile>,
+): Promise<RenderedCluster> {
+  // flate prints what Kustomizations contain; the entry itself, which the FluxInstance makes, is built here.
+  const [{ objects, failures }, [entry]] = await Promise.all([
+    tools.flate(layout.cluster(cluster)),
+    renderCluster(root, cluster, { kustomize: tools.kustomize, until: (done) => done.length > 0 }),
+  ])
+  const { owned, charts } = byOwner(objects as KubeObject[])
+  const rendered = entry ? [entry] : []
+  const broken: FluxKustomization[] = []
+  const seen = new Set<string>()
+  for (const parent of rendered) {
+    for (const child of parent.manifests.filter(isFluxKustomization)) {
+      const kustomization = fluxKustomization(child, nameOf(parent.kustomization))
+      const name = nameOf(kustomization)
+      if (seen.has(name)) continue
+      seen.add(name)
+      const found = owned.get(name)
+      const manifests = (found ?? []).map((object) => manifestOf(object, originOf(object, kustomization, files)))
+      rendered.push({ kustomization, manifests, findings: [] })
+      if (!found) broken.push(kustomization)
+    }
+  }
+  const again = new Set(broken.map(nameOf))
+  const known = new Map(rendered.map((one) => [nameOf(one.kustomization), one]))
+  // What flate has nothing of is empty, or broken, or below something broken: built by path, to tell which.
+  const own =
+    again.size === 0
+      ? rendered
+      : await renderCluster(root, cluster, {
+          kustomize: tools.kustomize,
+          known: ({ namespace, name }) =>
+            again.has(`${namespace}/${name}`) ? undefined : known.get(`${namespace}/${name}`),
+        })
+  const releases = own.flatMap(({ manifests }) =>
+    manifests.filter(({ kind, apiVersion }) => kind === 'HelmRelease' && apiVersion.startsWith('helm.')),
+  )
+  const missing = new Map<string, string>()
+  for (const { object } of releases) {
+    const name = `${object().metadata.namespace}/${object().metadata.name}`
+    if (!charts.has(name)) missing.set(name, failures.get(`HelmRelease ${name}`) ?? 'flate did not come to it')
+  }
+  return {
+    rendered: own,
+    charts,
+    missing,
+    byPath: own
+      .filter((one) => again.has(nameOf(one.kustomization)) && !isEmpty(one))
+      .map(({ kustomization }) => nameOf(kustomization)),
+  }
+}
+
+const isEmpty = ({ manifests, findings }: RenderedKustomization) => manifests.length === 0 && findings.length === 0
+
+function byOwner(objects: KubeObject[]): { owned: Map<string, KubeObject[]>; charts: Map<string, Manifest[]> } {
+  const owned = new Map<string, KubeObject[]>()
+  const charts = new Map<string, Manifest[]>()
+  for (const object of objects) {
+    const release = owner(object, 'helm')
+    const kustomization = owner(object, 'kustomize')
+    if (release) charts.set(release, [...(charts.get(release) ?? []), manifestOf(object, undefined)])
+    else if (kustomization) owned.set(kustomization, [...(owned.get(kustomization) ?? []), object])
+  }
+  return { owned, charts }
+}
+
+/** JSON is YAML: the text is there for whoever wants it, and made only then. */
+function manifestOf(object: KubeObject, file: string | undefined): Manifest {
+  let text: string | undefined
+  return {
+    apiVersion: textAt(object, 'apiVersion') ?? '',
+    kind: textAt(object, 'kind') ?? '',
+    file,
+    get text() {
+      text ??= `${JSON.stringify(object)}\n`
+      return text
+    },
+    object: () => object,
+  }
+}

@@ -1,0 +1,68 @@
+/** Reads a repository into what the rules look at, rendering its clusters side by side. */
+import { checkRepository, type Repository } from '../config/load.ts'
+import type { Cluster } from '../types.ts'
+import type { Kustomize } from './build.ts'
+import { type FlateCluster, type RenderedCluster, renderWithFlate } from './flate-render.ts'
+import { trustedRegistries } from './rules/registries.ts'
+import { type ClusterView, clusterView, type RepositoryView } from './rules/view.ts'
+import { readSourceFiles, type SourceFile } from './source-files.ts'
+
+/** What renders, each a program outside. */
+export interface Renderers {
+  /** Of one cluster, whose Kubernetes version decides what charts see. */
+  flate: (cluster: Cluster) => FlateCluster
+  kustomize: Kustomize
+}
+
+/** How much of a cluster was rendered, for the summary: what could not be never counts as checked. */
+export interface RenderCoverage {
+  cluster: string
+  kustomizations: number
+  /** Built by path, because flate was stopped by something else. */
+  byPath: string[]
+  releases: number
+  /** Releases whose chart was not rendered: name and reason. */
+  missing: { release: string; reason: string }[]
+}
+
+export interface ReadView {
+  view: RepositoryView
+  coverage: RenderCoverage[]
+}
+
+/** @param files the repository's, when somebody has read them already @throws what is wrong with a renderer itself */
+export async function readView(
+  repository: Repository,
+  clusters: Cluster[],
+  renderers: Renderers,
+  files: SourceFile[] = readSourceFiles(repository.root),
+): Promise<ReadView> {
+  const { root } = repository
+  const byPath = new Map(files.map((file) => [file.path, file]))
+  const tools = (cluster: Cluster) => ({ flate: renderers.flate(cluster), kustomize: renderers.kustomize })
+  const [facts, rendered] = await Promise.all([
+    checkRepository(repository),
+    Promise.all(
+      clusters.map(async (cluster) => {
+        const found = await renderWithFlate(root, cluster.name, tools(cluster), byPath)
+        return { found, view: await clusterView(root, cluster, found.rendered, found.charts) }
+      }),
+    ),
+  ])
+  const registries = repository.trustedRegistries ?? trustedRegistries
+  return {
+    view: { root, files, clusters: rendered.map(({ view }) => view), facts, registries },
+    coverage: rendered.map(({ found, view }) => coverageOf(found, view)),
+  }
+}
+
+const coverageOf = (
+  { rendered, missing, byPath }: RenderedCluster,
+  { name, releases }: ClusterView,
+): RenderCoverage => ({
+  cluster: name,
+  kustomizations: rendered.length,
+  byPath,
+  releases: releases.length,
+  missing: [...missing].map(([release, reason]) => ({ release, reason })),
+})

@@ -1,0 +1,36 @@
+/** Every rule, by family. Ids are stable: they stand in waivers, in SARIF and in the fixtures of test/fixtures/rules. */
+import { accessRules } from './access.ts'
+import { chartRules } from './charts.ts'
+import { dependencyRules } from './dependencies.ts'
+import { factRules } from './facts.ts'
+import { numberRules } from './numbers.ts'
+import { pinRules } from './pins.ts'
+import { policyRules } from './policies.ts'
+import { referenceRules } from './references.ts'
+import { routeRules } from './routes.ts'
+import type { Rule } from './rule.ts'
+import { secretRules } from './secrets.ts'
+import { storageRules } from './storage.ts'
+import { structureRules } from './structure.ts'
+import { variableRules } from './variables.ts'
+
+export const families: Record<string, readonly Rule[]> = {
+  structure: structureRules,
+  facts: factRules,
+  references: referenceRules,
+  dependencies: dependencyRules,
+  variables: variableRules,
+  pins: pinRules,
+  secrets: secretRules,
+  policies: policyRules,
+  access: accessRules,
+  charts: chartRules,
+  routes: routeRules,
+  storage: storageRules,
+  numbers: numberRules,
+}
+
+export const rules: readonly Rule[] = Object.values(families).flat()
+
+/** The rule of that id, or undefined. */
+export const ruleNamed = (id: string): Rule | undefined => rules.find((rule) => rule.id === id)

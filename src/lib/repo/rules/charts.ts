@@ -1,0 +1,190 @@
+/** What a release asks of its chart: values that it reads, containers with resources, attempts after a failure. */
+import { unknownValueKeys } from '../chart-facts.ts'
+import { bytesOf, dig, type Fields, isFields, listAt, textAt } from '../fields.ts'
+import { layout } from '../layout.ts'
+import type { Finding } from '../locate.ts'
+import { mergeValues, type Release } from '../releases.ts'
+import { about, aboutRelease, each, type Rule } from './rule.ts'
+import { type KnownRelease, ofKind, type RenderedObject } from './view.ts'
+
+export const chartRules: Rule[] = [
+  {
+    id: 'chart-known',
+    demands: 'A chart was rendered, or a record of it says what it reads and starts',
+    why: 'Of an unknown chart nothing can be checked: neither its values nor what it starts',
+    fix: 'Take the facts from the real chart into lab/charts/<chart>-<version>.json',
+    source: 'design section 5',
+    scope: 'house',
+    check: each(({ releases }) =>
+      releases
+        .filter(({ rendered, facts }) => !rendered && !facts)
+        .map(({ release }) => {
+          const { chartName, version } = release
+          const record = layout.chartRecord(chartName, version)
+          const path = ['spec', release.repository ? 'chart' : 'chartRef']
+          return aboutRelease(
+            release,
+            `nothing is known about chart ${chartName} ${version} (${record} is missing)`,
+            path,
+          )
+        }),
+    ),
+  },
+  {
+    id: 'chart-value-exists',
+    demands: 'Values are keys that the chart reads, in that very version',
+    why: 'Helm ignores any other without a word',
+    fix: 'Look it up in the chart’s values.yaml of that version',
+    source: 'design section 5',
+    scope: 'any',
+    check: each(({ releases }) =>
+      releases.flatMap(({ release, facts }) =>
+        facts
+          ? unknownValueKeys(facts, release.values).map((path) =>
+              aboutRelease(
+                release,
+                `chart ${release.chartName} ${release.version} has no value ${path.join('.')}, helm would ignore it`,
+                ['spec', 'values', ...path],
+              ),
+            )
+          : [],
+      ),
+    ),
+  },
+  {
+    id: 'release-remediates',
+    demands: 'A release is tried again after a failed install and a failed upgrade',
+    why: 'A registry that is away for a minute would leave it failed until somebody comes',
+    fix: 'Include infrastructure/base/defaults, or set install/upgrade.remediation.retries or strategy',
+    source: 'NFR34, NFR35',
+    scope: 'any',
+    check: each((cluster) =>
+      ofKind(cluster, 'HelmRelease').flatMap((one) =>
+        (['install', 'upgrade'] as const)
+          .filter((action) => !triesAgain(dig(one.object(), ['spec', action])))
+          .map((action) => about(one, `${action} has no remediation`, ['spec', action])),
+      ),
+    ),
+  },
+  {
+    id: 'release-corrects-drift',
+    demands: 'A release has drift detection enabled',
+    why: 'What somebody changed by hand would stay',
+    fix: 'Include infrastructure/base/defaults, or spec.driftDetection.mode: enabled',
+    source: 'NFR21',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'HelmRelease')
+        .filter((one) => textAt(one.object(), 'spec.driftDetection.mode') !== 'enabled')
+        .map((one) => about(one, 'has no drift detection', ['spec', 'driftDetection'])),
+    ),
+  },
+  {
+    id: 'container-resources',
+    demands: 'Every container has requests for CPU and memory, and a memory limit',
+    why: 'The scheduler places what it knows; without a limit one leak takes the node',
+    fix: 'Set resources; CPU has no limit on purpose, it would throttle long before the machine is busy',
+    source: 'NFR30, design section 8',
+    scope: 'house',
+    check: each((cluster) => [
+      ...cluster.releases.filter(({ rendered }) => !rendered).flatMap(containersOfChart),
+      ...cluster.objects.filter(({ kind }) => workloadKinds.has(kind)).flatMap(containersOfObject),
+    ]),
+  },
+  {
+    id: 'memory-limit',
+    demands: 'A controller is limited to 2 GiB of memory',
+    why: 'It is a home lab: control planes that need more than that crowd out what they control',
+    fix: 'Lower the limit, or waive this for what holds data in memory',
+    source: 'NFR30, NFR32',
+    scope: 'house',
+    check: each(({ releases, objects }) => [
+      ...releases
+        .filter(({ release }) => release.file?.includes('/controllers/'))
+        .flatMap(({ release }) =>
+          limitsIn(release.values).flatMap(({ path, text }) =>
+            (bytesOf(text) ?? 0) > 2 * 2 ** 30
+              ? [aboutRelease(release, `memory limit ${text} is more than 2Gi`, ['spec', 'values', ...path])]
+              : [],
+          ),
+        ),
+      ...objects
+        .filter(({ kind, manifest }) => kind === 'Deployment' && manifest.file?.includes('/controllers/'))
+        .flatMap((one) =>
+          limitsIn(one.object()).flatMap(({ path, text }) =>
+            (bytesOf(text) ?? 0) > 2 * 2 ** 30 ? [about(one, `memory limit ${text} is more than 2Gi`, path)] : [],
+          ),
+        ),
+    ]),
+  },
+]
+
+/** With `strategy` Flux 2.7 and later try again without a count. */
+function triesAgain(action: unknown): boolean {
+  return textAt(action, 'strategy.name') !== undefined || Number(textAt(action, 'remediation.retries') ?? 0) !== 0
+}
+
+function limitsIn(value: unknown, path: (string | number)[] = []): { path: (string | number)[]; text: string }[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => limitsIn(item, [...path, index]))
+  if (!isFields(value)) return []
+  const text = textAt(value, 'limits.memory')
+  const own = text === undefined ? [] : [{ path: [...path, 'limits', 'memory'], text }]
+  return [...own, ...Object.entries(value).flatMap(([key, below]) => limitsIn(below, [...path, key]))]
+}
+
+const isComplete = (resources: unknown): boolean =>
+  ['requests.cpu', 'requests.memory', 'limits.memory'].every((path) => textAt(resources, path) !== undefined)
+
+function containersOfChart({ release, facts }: KnownRelease): Finding[] {
+  if (!facts) return []
+  const values = mergeValues(facts.defaults ?? {}, release.values)
+  return (facts.workloads ?? [])
+    .filter(({ when = [] }) => when.every((condition) => holds(condition, values)))
+    .flatMap(({ containers }) => containers)
+    .filter(({ resourcesValue }) => resourcesValue !== undefined && !isComplete(dig(values, resourcesValue)))
+    .map(({ name, resourcesValue = '' }) =>
+      aboutRelease(release, `container ${name} lacks requests or a memory limit (${resourcesValue})`, [
+        'spec',
+        'values',
+        ...resourcesValue.split('.'),
+      ]),
+    )
+}
+
+/** A record's own words: `a.b` is true, `!a.b` is not, `a.b=text` and `a.b!=text` compare. */
+export function holds(condition: string, values: Release['values']): boolean {
+  const comparison = /^([^!=]+)(!?=)(.*)$/.exec(condition)
+  if (comparison) return (String(dig(values, comparison[1] ?? '')) === comparison[3]) === (comparison[2] === '=')
+  return condition.startsWith('!') ? !dig(values, condition.slice(1)) : Boolean(dig(values, condition))
+}
+
+const workloadKinds = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'Pod'])
+
+/** The pod of a workload, and where it stands. */
+export function podOf({ kind, object }: RenderedObject): { pod: Fields; path: string[] } {
+  const path =
+    kind === 'Pod'
+      ? ['spec']
+      : kind === 'CronJob'
+        ? ['spec', 'jobTemplate', 'spec', 'template', 'spec']
+        : ['spec', 'template', 'spec']
+  const pod = dig(object(), path)
+  return { pod: isFields(pod) ? pod : {}, path }
+}
+
+function containersOfObject(one: RenderedObject): Finding[] {
+  const { pod, path } = podOf(one)
+  return (['containers', 'initContainers'] as const).flatMap((list) =>
+    listAt(pod, list).flatMap((container, index) =>
+      isComplete(dig(container, 'resources'))
+        ? []
+        : [
+            about(one, `container ${textAt(container, 'name')} lacks requests or a memory limit`, [
+              ...path,
+              list,
+              index,
+            ]),
+          ],
+    ),
+  )
+}

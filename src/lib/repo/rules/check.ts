@@ -1,0 +1,90 @@
+/** Runs the rules over a view: findings with their lines, waivers applied, what several clusters share said once. */
+import { type Finding, linesOf } from '../locate.ts'
+import { ruleNamed, rules } from './catalog.ts'
+import type { Rule } from './rule.ts'
+import type { RepositoryView } from './view.ts'
+import { covers, type Waiver, waiversIn } from './waivers.ts'
+
+/** One thing wrong, as it is reported. */
+export interface RuleFinding {
+  rule: string
+  file: string
+  line: number
+  message: string
+  why: string
+  fix: string
+  /** Where it was found, when it is about what a cluster renders. */
+  clusters: string[]
+}
+
+export interface RuleReport {
+  findings: RuleFinding[]
+  /** Waivers that took effect, each with how many findings it covers. */
+  waived: (Waiver & { findings: number })[]
+  /** How many rules were asked. */
+  rules: number
+}
+
+export interface CheckOptions {
+  /** Only these; all of the catalogue without it. */
+  only?: readonly Rule[]
+  /** Of checks that are no rules of the catalogue (schemas, the API server). */
+  more?: { rule: Pick<Rule, 'id' | 'why' | 'fix'>; finding: Finding }[]
+}
+
+/** @throws nothing for what a file says: that is a finding */
+export async function checkRules(
+  view: RepositoryView,
+  { only = rules, more = [] }: CheckOptions = {},
+): Promise<RuleReport> {
+  const found = [...only.flatMap((rule) => rule.check(view).map((finding) => ({ rule, finding }))), ...more]
+  const lines = await linesOf(
+    view.root,
+    found.map(({ finding }) => finding),
+    view.files,
+  )
+  const merged = new Map<string, RuleFinding>()
+  for (const [index, { rule, finding }] of found.entries()) {
+    const { file, message, cluster } = finding
+    const line = lines[index] ?? 1
+    const key = JSON.stringify([rule.id, file, line, message])
+    const one = merged.get(key) ?? { rule: rule.id, file, line, message, why: rule.why, fix: rule.fix, clusters: [] }
+    if (cluster && !one.clusters.includes(cluster)) one.clusters.push(cluster)
+    merged.set(key, one)
+  }
+  return { ...waive([...merged.values()], view, only === rules), rules: only.length }
+}
+
+function waive(found: RuleFinding[], { files }: RepositoryView, complete: boolean): Omit<RuleReport, 'rules'> {
+  const waivers = files.flatMap(waiversIn)
+  const used = new Map<Waiver, number>()
+  const left = found.filter((finding) => {
+    const waiver = waivers.find((one) => covers(one, finding))
+    if (waiver) used.set(waiver, (used.get(waiver) ?? 0) + 1)
+    return !waiver
+  })
+  const idle = complete ? waivers.filter((waiver) => !used.has(waiver)).map(aboutWaiver) : []
+  return {
+    findings: [...left, ...idle].sort(
+      (a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.rule.localeCompare(b.rule),
+    ),
+    waived: [...used].map(([waiver, findings]) => ({ ...waiver, findings })),
+  }
+}
+
+function aboutWaiver({ file, line, rule, reason }: Waiver): RuleFinding {
+  const message =
+    reason === ''
+      ? `waiver of ${rule || '(nothing)'} gives no reason`
+      : ruleNamed(rule) || extraRules.has(rule)
+        ? `waiver of ${rule} has no effect: nothing is wrong here`
+        : `waiver of ${rule}, which is no rule`
+  const why = 'An exception that nobody can judge, or that outlives what it excused, hides the next mistake'
+  const fix = '`# waive(rule-id): reason` at the line of the finding; delete it when it has no effect'
+  return { rule: waiverRule, file, line, message, why, fix, clusters: [] }
+}
+
+/** What a waiver itself does wrong. It cannot be waived. */
+export const waiverRule = 'waiver'
+/** Findings that come from outside the catalogue. */
+export const extraRules = new Set(['schema', 'server'])

@@ -1,0 +1,107 @@
+/** Zero trust: everything is denied by default, what is allowed is named, and who is exempt is listed. */
+import { dig, leaves, listAt, mapAt, textAt } from '../fields.ts'
+import type { Finding } from '../locate.ts'
+import { about, each, type Rule } from './rule.ts'
+import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
+
+export const policyRules: Rule[] = [
+  {
+    id: 'default-deny',
+    demands: 'A CiliumClusterwideNetworkPolicy denies both directions to every pod, but those that its labels exempt',
+    why: 'A namespace that nobody wrote a policy for would be open',
+    fix: 'Have the policy select by labels alone, with enableDefaultDeny for ingress and egress',
+    source: 'NFR9',
+    scope: 'house',
+    check: each(defaultDeny),
+  },
+  {
+    id: 'policy-not-open',
+    demands: 'No policy allows everybody: neither entity `all`, nor the whole world without ports, nor an empty peer',
+    why: 'It undoes the default deny for what it selects',
+    fix: 'Name the peer (endpoints, FQDNs, CIDRs) and the ports',
+    source: 'NFR9',
+    scope: 'any',
+    check: each((cluster) =>
+      ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy')
+        .filter(({ release }) => !release)
+        .flatMap(openings),
+    ),
+  },
+  {
+    id: 'policy-selects',
+    demands: 'A policy in a namespace selects something and allows something',
+    why: 'A rule with an empty list of peers allows nothing, or everything: read twice before you merge',
+    fix: 'Give it endpointSelector, and a peer in each rule',
+    source: 'NFR9',
+    scope: 'any',
+    check: each((cluster) =>
+      ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
+        .filter(({ release }) => !release)
+        .filter(
+          (one) =>
+            !['endpointSelector', 'nodeSelector'].some((key) => dig(one.object(), ['spec', key]) !== undefined) &&
+            dig(one.object(), 'specs') === undefined,
+        )
+        .map((one) => about(one, 'selects nothing: neither endpointSelector nor nodeSelector', ['spec'])),
+    ),
+  },
+]
+
+const directions = ['ingress', 'egress'] as const
+
+const deniesByDefault = (one: RenderedObject): boolean => {
+  const spec = mapAt(one.object(), 'spec')
+  return directions.every((direction) => {
+    const explicit = dig(spec, ['enableDefaultDeny', direction])
+    // Cilium denies a direction by default as soon as a policy has a section for it.
+    return explicit === true || (explicit === undefined && spec[direction] !== undefined)
+  })
+}
+
+function defaultDeny(cluster: ClusterView): Finding[] {
+  const all = ofKind(cluster, 'CiliumClusterwideNetworkPolicy')
+  const denying = all.filter(deniesByDefault).filter((one) => dig(one.object(), 'spec.endpointSelector') !== undefined)
+  if (denying.length > 0) return denying.flatMap(exemptions)
+  const entry = cluster.rendered[0]?.kustomization.spec.path ?? ''
+  const file = `${entry.replace(/^\.\//, '').replace(/\/flux$/, '')}/infrastructure/kustomization.yaml`
+  return [{ file, line: 1, message: 'no CiliumClusterwideNetworkPolicy denies ingress and egress by default' }]
+}
+
+/** Exempt is by a label of the namespace, not by a list that grows. */
+function exemptions(one: RenderedObject): Finding[] {
+  const path = ['spec', 'endpointSelector', 'matchExpressions']
+  return listAt(one.object(), path.join('.')).flatMap((expression, index) => {
+    const key = textAt(expression, 'key') ?? ''
+    const values = listAt(expression, 'values').map(String)
+    const allowed = ['kube-system', 'flux-system']
+    if (!/io\.kubernetes\.pod\.namespace$/.test(key)) return []
+    return values
+      .filter((name) => !allowed.includes(name))
+      .map((name) => about(one, `exempts namespace ${name} by name`, [...path, index]))
+  })
+}
+
+/** `0.0.0.0/0`, or an entity or empty selector that stands for everybody. */
+function openings(one: RenderedObject): Finding[] {
+  if (deniesByDefault(one) && one.kind === 'CiliumClusterwideNetworkPolicy' && !hasPeers(one)) return []
+  return directions.flatMap((direction) =>
+    listAt(one.object(), `spec.${direction}`).flatMap((rule, index) => {
+      const path = ['spec', direction, index]
+      const ports = listAt(rule, 'toPorts').length > 0 || listAt(rule, 'ports').length > 0
+      return leaves(rule).flatMap(({ path: inside, value }): Finding[] => {
+        const key = String(inside.find((part) => typeof part === 'string' && part !== 'toPorts') ?? '')
+        const isEntity = /^(from|to)Entities$/.test(key)
+        const where = [...path, ...inside]
+        if (isEntity && value === 'all') return [about(one, `${direction} rule ${index} allows entity all`, where)]
+        if (isEntity && value === 'world' && !ports)
+          return [about(one, `${direction} rule ${index} allows the world without ports`, where)]
+        if (/^(0\.0\.0\.0|::)\/0$/.test(String(value)) && !ports && !inside.includes('except'))
+          return [about(one, `${direction} rule ${index} allows ${value} without ports`, where)]
+        return []
+      })
+    }),
+  )
+}
+
+const hasPeers = (one: RenderedObject) =>
+  directions.some((direction) => listAt(one.object(), `spec.${direction}`).some((rule) => leaves(rule).length > 0))

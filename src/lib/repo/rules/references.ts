@@ -1,0 +1,206 @@
+/** What one object says of another has to be there. */
+import { normalPath } from '../build.ts'
+import { dig, leaves, textAt } from '../fields.ts'
+import { nameOf } from '../flux.ts'
+import type { Finding } from '../locate.ts'
+import { about, aboutKustomization, aboutRelease, each, identity, type Rule } from './rule.ts'
+import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
+
+export const referenceRules: Rule[] = [
+  {
+    id: 'renders',
+    demands: 'Every Kustomization can be built: its path, its resources, its patches, its variables’ sources',
+    why: 'What cannot be built is not applied, and nothing below it either',
+    fix: 'k8sops repo render --cluster CLUSTER KUSTOMIZATION shows the same error',
+    source: 'Flux',
+    scope: 'any',
+    check: each(({ rendered }) => rendered.flatMap(({ findings }) => findings)),
+  },
+  {
+    id: 'chart-source-exists',
+    demands: 'A HelmRelease’s chart, its source and its values come from this repository',
+    why: 'helm-controller waits for ever for a source that nobody declares',
+    fix: 'Declare the OCIRepository or HelmRepository beside the release, in its namespace',
+    source: 'Flux',
+    scope: 'any',
+    check: each(({ releaseFindings }) => releaseFindings),
+  },
+  {
+    id: 'namespace-exists',
+    demands: 'Objects go to namespaces that are made',
+    why: 'A Kustomization does not make the namespace that its objects go to',
+    fix: 'Add it to infrastructure/base/namespaces, and to the cluster’s list',
+    source: 'Kubernetes',
+    scope: 'any',
+    check: each(missingNamespaces),
+  },
+  {
+    id: 'one-path-one-consumer',
+    demands: 'A path is applied by one Kustomization of a cluster',
+    why: 'Whichever of two is removed first prunes what the other applied',
+    fix: 'Give each its own overlay',
+    source: 'design section 8',
+    scope: 'any',
+    check: each(({ rendered }) => {
+      const key = ({ kustomization: { spec } }: (typeof rendered)[number]) =>
+        JSON.stringify([normalPath(spec.path), spec.namePrefix, spec.nameSuffix, spec.targetNamespace])
+      return [...Map.groupBy(rendered, key).values()].flatMap(([first, ...others]) =>
+        others.map(({ kustomization }) =>
+          aboutKustomization(
+            kustomization,
+            `${kustomization.spec.path} is applied by ${first?.kustomization.name}, too`,
+            ['spec', 'path'],
+          ),
+        ),
+      )
+    }),
+  },
+  {
+    id: 'one-object-one-owner',
+    demands: 'An object is applied by one Kustomization',
+    why: 'Two that apply the same fight for ever, and either prunes it for both',
+    fix: 'Leave it to one of them',
+    source: 'Flux',
+    scope: 'any',
+    check: each(({ objects }) => {
+      const owned = objects.filter(({ release }) => !release)
+      return [...Map.groupBy(owned, (one) => `${one.group} ${identity(one)}`).values()].flatMap(([first, ...others]) =>
+        others.map((one) =>
+          about(one, `is applied by Kustomizations ${first?.kustomization.name} and ${one.kustomization.name}`),
+        ),
+      )
+    }),
+  },
+  {
+    id: 'reference-exists',
+    demands: 'Gateways, stores, issuers, classes, Secrets’ sources and backup targets that an object names are there',
+    why: 'The object would wait for ever, and most controllers say so only in a status',
+    fix: 'Correct the name, or add what it names',
+    source: 'design section 8',
+    scope: 'any',
+    check: each(danglingReferences),
+  },
+]
+
+/** Made by Kubernetes itself, or before Flux runs. */
+const builtIn = new Set(['kube-system', 'kube-public', 'kube-node-lease', 'default'])
+
+function missingNamespaces(cluster: ClusterView): Finding[] {
+  const made = new Set(ofKind(cluster, 'Namespace').map(({ name }) => name))
+  const isThere = (name: string | undefined) => name === undefined || made.has(name) || builtIn.has(name)
+  // A chart may make namespaces of its own.
+  const creates = (one: RenderedObject) => dig(one.object(), 'spec.install.createNamespace') === true
+  const creators = new Set(
+    ofKind(cluster, 'HelmRelease')
+      .filter(creates)
+      .map(nameOf as (one: RenderedObject) => string),
+  )
+  return [
+    ...cluster.objects
+      .filter(({ release, kind }) => !release && kind !== 'Kustomization')
+      .filter(({ namespace }) => !isThere(namespace))
+      .map((one) => about(one, `namespace ${one.namespace} is not made`, ['metadata', 'namespace'])),
+    ...cluster.releases
+      .filter(
+        ({ release }) =>
+          !isThere(release.releaseNamespace) && isThere(release.namespace) && !creators.has(nameOf(release)),
+      )
+      .map(({ release }) =>
+        aboutRelease(release, `namespace ${release.releaseNamespace} is not made`, ['spec', 'targetNamespace']),
+      ),
+  ]
+}
+
+interface Reference {
+  /** `Kind` or `Kind.group` of who refers. */
+  from: string
+  /** Kinds that it may refer to. */
+  to: string[]
+  /** Where the name stands; a `*` goes through a list. */
+  path: string
+  /** Beside the name: the field with the kind, when it decides among `to`. */
+  kind?: string
+  /** The object has no namespace. */
+  global?: true
+}
+
+const references: Reference[] = [
+  { from: 'HTTPRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
+  { from: 'GRPCRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
+  { from: 'TLSRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
+  { from: 'TCPRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
+  { from: 'Gateway', to: ['GatewayClass'], path: 'spec.gatewayClassName', global: true },
+  { from: 'GatewayClass', to: ['EnvoyProxy'], path: 'spec.parametersRef.name', kind: 'kind' },
+  { from: 'ExternalSecret', to: ['ClusterSecretStore', 'SecretStore'], path: 'spec.secretStoreRef.name', kind: 'kind' },
+  { from: 'Certificate', to: ['ClusterIssuer', 'Issuer'], path: 'spec.issuerRef.name', kind: 'kind' },
+  { from: 'ScheduledBackup', to: ['Cluster'], path: 'spec.cluster.name' },
+  { from: 'Cluster.postgresql.cnpg.io', to: ['ObjectStore'], path: 'spec.plugins.*.parameters.barmanObjectName' },
+  { from: 'Database', to: ['Cluster'], path: 'spec.cluster.name' },
+  { from: 'ReplicationSource', to: ['PersistentVolumeClaim'], path: 'spec.sourcePVC' },
+  {
+    from: 'CiliumBGPClusterConfig',
+    to: ['CiliumBGPPeerConfig'],
+    path: 'spec.bgpInstances.*.peers.*.peerConfigRef.name',
+    global: true,
+  },
+  {
+    from: 'Receiver',
+    to: ['GitRepository', 'OCIRepository', 'HelmRepository', 'Kustomization', 'HelmRelease'],
+    path: 'spec.resources.*.name',
+    kind: 'kind',
+  },
+  { from: 'Alert', to: ['Provider'], path: 'spec.providerRef.name' },
+  { from: 'RoleBinding', to: ['Role', 'ClusterRole'], path: 'roleRef.name', kind: 'kind' },
+  { from: 'BackendTrafficPolicy', to: ['Gateway', 'HTTPRoute'], path: 'spec.targetRefs.*.name', kind: 'kind' },
+  { from: 'ClientTrafficPolicy', to: ['Gateway'], path: 'spec.targetRefs.*.name', kind: 'kind' },
+  { from: 'SecurityPolicy', to: ['Gateway', 'HTTPRoute'], path: 'spec.targetRefs.*.name', kind: 'kind' },
+]
+
+/** Made by the controllers themselves, before any manifest. */
+const alwaysThere: Record<string, RegExp> = {
+  GitRepository: /^flux-system$/,
+  OCIRepository: /^flux-system$/,
+  Kustomization: /^flux-system$/,
+  ClusterRole: /^(view|edit|admin|cluster-admin|system:.*)$/,
+}
+
+function danglingReferences(cluster: ClusterView): Finding[] {
+  const names = new Map<string, Set<string>>()
+  for (const { kind, name } of cluster.objects) names.set(kind, (names.get(kind) ?? new Set()).add(name))
+  // A chart that could not be rendered may make it: then its values most likely name it.
+  const inValues = new Set(
+    cluster.releases
+      .filter(({ rendered }) => !rendered)
+      .flatMap(({ release }) => [release.releaseName, ...leaves(release.values).map(({ value }) => String(value))]),
+  )
+  const known = (kind: string, name: string) =>
+    names.get(kind)?.has(name) || alwaysThere[kind]?.test(name) || inValues.has(name) || name === '*'
+  return references.flatMap((reference) =>
+    ofKind(cluster, reference.from).flatMap((one) =>
+      at(one.object(), reference.path.split('.')).flatMap(({ name, path, beside }) => {
+        const stated = reference.kind ? textAt(beside, reference.kind) : undefined
+        // A kind that the table does not know is another controller's.
+        if (stated !== undefined && !reference.to.includes(stated)) return []
+        const kinds = stated === undefined ? reference.to : [stated]
+        if (kinds.some((kind) => known(kind, name))) return []
+        return [about(one, `refers to ${kinds.join(' or ')} ${name}, which is not there`, path)]
+      }),
+    ),
+  )
+}
+
+interface Named {
+  name: string
+  path: (string | number)[]
+  beside: unknown
+}
+
+function at(value: unknown, keys: string[], path: (string | number)[] = []): Named[] {
+  const [key = '', ...rest] = keys
+  if (key === '*') {
+    return Array.isArray(value) ? value.flatMap((item, index) => at(item, rest, [...path, index])) : []
+  }
+  const below = dig(value, [key])
+  if (rest.length > 0) return at(below, rest, [...path, key])
+  return typeof below === 'string' ? [{ name: below, path: [...path, key], beside: value }] : []
+}

@@ -1,0 +1,148 @@
+/** Secrets are encrypted to the recipients of .sops.yaml, and nothing else looks like one. */
+import { dig, listAt, mapAt, textAt } from '../fields.ts'
+import { layout } from '../layout.ts'
+import type { Finding } from '../locate.ts'
+import { declaredIn, isEncrypted, isOperated, type SourceFile } from '../source-files.ts'
+import type { Rule } from './rule.ts'
+
+export const secretRules: Rule[] = [
+  {
+    id: 'sops-encrypted',
+    demands: 'Every *.sops.yaml is encrypted to exactly the recipients that .sops.yaml names for it',
+    why: 'A file encrypted to another key cannot be decrypted by the cluster, or can be by somebody who should not',
+    fix: 'sops updatekeys FILE, or sops encrypt -i FILE',
+    source: 'NFR8',
+    scope: 'any',
+    check: ({ files }) => {
+      const rules = creationRules(files)
+      return files
+        .filter((file) => isEncrypted(file) && file.path !== layout.sopsConfig)
+        .flatMap((file) => encryption(file, rules))
+    },
+  },
+  {
+    id: 'sops-recipients',
+    demands: 'Each creation rule of .sops.yaml has an age recipient, and one for manifests encrypts data only',
+    why: 'Without a recipient sops takes whatever key it finds; kustomize-controller needs apiVersion, kind and metadata in clear',
+    fix: 'Give the rule `age:` and, for kubernetes/, encrypted_regex: ^(data|stringData)$',
+    source: 'NFR8, NFR13',
+    scope: 'any',
+    check: ({ files }) => {
+      const rules = creationRules(files)
+      const file = layout.sopsConfig
+      if (!files.some(({ path }) => path === file)) return []
+      if (rules.length === 0) return [{ file, line: 1, message: 'has no creation rules' }]
+      return rules.flatMap(({ path_regex: pattern = '', age = '', encrypted_regex: part }) => [
+        ...(/^age1[0-9a-z]{58}(,\s*age1[0-9a-z]{58})*$/.test(age)
+          ? []
+          : [{ file, text: pattern, message: `${pattern} has no age recipient` }]),
+        ...(/kubernetes/.test(pattern) && part !== '^(data|stringData)$'
+          ? [{ file, text: pattern, message: `${pattern} has no encrypted_regex: ^(data|stringData)$` }]
+          : []),
+      ])
+    },
+  },
+  {
+    id: 'nothing-looks-secret',
+    demands: 'Nothing outside *.sops.yaml looks like a key, a token or a password',
+    why: 'What was pushed once has to be taken for known',
+    fix: 'Put it into 1Password, refer to it (op://, ExternalSecret), and replace the secret itself',
+    source: 'NFR8',
+    scope: 'any',
+    check: ({ files }) =>
+      files
+        .filter((file) => isOperated(file) || /^(k8sops|\.sops)\.yaml$/.test(file.path))
+        .filter((file) => !isEncrypted(file) || file.path === layout.sopsConfig)
+        .flatMap(({ path, text }) =>
+          Object.entries(shapes).flatMap(([what, shape]) => {
+            const match = shape.exec(text)
+            if (!match) return []
+            const found = match.index + (match[0].length - match[0].trimStart().length)
+            return [{ file: path, line: text.slice(0, found).split('\n').length, message: `looks like ${what}` }]
+          }),
+        ),
+  },
+  {
+    id: 'no-plain-secret',
+    demands: 'A Secret in Git is encrypted; templates of bootstrap/ hold 1Password references only',
+    why: 'base64 is no encryption',
+    fix: 'Make an ExternalSecret of it, or encrypt it with sops',
+    source: 'NFR8',
+    scope: 'any',
+    check: ({ files }) =>
+      files
+        .filter((file) => isOperated(file) && /\.ya?ml(\.tpl)?$/.test(file.path) && !isEncrypted(file))
+        .flatMap((file) => declaredIn(file).flatMap(({ kind, text }) => (kind === 'Secret' ? plain(file, text) : []))),
+  },
+]
+
+interface SopsRule {
+  path_regex?: string
+  age?: string
+  encrypted_regex?: string
+}
+
+function creationRules(files: SourceFile[]): SopsRule[] {
+  const file = files.find(({ path }) => path === layout.sopsConfig)
+  return listAt(file?.documents()[0], 'creation_rules') as unknown as SopsRule[]
+}
+
+const sorted = (recipients: string[]) =>
+  recipients
+    .map((one) => one.trim())
+    .sort()
+    .join(', ')
+
+function encryption(file: SourceFile, rules: SopsRule[]): Finding[] {
+  const rule = rules.find(({ path_regex: pattern }) => new RegExp(pattern ?? '').test(file.path))
+  const finding = (message: string, text = 'sops:'): Finding => ({ file: file.path, text, message })
+  if (!rule) return [finding('no creation rule of .sops.yaml matches it')]
+  return file.documents().flatMap((document) => {
+    if (textAt(document, 'sops.mac') === undefined) return [finding('is not encrypted', 'kind:')]
+    const expected = sorted((rule.age ?? '').split(','))
+    const actual = sorted(listAt(document, 'sops.age').map((one) => textAt(one, 'recipient') ?? ''))
+    const values = { ...mapAt(document, 'data'), ...mapAt(document, 'stringData') }
+    const inClear = Object.entries(values).filter(([, value]) => !String(value).startsWith('ENC['))
+    return [
+      ...(actual === expected ? [] : [finding(`encrypted to ${actual || 'nobody'}, not to ${expected}`, 'recipient:')]),
+      ...inClear.map(([key]) => ({
+        file: file.path,
+        path: [dig(document, ['data', key]) === undefined ? 'stringData' : 'data', key],
+        message: `${key} is in plain text`,
+      })),
+    ]
+  })
+}
+
+const shapes: Record<string, RegExp> = {
+  'an age key': /AGE-SECRET-KEY-1[0-9A-Z]{50,}/,
+  'a private key': /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
+  'a GitHub token': /\b(ghp|gho|ghs|ghu|github_pat)_[A-Za-z0-9_]{20,}/,
+  'a 1Password token': /\b(ops_|eyJ)[A-Za-z0-9+/=_-]{60,}/,
+  'an AWS key': /\bAKIA[0-9A-Z]{16}\b/,
+  'a Slack or Telegram token': /\bxox[abp]-[A-Za-z0-9-]{20,}|\b\d{8,10}:[A-Za-z0-9_-]{35}\b/,
+  'a password':
+    /^\s*(?:"?[\w-]*(?:password|passwd|secretKey|apiToken|clientSecret)"?)[ \t]*[:=][ \t]*["']?(?!\$|\{\{|op:|enc\[|["']|>|\||$)[^\s"'#{}]{8,}/im,
+}
+
+/** SSH host keys are public. */
+const publicFields = /^\s+known_hosts:/
+
+function plain(file: SourceFile, text: string): Finding[] {
+  if (!file.path.endsWith('.tpl')) {
+    const { data, stringData } = file.documents().find((one) => dig(one, 'kind') === 'Secret') as {
+      data?: object
+      stringData?: object
+    }
+    // A Secret whose values are all substituted or empty says nothing.
+    const values = Object.values({ ...data, ...stringData }).map(String)
+    if (values.length > 0 && values.every((value) => /^\$\{\w+\}$/.test(value))) return []
+    return [{ file: file.path, text: 'kind: Secret', message: 'a Secret that is not encrypted' }]
+  }
+  const blocks = [...text.matchAll(/^(?:data|stringData):\n((?:[ #].*\n?|\n)*)/gm)].map(([, block = '']) => block)
+  return blocks
+    .flatMap((block) => block.split('\n'))
+    .filter((line) => !publicFields.test(line) && /^\s+[\w.-]+:\s*\S/.test(line))
+    .filter((line) => !/:\s*(["']?(\{\{ *)?op:\/\/|\||>)/.test(line))
+    .map((line) => ({ file: file.path, text: line, message: `${line.trim().split(':')[0]} is no 1Password reference` }))
+}

@@ -1,0 +1,218 @@
+/** What holds data: replicated, thin, backed up as often as promised, never pruned. */
+import { dig, isFields, type Leaf, leaves, listAt, textAt } from '../fields.ts'
+import type { Finding } from '../locate.ts'
+import { about, aboutRelease, each, type Rule } from './rule.ts'
+import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
+
+const prune = 'kustomize.toolkit.fluxcd.io/prune'
+
+export const storageRules: Rule[] = [
+  {
+    id: 'prune-disabled',
+    demands: 'PersistentVolumeClaims, namespaces and CRDs in Git have prune disabled',
+    why: 'Deleting one deletes the data, everything in it, or every object of its kind; a line that was removed by mistake must not',
+    fix: `annotation ${prune}: disabled`,
+    source: 'issue 5',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'PersistentVolumeClaim', 'Namespace', 'CustomResourceDefinition')
+        .filter(({ release }) => !release)
+        .filter((one) => !isNeverPruned(one))
+        .map((one) => about(one, `has no annotation ${prune}: disabled`, ['metadata', 'annotations'])),
+    ),
+  },
+  {
+    id: 'storage-replicas',
+    demands: 'Ceph pools keep three replicas, on three hosts',
+    why: 'One node has to be able to go, another to fail meanwhile',
+    fix: 'replicated.size: 3, failureDomain: host',
+    source: 'NFR22',
+    scope: 'house',
+    check: each((cluster) => [
+      ...ofKind(cluster, 'CephBlockPool', 'CephFilesystem').flatMap((one) =>
+        poolFindings(one.object(), (message, path) => about(one, message, path)),
+      ),
+      ...cluster.releases
+        .filter(({ release }) => release.chartName === 'rook-ceph-cluster')
+        .flatMap(({ release }) =>
+          poolFindings(release.values, (message, path) => aboutRelease(release, message, ['spec', 'values', ...path])),
+        ),
+    ]),
+  },
+  {
+    id: 'storage-thin',
+    demands: 'Ceph volumes are thin: nothing asks for thick provisioning',
+    why: 'Only what is written takes space',
+    fix: 'Take thickProvision out of the storage class',
+    source: 'NFR33',
+    scope: 'house',
+    check: each((cluster) => [
+      ...ofKind(cluster, 'StorageClass').flatMap((one) =>
+        thick(one.object()).map(({ path }) => about(one, 'provisions thick volumes', path)),
+      ),
+      ...cluster.releases.flatMap(({ release }) =>
+        thick(release.values).map(({ path }) =>
+          aboutRelease(release, 'provisions thick volumes', ['spec', 'values', ...path]),
+        ),
+      ),
+    ]),
+  },
+  {
+    id: 'stateful-has-backup',
+    demands: 'Every claim in Git has a ReplicationSource, every CloudNativePG Cluster a ScheduledBackup',
+    why: 'What is not backed up is lost with the cluster',
+    fix: 'Include the component volsync or cnpg, or waive this with a reason (a cache)',
+    source: 'FR29, design section 8',
+    scope: 'house',
+    check: each(withoutBackup),
+  },
+  {
+    id: 'volsync-schedule',
+    demands: 'VolSync backs up every eight hours, and keeps 24 hourly and 7 daily snapshots',
+    why: 'That is how much may be lost, and how far back one can go',
+    fix: 'trigger.schedule: "0 */8 * * *", restic.retain: {hourly: 24, daily: 7}',
+    source: 'FR29',
+    scope: 'house',
+    check: each((cluster) => ofKind(cluster, 'ReplicationSource').flatMap(volsync)),
+  },
+  {
+    id: 'cnpg-backup',
+    demands:
+      'A CloudNativePG Cluster archives its WAL with plugin-barman-cloud; its ObjectStore compresses with bzip2 and keeps 30 days; it has a base backup every day',
+    why: 'Point-in-time recovery over 30 days',
+    fix: 'Include the component cnpg (ADR 0012)',
+    source: 'FR31, ADR 0012',
+    scope: 'house',
+    check: each(cnpg),
+  },
+  {
+    id: 'r2-checksums',
+    demands: 'Whatever writes to R2 asks for checksums only when required',
+    why: 'R2 refuses the trailing checksums that newer AWS SDKs send by default',
+    fix: 'AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_VALIDATION: when_required',
+    source: 'NFR37',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'ObjectStore')
+        .filter((one) =>
+          /r2\.cloudflarestorage\.com/.test(textAt(one.object(), 'spec.configuration.endpointURL') ?? ''),
+        )
+        .flatMap((one) => {
+          const path = ['spec', 'instanceSidecarConfiguration', 'env']
+          const env = listAt(one.object(), path.join('.'))
+          return ['AWS_REQUEST_CHECKSUM_CALCULATION', 'AWS_RESPONSE_CHECKSUM_VALIDATION']
+            .filter(
+              (name) =>
+                !env.some((entry) => textAt(entry, 'name') === name && textAt(entry, 'value') === 'when_required'),
+            )
+            .map((name) => about(one, `${name} is not when_required`, path))
+        }),
+    ),
+  },
+]
+
+/** The annotation itself, or a Kustomization that never prunes. */
+export const isNeverPruned = (one: RenderedObject): boolean =>
+  [one.object().metadata.annotations, one.object().metadata.labels].some((map) => map?.[prune] === 'disabled') ||
+  one.kustomization.raw.prune === false
+
+function poolFindings(
+  value: unknown,
+  at: (message: string, path: (string | number)[]) => Finding,
+  path: (string | number)[] = [],
+): Finding[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => poolFindings(item, at, [...path, index]))
+  if (!isFields(value)) return []
+  const size = textAt(value, 'replicated.size')
+  const own = [
+    ...(size !== undefined && Number(size) < 3
+      ? [at(`keeps ${size} replicas, not 3`, [...path, 'replicated', 'size'])]
+      : []),
+    ...(size !== undefined && ![undefined, 'host'].includes(textAt(value, 'failureDomain'))
+      ? [at(`failureDomain is ${textAt(value, 'failureDomain')}, not host`, [...path, 'failureDomain'])]
+      : []),
+  ]
+  return [...own, ...Object.entries(value).flatMap(([key, below]) => poolFindings(below, at, [...path, key]))]
+}
+
+const thick = (value: unknown): Leaf[] =>
+  leaves(value).filter(({ path, value: text }) => path.at(-1) === 'thickProvision' && String(text) === 'true')
+
+function withoutBackup(cluster: ClusterView): Finding[] {
+  const sources = new Set(
+    ofKind(cluster, 'ReplicationSource').map((one) => `${one.namespace}/${textAt(one.object(), 'spec.sourcePVC')}`),
+  )
+  const scheduled = new Set(
+    ofKind(cluster, 'ScheduledBackup').map((one) => `${one.namespace}/${textAt(one.object(), 'spec.cluster.name')}`),
+  )
+  return [
+    ...ofKind(cluster, 'PersistentVolumeClaim')
+      .filter(({ release, namespace, name }) => !release && !sources.has(`${namespace}/${name}`))
+      .map((one) => about(one, 'has no ReplicationSource')),
+    ...ofKind(cluster, 'Cluster.postgresql.cnpg.io')
+      .filter(({ namespace, name }) => !scheduled.has(`${namespace}/${name}`))
+      .map((one) => about(one, 'has no ScheduledBackup')),
+  ]
+}
+
+function volsync(one: RenderedObject): Finding[] {
+  const object = one.object()
+  const findings: Finding[] = []
+  const schedule = textAt(object, 'spec.trigger.schedule')
+  if (schedule !== undefined || textAt(object, 'spec.trigger.manual') === undefined) {
+    const every = /^\d+ (?:\*\/(\d+)|\d+(?:[,-/]\d+)*) \* \* \*$/.exec(schedule ?? '')
+    const perDay = every?.[1] ? 24 / Number(every[1]) : ((schedule ?? '').split(' ')[1] ?? '').split(',').length
+    if (!every || perDay < 3)
+      findings.push(
+        about(one, `schedule ${schedule ?? '(none)'} is not every eight hours`, ['spec', 'trigger', 'schedule']),
+      )
+  }
+  for (const [key, least] of [
+    ['hourly', 24],
+    ['daily', 7],
+  ] as const) {
+    const kept = textAt(object, `spec.restic.retain.${key}`)
+    if (dig(object, 'spec.restic') !== undefined && !(Number(kept ?? 0) >= least))
+      findings.push(
+        about(one, `keeps ${kept ?? 'no'} ${key} snapshots, not ${least}`, ['spec', 'restic', 'retain', key]),
+      )
+  }
+  return findings
+}
+
+function cnpg(cluster: ClusterView): Finding[] {
+  const archives = (one: RenderedObject) =>
+    listAt(one.object(), 'spec.plugins').some(
+      (plugin) => textAt(plugin, 'name') === 'barman-cloud.cloudnative-pg.io' && dig(plugin, 'isWALArchiver') === true,
+    )
+  return [
+    ...ofKind(cluster, 'Cluster.postgresql.cnpg.io')
+      .filter((one) => !archives(one))
+      .map((one) => about(one, 'has no plugin barman-cloud.cloudnative-pg.io with isWALArchiver', ['spec', 'plugins'])),
+    ...ofKind(cluster, 'ObjectStore').flatMap((one) => {
+      const object = one.object()
+      const retention = textAt(object, 'spec.retentionPolicy') ?? ''
+      return [
+        ...(/^(30|[3-9]\d|\d{3,})d$/.test(retention)
+          ? []
+          : [about(one, `retentionPolicy is ${retention || 'unset'}, less than 30d`, ['spec', 'retentionPolicy'])]),
+        ...(['wal', 'data'] as const)
+          .filter((part) => textAt(object, `spec.configuration.${part}.compression`) !== 'bzip2')
+          .map((part) =>
+            about(one, `${part} is not compressed with bzip2`, ['spec', 'configuration', part, 'compression']),
+          ),
+      ]
+    }),
+    // Six fields, seconds first.
+    ...ofKind(cluster, 'ScheduledBackup')
+      .filter(
+        (one) =>
+          !/^\S+ \S+ \S+ (\*|\*\/1) (\*|\*\/1) (\*|\?)$|^@(daily|hourly|every (\d|1\d|2[0-4])h)$/.test(
+            textAt(one.object(), 'spec.schedule') ?? '',
+          ),
+      )
+      .map((one) =>
+        about(one, `schedule ${textAt(one.object(), 'spec.schedule')} is not every day`, ['spec', 'schedule']),
+      ),
+  ]
+}

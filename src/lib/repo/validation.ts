@@ -1,0 +1,53 @@
+/** What `k8sops validate` found, and how much it looked at. */
+import type { Repository } from '../config/load.ts'
+import type { Cluster, Problem } from '../types.ts'
+import { type RenderCoverage, type Renderers, readView } from './read-view.ts'
+import { checkRules, type RuleFinding, type RuleReport } from './rules/check.ts'
+import { pinsOf } from './rules/pins.ts'
+
+export interface Validation extends RuleReport {
+  /** What keeps the configuration from being read: then it is not a matter of rules. */
+  unreadable: Problem[]
+  confirm: Problem[]
+  clusters: string[]
+  coverage: RenderCoverage[]
+  /** Versions that Renovate has to know. */
+  pins: number
+  rules: number
+}
+
+export interface ValidationScope {
+  clusters: Cluster[]
+  /** Files whose findings are of interest; all without it. */
+  isWanted?: (file: string) => boolean
+}
+
+/** @throws what is wrong with a renderer itself, never for what a file says */
+export async function validateRepository(
+  repository: Repository,
+  renderers: Renderers,
+  { clusters, isWanted = () => true }: ValidationScope,
+): Promise<Validation> {
+  const { view, coverage } = await readView(repository, clusters, renderers)
+  const { rules, ...report } = await checkRules(view)
+  return {
+    findings: report.findings.filter(({ file }) => isWanted(file)),
+    waived: report.waived.filter(({ file }) => isWanted(file)),
+    unreadable: repository.problems,
+    confirm: clusters.flatMap(({ confirm }) => confirm),
+    clusters: clusters.map(({ name }) => name),
+    coverage,
+    pins: pinsOf(view).length,
+    rules,
+  }
+}
+
+/** All of it as problems, for annotations. */
+export const asProblems = ({ unreadable, findings }: Validation): Problem[] => [
+  ...unreadable,
+  ...findings.map(({ file, line, message, rule, fix }: RuleFinding) => ({
+    file,
+    line,
+    message: `${message} [${rule}]\n${fix}`,
+  })),
+]
