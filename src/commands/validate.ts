@@ -71,7 +71,7 @@ async function ruleList(): Promise<Data> {
 
 async function reportOf(validation: Validation): Promise<Data> {
   const { renderValidation } = await import('../lib/ui/validation-text.ts')
-  const { unreadable, findings, waived, confirm, coverage, rules, pins } = validation
+  const { unreadable, findings, waived, confirm, coverage, rules, pins, withoutSchema } = validation
   return {
     kind: 'ValidationReport',
     exitCode: unreadable.length > 0 ? exitCodes.usage : findings.length > 0 ? exitCodes.gate : exitCodes.ok,
@@ -96,6 +96,7 @@ async function reportOf(validation: Validation): Promise<Data> {
       confirm: confirm.length,
       rules,
       pins,
+      withoutSchema,
       coverage: coverage as unknown as Json,
     },
   }

@@ -5,6 +5,7 @@ import type { Kustomize } from './build.ts'
 import { type FlateCluster, type RenderedCluster, renderWithFlate } from './flate-render.ts'
 import { trustedRegistries } from './rules/registries.ts'
 import { type ClusterView, clusterView, type RepositoryView } from './rules/view.ts'
+import { readSchemaTables } from './schema-tables.ts'
 import { readSourceFiles, type SourceFile } from './source-files.ts'
 
 /** What renders, each a program outside. */
@@ -40,8 +41,9 @@ export async function readView(
   const { root } = repository
   const byPath = new Map(files.map((file) => [file.path, file]))
   const tools = (cluster: Cluster) => ({ flate: renderers.flate(cluster), kustomize: renderers.kustomize })
-  const [facts, rendered] = await Promise.all([
+  const [facts, schemas, rendered] = await Promise.all([
     checkRepository(repository),
+    readSchemaTables(root),
     Promise.all(
       clusters.map(async (cluster) => {
         const found = await renderWithFlate(root, cluster.name, tools(cluster), byPath)
@@ -51,7 +53,7 @@ export async function readView(
   ])
   const registries = repository.trustedRegistries ?? trustedRegistries
   return {
-    view: { root, files, clusters: rendered.map(({ view }) => view), facts, registries },
+    view: { root, files, clusters: rendered.map(({ view }) => view), facts, registries, schemas },
     coverage: rendered.map(({ found, view }) => coverageOf(found, view)),
   }
 }

@@ -4,6 +4,7 @@ import type { Cluster, Problem } from '../types.ts'
 import { type RenderCoverage, type Renderers, readView } from './read-view.ts'
 import { checkRules, type RuleFinding, type RuleReport } from './rules/check.ts'
 import { pinsOf } from './rules/pins.ts'
+import { withoutSchema } from './rules/schemas.ts'
 
 export interface Validation extends RuleReport {
   /** What keeps the configuration from being read: then it is not a matter of rules. */
@@ -13,6 +14,8 @@ export interface Validation extends RuleReport {
   coverage: RenderCoverage[]
   /** Versions that Renovate has to know. */
   pins: number
+  /** `Kind group/version` that no schema is known for: not checked. */
+  withoutSchema: string[]
   rules: number
 }
 
@@ -38,6 +41,7 @@ export async function validateRepository(
     clusters: clusters.map(({ name }) => name),
     coverage,
     pins: pinsOf(view).length,
+    withoutSchema: withoutSchema(view),
     rules,
   }
 }

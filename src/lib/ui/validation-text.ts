@@ -21,6 +21,9 @@ export function renderValidation(validation: Validation): string {
       waived.map(({ file, line, rule, reason, findings: count }) => `  ${file}:${line}: ${rule} (${count}): ${reason}`),
     ),
     ...renderCoverage(validation),
+    ...(validation.withoutSchema.length > 0
+      ? [`NOT checked against a schema, none is known: ${validation.withoutSchema.join(', ')}`]
+      : []),
     `${validation.rules} rules, ${unreadable.length + findings.length} findings, ${waived.length} waivers, ${confirm.length} to be confirmed, ${validation.pins} pins`,
   ]
   return `${text.join('\n')}\n`

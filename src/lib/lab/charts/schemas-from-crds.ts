@@ -14,6 +14,7 @@ export interface OpenApiSchema {
   type?: string | string[]
   format?: string
   default?: unknown
+  enum?: unknown[]
   properties?: Record<string, OpenApiSchema>
   required?: string[]
   items?: OpenApiSchema
@@ -48,10 +49,12 @@ export function createTable(source: string) {
   const compact = (schema: OpenApiSchema): string => {
     const type = Array.isArray(schema.type) ? schema.type.find((each) => each !== 'null') : schema.type
     if (schema['x-kubernetes-preserve-unknown-fields']) return 'any'
+    if (type === 'quantity') return type
     if (schema['x-kubernetes-int-or-string'] || schema.format === 'int-or-string') return 'intOrString'
     if (type === 'array') return `[]${compact(schema.items ?? {})}`
     if (schema.properties) return define(fieldsOf(schema))
     if (typeof schema.additionalProperties === 'object') return `{}${compact(schema.additionalProperties)}`
+    if (type === 'string' && schema.enum) return `enum:${schema.enum.join('|')}`
     return type === undefined || type === 'object' ? 'any' : type
   }
   /** A field with a default is never missing when the API server looks. */
@@ -74,16 +77,15 @@ export function createTable(source: string) {
 
 if (import.meta.main) {
   const [group = '', source = '', ...files] = process.argv.slice(2)
-  const { kinds } = JSON.parse(await readFile(join(labDataDir(), 'crds', `${group}.json`), 'utf8')) as {
-    kinds: KindFacts[]
-  }
+  const facts = await readFile(join(labDataDir(), 'crds', `${group}.json`), 'utf8').catch(() => '{"kinds":[]}')
+  const { kinds } = JSON.parse(facts) as { kinds: KindFacts[] }
   const { table, add } = createTable(source)
   for (const file of files) {
     const text = await readFile(file, 'utf8')
     if (file.endsWith('.json')) {
       const [kind, version = ''] = basename(file, '.json').split('_')
-      const facts = kinds.find((each) => each.kind.toLowerCase() === kind)
-      if (facts?.versions.some(({ name }) => name === version)) add(facts.plural, version, JSON.parse(text))
+      const known = kinds.find((each) => each.kind.toLowerCase() === kind)
+      if (known?.versions.some(({ name }) => name === version)) add(known.plural, version, JSON.parse(text))
       continue
     }
     // Charts wrap their CRDs in template expressions.

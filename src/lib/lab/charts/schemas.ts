@@ -5,7 +5,7 @@ import type { Json } from '../../types.ts'
 import { labDataDir } from './record.ts'
 
 /**
- * A type is `string`, `number`, `integer`, `boolean`, `intOrString`, `any`, `[]<type>`, `{}<type>` (a map) or
+ * A type is `string`, `number`, `integer`, `boolean`, `intOrString`, `quantity`, `enum:<a>|<b>` (a string), `any`, `[]<type>`, `{}<type>` (a map) or
  * `#<definition>`; a definition is an object's fields, of which those that end in `!` are required. Limits, patterns and
  * rules (CEL) of the real schema are not in the table.
  */
@@ -47,7 +47,8 @@ function schemaOf(table: SchemaTable, type: string): JsonObject {
   if (type.startsWith('[]')) return { type: 'array', items: schemaOf(table, type.slice(2)) }
   if (type.startsWith('{}')) return { type: 'object', additionalProperties: schemaOf(table, type.slice(2)) }
   if (type.startsWith('#')) return objectSchema(table, type.slice(1))
-  if (type === 'any') return anything
+  if (type === 'any' || type === 'quantity') return anything
+  if (type.startsWith('enum:')) return { type: 'string', enum: type.slice(5).split('|') }
   return type === 'intOrString' ? { 'x-kubernetes-int-or-string': true } : { type }
 }
 

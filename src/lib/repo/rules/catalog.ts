@@ -9,6 +9,7 @@ import { policyRules } from './policies.ts'
 import { referenceRules } from './references.ts'
 import { routeRules } from './routes.ts'
 import type { Rule } from './rule.ts'
+import { schemaRules } from './schemas.ts'
 import { secretRules } from './secrets.ts'
 import { storageRules } from './storage.ts'
 import { structureRules } from './structure.ts'
@@ -20,6 +21,7 @@ export const families: Record<string, readonly Rule[]> = {
   references: referenceRules,
   dependencies: dependencyRules,
   variables: variableRules,
+  schemas: schemaRules,
   pins: pinRules,
   secrets: secretRules,
   policies: policyRules,

@@ -82,7 +82,7 @@ export const routeRules: Rule[] = [
     why: 'A monitor that selects nothing is not an error anywhere: the alert on it never fires',
     fix: 'Correct the selector or the port’s name',
     source: 'issue 5',
-    scope: 'any',
+    scope: 'house',
     check: each(blindMonitors),
   },
 ]

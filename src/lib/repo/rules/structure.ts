@@ -127,7 +127,7 @@ export const structureRules: Rule[] = [
   },
   {
     id: 'file-is-used',
-    demands: 'Every file is used by some cluster',
+    demands: 'Every file is used by some cluster, or is part of an opt-in component',
     why: 'What nothing uses is maintained in vain, or was meant to be used',
     fix: 'List it in a kustomization.yaml, or delete it',
     source: 'design section 8',
@@ -210,6 +210,11 @@ function unusedFiles({ files, clusters }: RepositoryView): Finding[] {
       rendered.flatMap(({ kustomization }) => [...reachedFiles(byPath, kustomization.spec)]),
     ),
   )
+  // A component is there to be included; whether somebody does so yet is no matter, whether its files belong to it is.
+  for (const { path } of files) {
+    if (!/^kubernetes\/apps\/components\/.*\/kustomization\.yaml$/.test(path)) continue
+    for (const file of reachedFiles(byPath, { path: dirname(path) })) reached.add(file)
+  }
   const patches = files
     .filter(({ path }) => /^talos\/.*talconfig\.yaml$/.test(path))
     .flatMap(({ path, text }) =>

@@ -7,6 +7,7 @@ import type { Finding } from '../locate.ts'
 import type { Manifest } from '../manifests.ts'
 import { type Release, releasesOf } from '../releases.ts'
 import type { RenderedKustomization } from '../render.ts'
+import type { SchemaTables } from '../schema-tables.ts'
 import type { SourceFile } from '../source-files.ts'
 
 export interface RenderedObject {
@@ -52,6 +53,8 @@ export interface RepositoryView {
   facts: Problem[]
   /** Registries that images may come from, as prefixes. */
   registries: readonly string[]
+  /** Of the kinds that are known. */
+  schemas: SchemaTables
 }
 
 /** What Helm made of a release, by `namespace/name`. */

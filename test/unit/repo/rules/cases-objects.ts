@@ -76,6 +76,21 @@ const source = (schedule: string, daily = 7) =>
 const cilium = (type: string) => release('cilium', '1.19.3', `encryption:\n  enabled: true\n  type: ${type}\n`)
 
 export const objectCases: Record<string, Case> = {
+  'schema-valid': {
+    breaks: {
+      [file]: join(
+        object('v1', 'Service', 's', 'spec:\n  type: ClusterIp\n  ports:\n    - port: "80"\n      portName: x\n'),
+        object('cilium.io/v2', 'CiliumLoadBalancerIPPool', 'p', 'spec:\n  blocks: {cidr: 10.0.0.0/8}\n'),
+      ),
+    },
+    says: [
+      `${file}:7: Service ns/s: type: "ClusterIp" is no ClusterIP, ExternalName, LoadBalancer, NodePort`,
+      `${file}:9: Service ns/s: port: "80" is no integer`,
+      `${file}:10: Service ns/s: portName is no field of it`,
+      `${file}:18: CiliumLoadBalancerIPPool ns/p: blocks is no list`,
+    ],
+    sound: { [file]: object('v1', 'Service', 's', 'spec:\n  type: ClusterIP\n  ports:\n    - port: 80\n') },
+  },
   'chart-source-exists': one(
     object(helm, 'HelmRelease', 'x', 'spec:\n  chartRef:\n    kind: OCIRepository\n    name: nope\n'),
     2,

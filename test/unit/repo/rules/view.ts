@@ -5,6 +5,7 @@ import { manifest, splitDocuments } from '../../../../src/lib/repo/manifests.ts'
 import type { RenderedKustomization } from '../../../../src/lib/repo/render.ts'
 import { trustedRegistries } from '../../../../src/lib/repo/rules/registries.ts'
 import { clusterView, type RepositoryView } from '../../../../src/lib/repo/rules/view.ts'
+import { readSchemaTables } from '../../../../src/lib/repo/schema-tables.ts'
 import { type SourceFile, sourceFile } from '../../../../src/lib/repo/source-files.ts'
 import { projectRoot } from '../../../repo/tool.ts'
 
@@ -29,7 +30,14 @@ export async function viewOf(texts: Texts, clusters: Clusters = { infra: {} }): 
     )
     return clusterView(projectRoot, { name, settings }, render(own, name))
   })
-  return { root: projectRoot, files, clusters: await Promise.all(views), facts: [], registries: trustedRegistries }
+  return {
+    root: projectRoot,
+    files,
+    clusters: await Promise.all(views),
+    facts: [],
+    registries: trustedRegistries,
+    schemas: await readSchemaTables(projectRoot),
+  }
 }
 
 function render(files: SourceFile[], cluster: string): RenderedKustomization[] {

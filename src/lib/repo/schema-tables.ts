@@ -1,0 +1,127 @@
+/**
+ * Schemas of Kubernetes and of custom resources as tables of field names and types (`lab/crds/schemas`), made from what the API
+ * server and the projects publish. Enough to be strict about fields, types and enumerations, offline and without a process.
+ */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SchemaTable } from '../lab/charts/schemas.ts'
+import { isFields } from './fields.ts'
+
+/** `kubernetes` for the API server's own groups, else the group. */
+export type SchemaTables = ReadonlyMap<string, SchemaTable>
+
+/** The tables that k8sops has, and those of the repository. */
+export async function readSchemaTables(root: string): Promise<SchemaTables> {
+  const own = join(import.meta.dirname, '../../..')
+  const tables = new Map<string, SchemaTable>()
+  for (const base of new Set([own, root])) {
+    const directory = join(base, 'lab/crds/schemas')
+    const names = await readdir(directory).catch(() => [])
+    const read = async (name: string) =>
+      tables.set(name.replace(/\.json$/, ''), JSON.parse(await readFile(join(directory, name), 'utf8')) as SchemaTable)
+    await Promise.all(names.filter((name) => name.endsWith('.json')).map(read))
+  }
+  return tables
+}
+
+/** As the API servers of these projects name their resources. */
+export function pluralOf(kind: string): string {
+  const word = kind.toLowerCase()
+  if (word === 'endpoints') return word
+  if (/[^aeiou]y$/.test(word)) return `${word.slice(0, -1)}ies`
+  return /(s|x|ch|sh)$/.test(word) ? `${word}es` : `${word}s`
+}
+
+export interface SchemaProblem {
+  path: (string | number)[]
+  message: string
+}
+
+interface Identified {
+  group: string
+  apiVersion: string
+  kind: string
+}
+
+/** The table and the name of its definition, or undefined when there is no schema for the kind. */
+export function schemaFor(tables: SchemaTables, { group, apiVersion, kind }: Identified) {
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1)
+  const own = tables.get(group)
+  const custom = own?.roots[`${pluralOf(kind)}/${version}`]
+  if (own && custom !== undefined) return { table: own, root: custom }
+  const kubernetes = tables.get('kubernetes')
+  const builtIn = kubernetes?.roots[`${group}/${pluralOf(kind)}/${version}`]
+  return kubernetes && builtIn !== undefined ? { table: kubernetes, root: builtIn } : undefined
+}
+
+const metadataFields: Record<string, string> = {
+  name: 'string',
+  generateName: 'string',
+  namespace: 'string',
+  labels: '{}string',
+  annotations: '{}string',
+  finalizers: '[]string',
+  ownerReferences: 'any',
+  creationTimestamp: 'any',
+}
+
+const quantity = /^[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
+
+/** Everything that the schema does not allow. A null is a field that is not there, as for the API server. */
+export function checkSchema(table: SchemaTable, root: string, object: unknown): SchemaProblem[] {
+  const problems: SchemaProblem[] = []
+  const complain = (path: SchemaProblem['path'], message: string) => problems.push({ path, message })
+
+  const fields = (known: Record<string, string>, value: Record<string, unknown>, path: SchemaProblem['path']): void => {
+    for (const [key, below] of Object.entries(value)) {
+      const type = known[key] ?? known[`${key}!`]
+      if (type === undefined) complain([...path, key], `${key} is no field of it${suggestion(key, known)}`)
+      else check(type, below, [...path, key])
+    }
+    for (const key of Object.keys(known)) {
+      const name = key.slice(0, -1)
+      if (key.endsWith('!') && (value[name] ?? null) === null) complain(path, `${name} is missing`)
+    }
+  }
+  const check = (type: string, value: unknown, path: SchemaProblem['path']): void => {
+    if (value === null || value === undefined || type === 'any') return
+    if (type.startsWith('[]')) {
+      if (!Array.isArray(value)) return void complain(path, `${what(path)} is no list`)
+      for (const [index, item] of value.entries()) check(type.slice(2), item, [...path, index])
+    } else if (type.startsWith('{}') || type.startsWith('#')) {
+      if (!isFields(value)) return void complain(path, `${what(path)} is no map`)
+      if (type.startsWith('#')) fields(table.definitions[type.slice(1)] ?? {}, value, path)
+      else for (const [key, item] of Object.entries(value)) check(type.slice(2), item, [...path, key])
+    } else if (!fits(type, value)) complain(path, `${what(path)}: ${JSON.stringify(value)} is no ${described(type)}`)
+  }
+
+  if (!isFields(object)) return [{ path: [], message: 'is no map' }]
+  const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = object
+  check('{}any', metadata, ['metadata'])
+  if (isFields(metadata)) fields(metadataFields, metadata, ['metadata'])
+  fields(table.definitions[root] ?? {}, rest, [])
+  return problems
+}
+
+function fits(type: string, value: unknown): boolean {
+  if (type.startsWith('enum:')) return type.slice(5).split('|').includes(String(value)) && typeof value === 'string'
+  switch (type) {
+    case 'intOrString':
+      return typeof value === 'string' || Number.isInteger(value)
+    case 'quantity':
+      return typeof value === 'number' || (typeof value === 'string' && quantity.test(value))
+    case 'integer':
+      return Number.isInteger(value)
+    default:
+      return typeof value === type
+  }
+}
+
+const described = (type: string) => (type.startsWith('enum:') ? type.slice(5).replaceAll('|', ', ') : type)
+const what = (path: SchemaProblem['path']) => String(path.findLast((key) => typeof key === 'string') ?? 'the object')
+
+/** A key that differs in letter case only is the usual slip. */
+function suggestion(key: string, known: Record<string, string>): string {
+  const same = Object.keys(known).find((name) => name.replace(/!$/, '').toLowerCase() === key.toLowerCase())
+  return same ? `; did you mean ${same.replace(/!$/, '')}?` : ''
+}
