@@ -36,6 +36,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./completion.ts')).completion,
   },
   {
+    path: 'diff',
+    summary: 'Show what a commit changes on every cluster',
+    load: async () => (await import('./diff.ts')).diff,
+  },
+  {
     path: 'doctor',
     summary: 'Check tools, versions, secrets and access',
     load: async () => (await import('./doctor.ts')).doctor,
@@ -49,6 +54,11 @@ export const commands: CommandEntry[] = [
     path: 'gate list',
     summary: 'List the gates: what each asserts, and where it is asked',
     load: async () => (await import('./gate/list.ts')).gateList,
+  },
+  {
+    path: 'graph',
+    summary: 'Draw what waits for what on a cluster',
+    load: async () => (await import('./graph.ts')).graph,
   },
   { path: 'help', summary: 'Explain a topic, or a command', load: async () => (await import('./help.ts')).help },
   {

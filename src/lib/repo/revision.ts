@@ -1,0 +1,57 @@
+/** A commit's files in a directory of their own: both sides of a comparison are read and rendered the same way. */
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { UsageError } from '../errors.ts'
+
+const run = promisify(execFile)
+
+/** Runs git in the repository and gives its standard output. Rejects when git fails. */
+export const git = async (root: string, args: string[]): Promise<string> =>
+  (await run('git', args, { cwd: root, maxBuffer: 256 * 1024 * 1024 })).stdout
+
+/** The commit of a ref. @throws UsageError when there is none */
+export async function commitOf(root: string, ref: string): Promise<string> {
+  try {
+    return (await git(root, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`])).trim()
+  } catch {
+    throw new UsageError(`${ref} is no commit of this repository`, { next: 'git fetch, or name another' })
+  }
+}
+
+/** Where this branch left the main line: the remote's when it is known here. @throws UsageError when there is no main line */
+export async function branchPoint(root: string): Promise<string> {
+  for (const main of ['origin/HEAD', 'origin/main', 'main', 'master']) {
+    const found = await git(root, ['merge-base', 'HEAD', main]).catch(() => undefined)
+    if (found) return found.trim()
+  }
+  throw new UsageError('git knows no main line to compare with', { next: 'name a commit: k8sops diff HEAD~1' })
+}
+
+/**
+ * Puts the files of a commit into a directory of their own. The repository may be a directory of a larger one.
+ * @returns the directory, and what removes it
+ */
+export async function checkOut(root: string, commit: string): Promise<{ root: string; remove: () => void }> {
+  const directory = mkdtempSync(join(tmpdir(), 'k8sops-commit-'))
+  const archive = join(directory, 'files.tar')
+  const target = join(directory, 'files')
+  mkdirSync(target)
+  const prefix = (await git(root, ['rev-parse', '--show-prefix'])).trim()
+  await git(root, ['archive', '--format=tar', `--output=${archive}`, prefix ? `${commit}:${prefix}` : commit])
+  await run('tar', ['-xf', archive, '-C', target])
+  // flate takes the directory with .git for the root that paths are relative to.
+  mkdirSync(join(target, '.git'))
+  return { root: target, remove: () => rmSync(directory, { recursive: true, force: true }) }
+}
+
+/** Paths that differ between a commit and the working tree, new files included, relative to the root. */
+export async function changedFiles(root: string, commit: string): Promise<string[]> {
+  const [changed, untracked] = await Promise.all([
+    git(root, ['diff', '--name-only', '--relative', '-z', commit]),
+    git(root, ['ls-files', '--others', '--exclude-standard', '-z']),
+  ])
+  return [...new Set([...changed.split('\0'), ...untracked.split('\0')].filter(Boolean))].sort()
+}
