@@ -1,0 +1,102 @@
+/**
+ * What GitHub would run: actionlint accepts every workflow, actions are pinned and permissions small, and every `run:` line works,
+ * executed as a runner would in a fixture repository: this one's files with npm scripts and packages that cost nothing.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { projectRoot, toolPath } from './tool.ts'
+
+interface Job {
+  permissions?: Record<string, string>
+  'timeout-minutes'?: number
+  steps: { run?: string; uses?: string }[]
+}
+interface Workflow {
+  permissions?: Record<string, string>
+  jobs: Record<string, Job>
+}
+
+const directory = join(projectRoot, '.github/workflows')
+const files = globSync('*.yaml', { cwd: directory }).sort()
+const workflows = files.map((file) => [file, parse(readFileSync(join(directory, file), 'utf8')) as Workflow] as const)
+const lines = workflows.flatMap(([file, { jobs }]) =>
+  Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => (run === undefined ? [] : [{ file, run }]))),
+)
+
+test('actionlint has nothing to say', () => {
+  expect(files.length).toBeGreaterThan(2)
+  const { status, stdout, stderr } = spawnSync(toolPath('actionlint'), files, { cwd: directory, encoding: 'utf8' })
+  expect(status, stdout + stderr).toBe(0)
+})
+
+describe.each(workflows)('%s', (_, { permissions, jobs }) => {
+  test('pins its actions, asks for no right to write, and ends', () => {
+    for (const { permissions: own = permissions, steps, ...job } of Object.values(jobs)) {
+      expect(Object.values(own ?? { everything: 'write' })).not.toContain('write')
+      expect(job['timeout-minutes']).toBeLessThanOrEqual(60)
+      for (const { uses = `@${'0'.repeat(40)}` } of steps) expect(uses).toMatch(/@[0-9a-f]{40}$/)
+    }
+  })
+})
+
+describe('every line that a runner executes', () => {
+  let fixture: string
+  beforeAll(() => {
+    fixture = mkdtempSync(join(tmpdir(), 'k8sops-workflows-'))
+    const list = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+      cwd: projectRoot,
+      encoding: 'utf8',
+    })
+    const wanted =
+      /^(kubernetes|talos|bootstrap|docs|lab|tools|\.github)\/|^(k8sops\.yaml|\.sops\.yaml|renovate\.json5|mise\.toml)$/
+    for (const file of list
+      .trim()
+      .split('\n')
+      .filter((path) => wanted.test(path))) {
+      mkdirSync(dirname(join(fixture, file)), { recursive: true })
+      cpSync(join(projectRoot, file), join(fixture, file))
+    }
+    const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'))
+    const names = Object.keys(scripts).map((name) => [name, 'node --version'])
+    const manifest = { name: 'fixture', version: '0.0.0', private: true, scripts: Object.fromEntries(names) }
+    writeFileSync(join(fixture, 'package.json'), JSON.stringify(manifest))
+    const lock = { name: 'fixture', version: '0.0.0', lockfileVersion: 3, packages: { '': manifest } }
+    writeFileSync(join(fixture, 'package-lock.json'), JSON.stringify(lock))
+    mkdirSync(join(fixture, 'bin'))
+    writeFileSync(join(fixture, 'bin/k8sops.js'), `import ${JSON.stringify(join(projectRoot, 'bin/k8sops.js'))}\n`)
+    execFileSync('git', ['init', '--quiet', '--initial-branch=main'], { cwd: fixture })
+  })
+  afterAll(() => rmSync(fixture, { recursive: true, force: true }))
+
+  // npx would fetch what test/repo/renovate.test.ts has in the cache already, and runs there.
+  test.each(lines.filter(({ run }) => !run.startsWith('npx ')))(
+    '$file: $run',
+    ({ run }) => {
+      const { status, stdout, stderr } = execute(run, fixture)
+      expect(status, stdout + stderr).toBe(0)
+    },
+    120_000,
+  )
+
+  test('validate fails on a broken manifest, and names its file', () => {
+    const file = 'kubernetes/infrastructure/controllers/kube-system/coredns/ks.yaml'
+    const text = readFileSync(join(fixture, file), 'utf8')
+    writeFileSync(join(fixture, file), text.replace('/coredns/app', '/coredns/nowhere'))
+    const { status, stdout, stderr } = execute('node bin/k8sops.js validate', fixture)
+    writeFileSync(join(fixture, file), text)
+    expect(status).not.toBe(0)
+    expect(stdout + stderr).toContain(file)
+  }, 120_000)
+})
+
+/** As GitHub's `shell: bash`, with the pinned tools where mise would have put them. */
+function execute(run: string, cwd: string) {
+  const tools = ['actionlint', 'kustomize', 'helm', 'talhelper', 'flate'].map((tool) => dirname(toolPath(tool)))
+  const path = [dirname(process.execPath), ...tools, process.env.PATH].join(':')
+  const env = { ...process.env, PATH: path, CI: 'true', GITHUB_ACTIONS: 'true' }
+  return spawnSync('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run], { cwd, encoding: 'utf8', env })
+}
