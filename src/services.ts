@@ -21,6 +21,8 @@ export function createServices(binDir: string): Services {
     talos: async ({ target }, exec) => (await import('./lib/tools/talos-port.ts')).createTalosPort(target, exec),
     gates: async (opened, ports) => (await import('./gates.ts')).createGates(opened, ports),
     lease: async ({ target }) => (await import('./lib/kube/lease.ts')).createLeasePort(target),
+    silences: async ({ target: { alertmanager } }) =>
+      alertmanager ? (await import('./lib/tools/alertmanager.ts')).createSilencePort(alertmanager) : undefined,
     exec: (opened, options) => openExec(opened, options, binDir),
     processes: async () => (await import('./lib/exec/process-info.ts')).processes,
     redactor: async () => {

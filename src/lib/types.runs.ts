@@ -16,6 +16,8 @@ export type RunEvent =
   | { type: 'step-done'; at: string; step: string; seconds: number }
   | { type: 'step-failed'; at: string; step: string; seconds: number; message: string }
   | { type: 'run-interrupted'; at: string; step: string; finishing: boolean }
+  /** What went wrong beside the steps, and stops nothing. */
+  | { type: 'run-note'; at: string; text: string }
   | { type: 'run-finished'; at: string; result: RunResult }
 
 export interface StepResult {

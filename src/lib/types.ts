@@ -99,6 +99,12 @@ export interface Basis {
   observed: { [name: string]: Json }
 }
 
+/** Alerts that nobody is woken by. */
+export interface Silence {
+  /** All of them must fit an alert: `cluster="apps"`, `severity=~"warning|info"`. */
+  matchers: string[]
+}
+
 export interface Plan {
   apiVersion: 'k8sops.dev/v1'
   kind: 'Plan'
@@ -113,6 +119,8 @@ export interface Plan {
   targetSec?: number
   /** The API server goes away with what is done, and with it the Lease: it keeps others out at the beginning, the lock file to the end. */
   endsApi?: true
+  /** From its first change on, while it lives; where the target has an Alertmanager. */
+  silence?: Silence
   steps: Step[]
 }
 
@@ -185,6 +193,8 @@ export interface Cluster {
   /** Git ref that the cluster follows: `main` or `release`. */
   follows: string
   gates: ClusterGates
+  /** Where its alerts go, and which of them are silenced while it is worked on. */
+  alertmanager?: Silence & { url: string }
   /** `# CONFIRM:` marks that are left in the cluster's files. */
   confirm: Problem[]
 }
@@ -214,6 +224,8 @@ export interface Target {
   stateDir: string
   /** Absolute path of the directory for this cluster's etcd snapshots: outside the repository, for this machine's operator only. */
   snapshotDir: string
+  /** URL of the Alertmanager whose alerts may be silenced. */
+  alertmanager?: string
   /** 1 for real clusters; the lab shortens stable-for windows by this factor. */
   timeScale: number
 }

@@ -65,6 +65,7 @@ export function worldServices(world: World, more: Partial<Services> = {}): Servi
     talos: async () => untouchable as unknown as TalosPort,
     gates: async () => fileGates(world.root),
     lease: async () => noLease,
+    silences: async () => undefined,
     exec: async (_, { runId = '' }) => around.execFor(runId),
     processes: async () => processes,
     redactor: async () => createRedactor(),

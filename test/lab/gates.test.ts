@@ -47,7 +47,7 @@ const healthy = [
   'machine-configs-applied',
 ]
 
-it('finds everything well in a healthy cluster, asked of the real kubectl, talosctl and etcd', async () => {
+it('finds everything well in a healthy cluster, asked of the real API server, the machines and etcd', async () => {
   const ended = await gate(...healthy).ended
   expect(report(ended.stdout).filter(({ verdict }) => verdict !== 'pass')).toEqual([])
   expect(ended.code).toBe(0)

@@ -82,6 +82,7 @@ function pinned(): Record<string, string[]> {
     const text = readFileSync(join(projectRoot, path), 'utf8')
     const add = (pattern: RegExp) =>
       found.push(...[...text.matchAll(pattern)].map(([, value = '']) => [path, value] as [string, string]))
+    if (path === 'src/lib/gates/talos-releases.ts') add(/^ {2}'(v[\d.]+)',$/gm)
     if (/^kubernetes\/.*\.yaml$/.test(path) && !path.endsWith('.sops.yaml')) {
       if (path.endsWith('/ocirepository.yaml')) found.push([path, parse(text).spec.ref.tag])
       add(/^\s+chart:\n\s+spec:\n(?:\s+#.*\n|\s+\w+: \S+\n)*?\s+version: (\S+)$/gm)

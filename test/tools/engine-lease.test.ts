@@ -1,4 +1,6 @@
 /** The Lease lock against a real API server: optimistic concurrency is its promise, not ours. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +11,8 @@ import { createLeaseLock } from '../../src/lib/engine/lease-lock.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { createLeasePort } from '../../src/lib/kube/lease.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
+import { full } from '../helpers/kill.ts'
+import type { LockOrder, LockReport } from '../helpers/lock-operator.ts'
 import { startTestCluster, type TestCluster } from '../helpers/test-cluster.ts'
 
 const names = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'kubectl']
@@ -69,22 +73,6 @@ test('a free lease is made, says who holds it, and is given back', async () => {
   expect((await leases())[0]!.spec.holderIdentity ?? '').toBe('')
 })
 
-test('fifty races of four: exactly one holder each time', async () => {
-  const port = createLeasePort(target)
-  for (let race = 0; race < 50; race += 1) {
-    // Acquisition as far as the API server decides it: the one that is not refused by a conflict.
-    const free = await port.get('k8sops-cluster')
-    if (!free.ok) throw new Error(free.detail)
-    const tries = await Promise.all(
-      [1, 2, 3, 4].map((pid) => port.replace({ ...free.value, holder: `racer-${pid}-${race}` })),
-    )
-    expect(tries.filter(({ ok }) => ok)).toHaveLength(1)
-    expect(tries.flatMap((one) => (one.ok ? [] : [one.detail]))).toEqual(['conflict', 'conflict', 'conflict'])
-  }
-  const last = await port.get('k8sops-cluster')
-  if (last.ok) await port.replace({ ...last.value, holder: '' })
-}, 60_000)
-
 test('a living holder is told from a dead one by its renewals', async () => {
   const first = lockOf(1)
   await first.acquire()
@@ -125,3 +113,58 @@ test('no kubeconfig, or nobody at that address: no lock to be had, which is no e
     why: 'unreachable',
   })
 })
+
+/** Scopes on which trials go on at the same time: a refusal takes as long as it takes to see that the holder lives. */
+const atOnce = 25
+const trials = full ? 1_000 : 50
+
+test(
+  `two operators on two machines at once, ${trials} times: exactly one runs, the other is refused with exit code 5`,
+  async () => {
+    const operators = ['anna', 'ben'].map((name) => operator(name))
+    const trial = async (number: number, scope: string) => {
+      const taken = await Promise.all(operators.map((one) => one.tell({ do: 'take', trial: number, scope })))
+      const winner = taken.findIndex(({ state }) => state === 'held')
+      expect(taken.map(({ state }) => state).sort(), scope).toEqual(['held', 'refused'])
+      expect(taken.map(({ exitCode, notAlone }) => exitCode ?? notAlone).toSorted()).toEqual([5, false])
+      await operators[winner]?.tell({ do: 'release', trial: number, scope })
+      return winner
+    }
+    try {
+      const winners = await Promise.all(
+        Array.from({ length: atOnce }, async (_, lane) => {
+          const won: number[] = []
+          for (let number = lane; number < trials; number += atOnce) won.push(await trial(number, `app/race-${lane}`))
+          return won
+        }),
+      )
+      expect(winners.flat()).toHaveLength(trials)
+      // Else it would be no race.
+      expect(new Set(winners.flat())).toEqual(new Set([0, 1]))
+    } finally {
+      for (const { end } of operators) end()
+    }
+  },
+  full ? 900_000 : 120_000,
+)
+
+function operator(name: string): { tell: (order: LockOrder) => Promise<LockReport>; end: () => void } {
+  const program = join(import.meta.dirname, '../helpers/lock-operator.ts')
+  const child = fork(program, [name, dir, target.kubeconfig, target.context])
+  const gone = once(child, 'exit').then((): never => {
+    throw new Error(`${name} is gone`)
+  })
+  // Asked for no more, it may go.
+  gone.catch(() => {})
+  const waiting = new Map<number, (report: LockReport) => void>()
+  child.on('message', (report: LockReport) => waiting.get(report.trial)?.(report))
+  return {
+    tell(order) {
+      const { promise, resolve } = Promise.withResolvers<LockReport>()
+      waiting.set(order.trial, resolve)
+      child.send(order)
+      return Promise.race([promise, gone])
+    },
+    end: () => child.disconnect(),
+  }
+}

@@ -49,6 +49,9 @@ export async function observeNodes(context: CommandContext): Promise<UpgradeInpu
     })),
     ...(leader === undefined ? {} : { leader }),
     operation: operationToken('talos.upgrade', new Date()),
+    ...(cluster.alertmanager && options.silence !== false
+      ? { silence: { matchers: cluster.alertmanager.matchers } }
+      : {}),
     snapshotFile: snapshotFile(target.snapshotDir, cluster.name, new Date()),
     params: { ...params, ...(chosen.length > 0 ? { nodes: chosen.map(({ hostname }) => hostname) } : {}) },
   }

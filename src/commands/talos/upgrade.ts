@@ -51,6 +51,10 @@ export const talosUpgrade = defineCommand({
       description: 'how long the cluster may take to be well before and after each node',
       default: '30m',
     },
+    {
+      flags: '--no-silence',
+      description: 'do not silence the alerts that clusters.NAME.alertmanager in k8sops.yaml names',
+    },
     ...refOptions,
     ...soakOptions,
   ],

@@ -110,7 +110,12 @@ async function run(
   const { resumeRun, startRun } = await import('../engine/start.ts')
   const view = await output.openView()
   // Loading is asynchronous, the engine's use of it is not: everything is there before the lock is taken.
-  const [gates, lease, processes] = await Promise.all([cluster.gates(), cluster.lease(), services.processes()])
+  const [gates, lease, processes, silences] = await Promise.all([
+    cluster.gates(),
+    cluster.lease(),
+    services.processes(),
+    services.silences(cluster.opened),
+  ])
   collectGarbage()
   const execs = new Map<string, Awaited<ReturnType<ClusterContext['exec']>>>()
   const around: Surroundings = {
@@ -122,6 +127,7 @@ async function run(
     },
     gates,
     lease,
+    ...(silences ? { silences } : {}),
     processes,
     interrupts,
     emit: view.onEvent,

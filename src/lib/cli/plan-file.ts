@@ -64,6 +64,7 @@ const plan = z.strictObject({
   scope: z.string().min(1),
   targetSec: z.number().positive().optional(),
   endsApi: z.literal(true).optional(),
+  silence: z.strictObject({ matchers: z.array(z.string()).min(1) }).optional(),
   steps: z
     .array(step)
     .refine((steps) => new Set(steps.map(({ id }) => id)).size === steps.length, 'two steps have the same id'),

@@ -1,6 +1,6 @@
 /** What the command line needs of the rest of the program. src/main.ts fills it in, lazily; tests fill in their own. */
 import type { Repository } from '../config/load.ts'
-import type { BasisPort, GateReader, LeasePort } from '../engine/ports.ts'
+import type { BasisPort, GateReader, LeasePort, SilencePort } from '../engine/ports.ts'
 import type { Exec, ProcessPort, Redactor } from '../exec/types.ts'
 import type { Cluster, KubePort, TalosPort, Target } from '../types.ts'
 import type { CommandEntry } from './registry.ts'
@@ -29,6 +29,8 @@ export interface Services {
     ports: { kube: KubePort; talos: TalosPort; exec: Exec; redactor: Redactor },
   ) => Promise<GateReader>
   lease: (opened: OpenedCluster) => Promise<LeasePort>
+  /** Undefined where the target has no Alertmanager. */
+  silences: (opened: OpenedCluster) => Promise<SilencePort | undefined>
   /** @param note told what is being built, when a tool is missing on this machine */
   exec: (opened: OpenedCluster, options: ExecOptions) => Promise<Exec>
   processes: () => Promise<ProcessPort>

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { layout } from '../repo/layout.ts'
-import type { ClusterGates, Problem } from '../types.ts'
+import type { Cluster, ClusterGates, Problem } from '../types.ts'
 import { readYaml, type YamlFile } from './document.ts'
 import {
   parseFile,
@@ -18,6 +18,7 @@ export interface ClusterFiles {
   context: string
   follows: string
   gates: ClusterGates
+  alertmanager: Cluster['alertmanager']
   /** Present when the file is well-formed YAML. */
   talconfigFile: YamlFile | undefined
   settingsFile: YamlFile | undefined
@@ -44,7 +45,7 @@ export async function readRepositoryFiles(root: string): Promise<RepositoryFiles
   const repository = file && parseFile(repositorySchema, file, problems)
   const clusterDirs = await directories(join(root, layout.clusters))
   const clusters: ClusterFiles[] = []
-  for (const [name, { context, follows, gates }] of Object.entries(repository?.clusters ?? {})) {
+  for (const [name, { context, follows, gates, alertmanager }] of Object.entries(repository?.clusters ?? {})) {
     const talconfigFile = await readYaml(root, layout.talconfig(name), problems)
     const settingsFile = await readYaml(root, layout.settings(name), problems)
     clusters.push({
@@ -52,6 +53,7 @@ export async function readRepositoryFiles(root: string): Promise<RepositoryFiles
       context,
       follows,
       gates,
+      alertmanager,
       talconfigFile,
       settingsFile,
       talconfig: talconfigFile && parseFile(talconfigSchema, talconfigFile, problems),

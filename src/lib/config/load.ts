@@ -126,6 +126,7 @@ function toCluster(files: ClusterFiles): Cluster {
     context: files.context,
     follows: files.follows,
     gates: files.gates,
+    ...(files.alertmanager ? { alertmanager: files.alertmanager } : {}),
     confirm: [files.talconfigFile, files.settingsFile].flatMap((file) => (file ? confirmMarks(file) : [])),
   }
 }

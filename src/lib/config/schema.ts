@@ -23,6 +23,12 @@ const gatesSchema = z.strictObject({
   deployments: z.array(namespacedName).default([]),
 })
 
+const alertmanagerSchema = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }).refine((url) => new URL(url).password === '', 'must hold no password'),
+  // One that fits everything would silence the other clusters as well.
+  matchers: z.array(z.string().regex(/^\w+(=~|!~|!=|=)".+"$/, 'must be a matcher like cluster="apps"')).min(1),
+})
+
 const windowSchema = z.strictObject({
   days: z.array(z.string().refine(isWeekday, 'must be a day like sat')).min(1),
   from: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a local time like "22:00"'),
@@ -46,7 +52,15 @@ export const repositorySchema = z.strictObject({
     })
     .optional(),
   clusters: z
-    .record(clusterName, z.strictObject({ context: z.string().min(1), follows: z.string().min(1), gates: gatesSchema }))
+    .record(
+      clusterName,
+      z.strictObject({
+        context: z.string().min(1),
+        follows: z.string().min(1),
+        gates: gatesSchema,
+        alertmanager: alertmanagerSchema.optional(),
+      }),
+    )
     .refine((clusters) => Object.keys(clusters).length > 0, 'names no cluster'),
   /** Prefixes of image names that may be used (NFR15), in place of the defaults of the rule `trusted-registry`. */
   trustedRegistries: z.array(z.string().min(1)).optional(),

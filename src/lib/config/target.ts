@@ -87,6 +87,7 @@ function realTarget(repository: Repository, cluster: Cluster, env: NodeJS.Proces
     env: {},
     stateDir: join(repository.root, layout.state),
     snapshotDir: join(stateHome(env), 'k8sops', 'snapshots', cluster.name),
+    ...(cluster.alertmanager ? { alertmanager: cluster.alertmanager.url } : {}),
     timeScale: 1,
   }
 }

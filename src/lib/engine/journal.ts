@@ -16,6 +16,7 @@ export type JournalEntry = { at: string } & (
   | { type: 'step-failed'; step: string; message: string }
   | { type: 'step-interrupted'; step: string }
   | { type: 'lock'; lock: 'file' | 'lease'; state: 'held' | 'unavailable' | 'lost' | 'released'; detail?: string }
+  | { type: 'silence'; state: 'held' | 'unavailable' | 'ended'; id?: string; detail?: string }
   | { type: 'basis-moved'; step: string; digest: string }
   | { type: 'survivor'; step: string; pid: number; outcome: 'ended' | 'killed' }
   | { type: 'run-finished'; outcome: RunResult['outcome']; exitCode: number }

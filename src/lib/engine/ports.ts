@@ -1,5 +1,5 @@
 /** What the engine asks of the world. Everything here is an argument of a run, so tests pass their own. */
-import type { Check, Plan, Result, Verdict } from '../types.ts'
+import type { Check, Plan, Result, Silence, Verdict } from '../types.ts'
 
 /**
  * Looks at live state on behalf of a step. Implemented by src/lib/gates/evaluate.ts.
@@ -50,6 +50,14 @@ export interface LeasePort {
   create(lease: Omit<Lease, 'resourceVersion'>): Promise<Result<Lease>>
   /** Optimistic: `why: 'failed'` with detail `conflict` when `resourceVersion` is not the current one. */
   replace(lease: Lease): Promise<Result<Lease>>
+}
+
+/** Silences of alerts: beside the Lease the only thing that a run writes by itself, because it is renewed as a Lease is. */
+export interface SilencePort {
+  /** Makes one, or moves the end of the one with that id (another one, if it has ended); gives its id. */
+  set(silence: Silence & { id?: string; by: string; comment: string; until: Date }): Promise<Result<string>>
+  /** One that is no more has ended. */
+  end(id: string): Promise<Result<undefined>>
 }
 
 /** Ctrl-C, as the engine sees it. */

@@ -7,6 +7,7 @@ import type { Plan, RunEvent, RunResult, Step, StepResult, ToolName } from '../t
 import { type Journal, writeJsonFile } from './journal.ts'
 import type { BasisPort, GatePort, Interrupts, RunLock } from './ports.ts'
 import type { Progress } from './runs.ts'
+import type { HeldSilence } from './silence.ts'
 import { runStep, type StepOutcome } from './step.ts'
 
 export interface RunRequest {
@@ -20,6 +21,8 @@ export interface RunRequest {
   basis: BasisPort
   /** Held already. */
   lock: RunLock
+  /** Of the alerts that the work would raise. */
+  silence?: HeldSilence
   interrupts: Interrupts
   emit: (event: RunEvent) => void
   /** Limit for the whole run; when it is over, `after` steps finish and the run stops. */
@@ -53,6 +56,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
       })
   }
   stop.addEventListener('abort', tellStop)
+  if (changed) request.silence?.begin()
   emit({
     type: 'run-started',
     at: startedAt,
@@ -79,6 +83,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
         begunBefore: request.before?.begun.has(step.id) ?? false,
         onWrite: () => {
           changed = true
+          request.silence?.begin()
         },
       },
       step,

@@ -5,10 +5,11 @@ import type { Exec, ProcessPort } from '../exec/types.ts'
 import type { Plan, RunEvent, RunResult, Target } from '../types.ts'
 import { type NewEntry, newRunId, openJournal, runDirectory, writeJsonFile } from './journal.ts'
 import { takeRunLock } from './lock.ts'
-import type { BasisPort, GatePort, Interrupts, LeasePort } from './ports.ts'
+import type { BasisPort, GatePort, Interrupts, LeasePort, SilencePort } from './ports.ts'
 import { pruneRuns } from './retention.ts'
 import { executeRun } from './run.ts'
 import { progressOf, type StoredRun } from './runs.ts'
+import { holdSilence, silenceOf } from './silence.ts'
 import { settleSurvivors } from './survivors.ts'
 
 export interface Surroundings {
@@ -17,6 +18,8 @@ export interface Surroundings {
   execFor: (runId: string) => Exec
   gates: GatePort
   lease: LeasePort
+  /** Absent where there is no Alertmanager. */
+  silences?: SilencePort
   processes: ProcessPort
   interrupts: Interrupts
   emit: (event: RunEvent) => void
@@ -80,6 +83,27 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
     if (stored) await settleSurvivors(runId, plan, stored.journal, processes, around.interrupts.stop, journal.append)
     const exec = around.execFor(runId)
     const guard = processes.guard()
+    const { silences } = around
+    const before = silenceOf(stored?.journal ?? [])
+    const silence =
+      plan.silence && silences
+        ? holdSilence({
+            port: silences,
+            silence: plan.silence,
+            by: who,
+            comment: `k8sops ${plan.operation.replaceAll('.', ' ')} of ${plan.cluster}: ${runId}`,
+            ...(before === undefined ? {} : { before }),
+            onChange: (entry) => {
+              journal.append(entry)
+              if (entry.type === 'silence' && entry.state === 'unavailable')
+                around.emit({
+                  type: 'run-note',
+                  at: new Date().toISOString(),
+                  text: `alerts are not silenced: ${entry.detail}`,
+                })
+            },
+          })
+        : undefined
     try {
       return await executeRun({
         plan,
@@ -90,6 +114,7 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
         gates: around.gates,
         basis: around.basis,
         lock,
+        ...(silence ? { silence } : {}),
         interrupts: around.interrupts,
         emit: around.emit,
         ...(around.timeoutSec === undefined ? {} : { timeoutSec: around.timeoutSec }),
@@ -97,6 +122,7 @@ async function run(plan: Plan, runId: string, around: Surroundings, stored?: Sto
         resumeCommand: around.resumeCommand(runId),
       })
     } finally {
+      await silence?.end()
       guard.release()
       record = () => {}
       journal.close()

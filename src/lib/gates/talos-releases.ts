@@ -1,10 +1,16 @@
 /** Which steps between Talos versions are supported: any patch of the same minor, or one minor up from its latest patch. */
 
 /**
- * The latest patch of each minor version that we know of: 1.12 by docs/adr/0010, 1.13 by what talhelper 3.1.16 embeds. A machine
- * with a newer one is no harm: that counts as the latest, too.
+ * The latest patch of each minor version. Renovate keeps each within its minor (renovate.json5); a new minor is added by hand. Where
+ * there is a newer one than stands here nothing breaks: a machine that runs it counts as up to date, and the step from the one
+ * that stands here is allowed as before.
  */
-const latestPatch: Record<string, number> = { '1.12': 11, '1.13': 8 }
+const latestPatches = [
+  // renovate: datasource=github-releases depName=siderolabs/talos
+  'v1.12.11',
+  // renovate: datasource=github-releases depName=siderolabs/talos
+  'v1.13.8',
+]
 
 interface Version {
   major: number
@@ -29,10 +35,12 @@ export function stepFault(from: string, to: string, downgrade: boolean): string 
   if (Math.abs(minors) > 1)
     return `${step} skips ${Math.abs(minors) - 1} minor version${Math.abs(minors) > 2 ? 's' : ''}`
   if (minors < 1) return undefined
-  const latest = latestPatch[`${old.major}.${old.minor}`]
-  if (latest === undefined) return `${step}: the latest patch of ${old.major}.${old.minor} is not known to k8sops`
-  if (old.patch >= latest) return undefined
-  return `${step} starts from an old patch: first to v${old.major}.${old.minor}.${latest}`
+  const line = `v${old.major}.${old.minor}.`
+  const latest = latestPatches.find((release) => release.startsWith(line))
+  if (latest === undefined)
+    return `${step}: the latest patch of ${line}x is not known to k8sops; add it in src/lib/gates/talos-releases.ts`
+  if (old.patch >= Number(latest.slice(line.length))) return undefined
+  return `${step} starts from an old patch: first to ${latest}`
 }
 
 /** Releases only: what a pre-release may be upgraded to, nobody says. */

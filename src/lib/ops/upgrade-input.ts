@@ -2,7 +2,7 @@
 import type { NodeTarget } from '../gates/lifecycle-sets.ts'
 import type { MaintenanceWindow } from '../gates/maintenance-window.ts'
 import type { RebootMode } from '../tools/talosctl.args.ts'
-import type { Cluster, ClusterNode, Target } from '../types.ts'
+import type { Cluster, ClusterNode, Silence, Target } from '../types.ts'
 
 export type UpgradeOrder = 'workers-first' | 'control-planes-first'
 
@@ -57,6 +57,8 @@ export interface UpgradeInput {
   snapshotFile: string
   /** Of k8sops.yaml; left out with `--now`. */
   window?: MaintenanceWindow
+  /** Alerts that are not to wake anybody meanwhile. */
+  silence?: Silence
   params: UpgradeParams
 }
 

@@ -29,6 +29,7 @@ export function planUpgrade(input: UpgradeInput, basis: Basis): Plan {
     ),
     basis,
     scope: 'cluster',
+    ...(input.silence ? { silence: input.silence } : {}),
     steps: [
       preflight(input),
       ...(due.length > 0 ? [snapshot(input)] : []),

@@ -58,6 +58,9 @@ export function createGithubView(write: (line: string) => void, env: NodeJS.Proc
       case 'run-interrupted':
         write(`interrupted at ${event.step}${event.finishing ? ', which finishes first' : ''}`)
         break
+      case 'run-note':
+        write(annotation('warning', 'k8sops', event.text))
+        break
       case 'run-finished':
         conclude(event.result)
         break

@@ -44,6 +44,8 @@ function describeEvent(event: RunEvent, colours: Colours, lastWait: Map<string, 
           ? `interrupted: ${event.step} finishes first; once more to end everything now`
           : `interrupted: ending ${event.step}`,
       )
+    case 'run-note':
+      return colours.yellow(event.text)
     case 'run-finished':
       return `run ${event.result.runId}: ${event.result.outcome} after ${describeSeconds(event.result.seconds)}`
   }

@@ -40,6 +40,7 @@ function renderHeader(plan: Plan, around: PlanSurroundings, colours: Colours): s
   return [
     ...renderSurroundings(around),
     ...(params.length > 0 ? [field('with', params.join('  '))] : []),
+    ...(plan.silence ? [field('silences', `alerts with ${plan.silence.matchers.join(', ')}, while it runs`)] : []),
     field('basis', `commit ${basis.commit.slice(0, 12)}  digest ${basis.digest.slice(0, 19)}`),
     ...Object.entries(basis.observed).map(([name, value], index) =>
       field(index === 0 ? 'observed' : '', `${name}: ${brief(value)}`),

@@ -45,6 +45,7 @@ const ending = 'interrupted: ending this step'
 const reservedRows = 10
 
 export function createTtyView(stream: TerminalStream, colours: Colours): View {
+  const notes = new Set<string>()
   const lines = new Map<string, Line>()
   let drawing: Promise<unknown> = Promise.resolve()
 
@@ -106,6 +107,9 @@ export function createTtyView(stream: TerminalStream, colours: Colours): View {
       case 'run-interrupted':
         below(event.step, event.finishing ? finishing : ending)
         break
+      case 'run-note':
+        notes.add(event.text)
+        break
     }
   }
 
@@ -113,7 +117,8 @@ export function createTtyView(stream: TerminalStream, colours: Colours): View {
     onEvent,
     close: () => {
       for (const line of lines.values()) line.settle({ state: 'not-started', text: 'not started' })
-      return drawing.then(() => {})
+      // The drawing owns the lines above until it is over.
+      return drawing.then(() => void stream.write([...notes].map((text) => `${text}\n`).join('')))
     },
   }
 }
