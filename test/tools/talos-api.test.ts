@@ -46,7 +46,9 @@ describe('says what talosctl says', () => {
     const path = '/proc/sys/kernel/random/boot_id'
     expect(await talos.read(at('w1'), path)).toEqual({ ok: true, value: `${await talosctl('w1', 'read', path)}\n` })
     const config = await fleet.talos.machineConfig(at('w1'))
-    expect(config.ok && config.value).toContain('type: worker')
+    const told = JSON.parse(await talosctl('w1', 'get', 'machineconfig', 'v1alpha1', '-o', 'json')) as { spec: string }
+    expect(config).toEqual({ ok: true, value: told.spec })
+    expect(told.spec).toContain('\n  type: worker\n')
     const status = await talos.etcdStatus(at('cp1'))
     const members = await talos.etcdMembers(at('cp1'))
     if (!status.ok || !members.ok) throw new Error('etcd was not read')

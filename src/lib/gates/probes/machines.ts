@@ -59,7 +59,9 @@ export function machineProbes(ports: GatePorts, talos: TalosPort): Record<Machin
       detail: lines.join('; '),
       waitingFor: lines,
       ...(next ? { next } : {}),
-      ...(foreign ? { final: true as const, cause: 'configuration' as const } : { cause: 'unreachable' as const }),
+      ...(foreign ? { final: true as const, cause: 'configuration' as const } : {}),
+      // One that is there, and only is not what it should be, has been reached.
+      ...(wrong.every((one) => one.state === 'down') ? { cause: 'unreachable' as const } : {}),
     }
   }
 

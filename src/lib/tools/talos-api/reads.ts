@@ -50,7 +50,11 @@ export async function readMachineConfig(
 ): Promise<Result<string>> {
   const wanted = { type: 'MachineConfigs.config.talos.dev', namespace: 'config', id: 'v1alpha1' }
   const found = await client.call<ResourceMessage>(node, '/cosi.resource.State/Get', wanted, signal)
-  return found.ok ? { ok: true, value: found.value[0]?.resource.spec.yamlSpec ?? '' } : found
+  if (!found.ok) return found
+  // The documents are one text inside the resource's YAML.
+  const text: unknown = parse(found.value[0]?.resource.spec.yamlSpec ?? '')
+  if (typeof text === 'string') return { ok: true, value: text }
+  return { ok: false, why: 'bad-output', detail: `${node}: its config is no text` }
 }
 
 export async function readFile(client: TalosClient, node: string, path: string, signal?: AbortSignal) {
