@@ -1,5 +1,5 @@
 /**
- * What a node goes through beside an upgrade, with the whole CLI in the lab: held, restarted, configured, removed and added.
+ * What a node goes through beside an upgrade, with the whole CLI in the lab: held, drained, restarted and configured.
  * The restore of etcd is part of the full proof only (K8SOPS_TEST_FULL=1): it takes every control plane down.
  */
 import { execFileSync } from 'node:child_process'
@@ -33,6 +33,9 @@ interface Row {
   etcd: string | null
   effect: string
   changes: { path: string }[]
+}
+interface Pod {
+  metadata: { ownerReferences?: { kind: string }[] }
 }
 const rows = async (...args: string[]) => json<Row>(await lab.run(args)).items
 const row = async (name: string) => (await rows('node', 'list')).find((one) => one.name === name)
@@ -80,6 +83,18 @@ describe('a hold', () => {
     expect(await row(worker)).toMatchObject({ holder: null, reason: null })
   })
 
+  test('may be a drain: nothing is left on the node, and it stays out', async () => {
+    const ended = await lab.run(['node', 'drain', worker, '--reason', 'new memory', '--drain-timeout', '2m'])
+    expect(ended, told(ended)).toMatchObject({ code: 0 })
+    expect(await row(worker)).toMatchObject({ holder: expect.stringMatching(/^node\.drain\//), reason: 'new memory' })
+    const on = ['get', 'pods', '-A', '--field-selector', `spec.nodeName=${worker}`, '-o', 'json']
+    const { items } = JSON.parse((await kubectl(record, ...on)).stdout) as { items: Pod[] }
+    const owners = items.map(({ metadata }) => metadata.ownerReferences?.[0]?.kind ?? 'nobody')
+    expect(owners.filter((kind) => kind !== 'DaemonSet' && kind !== 'Node')).toEqual([])
+    expect((await lab.run(['node', 'uncordon', worker])).code).toBe(0)
+    await well()
+  })
+
   test('of somebody else is left alone, by cordon and by uncordon', async () => {
     await kubectl(record, 'cordon', worker)
     const refused = await lab.run(['node', 'uncordon', worker])
@@ -100,13 +115,21 @@ test('a restart takes the node out, reads back that it was booted anew, and brin
   expect(after).toMatchObject({ ready: true, holder: null })
 })
 
-test('a new config is shown without its secrets, applied where no restart is needed, and then there is nothing left', async () => {
+/** With `lines` more in the worker's entry of talconfig.yaml, as if it had been committed. */
+async function withTalconfig(lines: string, act: () => Promise<void>): Promise<void> {
   const talconfig = join(record.root, 'talos/apps/talconfig.yaml')
   const text = readFileSync(talconfig, 'utf8')
-  const label = `  - hostname: ${worker}\n    nodeLabels: {k8sops.dev/rehearsed: "yes"}\n`
-  writeFileSync(talconfig, text.replace(`  - hostname: ${worker}\n`, label))
-  const because = ['--worktree', '--reason', 'a test']
+  writeFileSync(talconfig, text.replace(`  - hostname: ${worker}\n`, `  - hostname: ${worker}\n${lines}\n`))
   try {
+    await act()
+  } finally {
+    writeFileSync(talconfig, text)
+  }
+}
+const because = ['--worktree', '--reason', 'a test']
+
+test('a new config is shown without its secrets, applied where no restart is needed, and then there is nothing left', async () => {
+  await withTalconfig('    nodeLabels: {k8sops.dev/rehearsed: "yes"}', async () => {
     const shown = await lab.run(['talos', 'diff'])
     expect(shown.code).toBe(3)
     const changed = json<Row>(shown).items.filter(({ effect }) => effect !== 'nothing')
@@ -119,63 +142,30 @@ test('a new config is shown without its secrets, applied where no restart is nee
       'apps-cp1/apply-config': 'skipped',
     })
     expect((await lab.run(['talos', 'diff'])).code).toBe(0)
-  } finally {
-    writeFileSync(talconfig, text)
-  }
+  })
   expect((await lab.run(['talos', 'apply', '--yes'])).code).toBe(0)
 })
 
-describe('a node that leaves', () => {
-  const remove = (...more: string[]) => lab.run(['node', 'remove', worker, '--wipe', ...more])
-
-  test('has to be named, and is kept while there is data on it', async () => {
-    expect((await lab.run(['node', 'remove', worker])).error?.message).toContain('--wipe is missing')
-    expect((await remove('--yes')).error?.next).toContain(`--confirm ${worker}`)
-    const refused = await remove('--confirm', worker)
-    expect(refused, told(refused)).toMatchObject({ code: 3, result: { changed: false } })
-    expect(refused.result?.error?.message).toContain('rook-ceph-osd')
-    expect(await row(worker)).toMatchObject({ ready: true, holder: null })
-  })
-
-  test('is wiped and forgotten once its data is elsewhere, and joins again', async () => {
-    await emptied(worker)
-    await well()
-    const removed = await remove('--confirm', worker)
-    expect(removed, told(removed)).toMatchObject({ code: 0 })
-    expect((await kubectl(record, 'get', 'node', worker)).stderr).toContain('NotFound')
-    const added = await lab.run(['node', 'add', worker])
-    expect(added, told(added)).toMatchObject({ code: 0 })
-    expect(await row(worker)).toMatchObject({ ready: true, holder: null })
-    expect((await lab.run(['talos', 'diff', '--node', worker])).code).toBe(0)
-    // The same again has nothing left to do.
-    const again = await lab.run(['node', 'add', worker])
-    expect(again, told(again)).toMatchObject({ code: 0, result: { changed: false } })
-  })
+test('a new config that needs a restart takes the node out for it, and nobody else', async () => {
+  const before = await row(worker)
+  await withTalconfig(
+    '    machineFiles: [{content: rehearsed, permissions: 0o644, path: /var/rehearsed, op: create}]',
+    async () => {
+      expect(json<Row>(await lab.run(['talos', 'diff', '--node', worker])).items).toMatchObject([{ effect: 'reboot' }])
+      const ended = await lab.run(['talos', 'apply', '--node', worker, '--yes', ...because])
+      expect(ended, told(ended)).toMatchObject({ code: 0 })
+      const states = statesOf(ended.result)
+      for (const verb of ['cordon', 'drain', 'apply-config', 'settle', 'uncordon', 'recover'])
+        expect(states[`${worker}/${verb}`], verb).toBe('done')
+      expect((await lab.run(['talos', 'diff', '--node', worker])).code).toBe(0)
+    },
+  )
+  const after = await row(worker)
+  expect(Date.parse(after?.bootedAt ?? '')).toBeGreaterThan(Date.parse(before?.bootedAt ?? ''))
+  expect(after).toMatchObject({ ready: true, holder: null })
+  // And back, which is another restart.
+  expect((await lab.run(['talos', 'apply', '--node', worker, '--yes'])).code).toBe(0)
 })
-
-/** What an operator does with `ceph osd purge` and `kubectl cnpg destroy`: nothing is on the node any more that is nowhere else. */
-async function emptied(node: string): Promise<void> {
-  const others = ['cp1', 'cp2', 'cp3', 'w1', 'w2', 'w3'].map((name) => `apps-${name}`).filter((name) => name !== node)
-  const storage = { useAllNodes: false, nodes: others.map((name) => ({ name })) }
-  const patch = JSON.stringify({ spec: { storage } })
-  await kubectl(record, '-n', 'rook-ceph', 'patch', 'cephcluster', 'rook-ceph', '--type', 'merge', '-p', patch)
-  await kubectl(record, '-n', 'rook-ceph', 'delete', 'deployment', '-l', `topology-location-host=${node}`)
-  const onNode = async () => {
-    const { items } = JSON.parse((await kubectl(record, 'get', 'pv', '-o', 'json')).stdout) as { items: Volume[] }
-    return items.filter(({ spec }) => JSON.stringify(spec.nodeAffinity ?? '').includes(`"${node}"`))
-  }
-  await kubectl(record, 'cordon', node)
-  for (const { spec } of await onNode()) {
-    const { name, namespace } = spec.claimRef
-    for (const kind of ['pvc', 'pod']) await kubectl(record, '-n', namespace, 'delete', kind, name, '--wait=false')
-  }
-  await eventually(onNode, (volumes) => volumes.length === 0, 60)
-  await kubectl(record, 'uncordon', node)
-}
-
-interface Volume {
-  spec: { nodeAffinity?: object; claimRef: { name: string; namespace: string } }
-}
 
 describe('bad input is refused before anything is touched', () => {
   test.each([

@@ -38,7 +38,7 @@ export function stepFault(from: string, to: string, downgrade: boolean): string 
   const line = `v${old.major}.${old.minor}.`
   const latest = latestPatches.find((release) => release.startsWith(line))
   if (latest === undefined)
-    return `${step}: the latest patch of ${line}x is not known to k8sops; add it in src/lib/gates/talos-releases.ts`
+    return `${step}: the latest patch of ${old.major}.${old.minor} is not known to k8sops; add it in src/lib/gates/talos-releases.ts`
   if (old.patch >= Number(latest.slice(line.length))) return undefined
   return `${step} starts from an old patch: first to ${latest}`
 }
