@@ -90,6 +90,9 @@ describe('before anything is touched', () => {
   })
 })
 
+/** Hundreds of processes, each killed. */
+const proofTimeoutMs = full ? 3_600_000 : 600_000
+
 /** All nodes, or in the sample one of each role. */
 const some = full ? [] : ['--node', 'apps-w1', 'apps-cp3']
 const count = full ? 6 : 2
@@ -125,22 +128,28 @@ describe('undisturbed', () => {
 })
 
 describe(`disturbed (seed ${seed})`, () => {
-  test('killed at boundaries of the journal and gone on with, it ends the same', async () => {
-    const [undisturbed] = lab.runs().filter(({ plan, result }) => plan.operation === 'talos.upgrade' && result?.changed)
-    const known = [...new Set((undisturbed?.journal ?? []).map(boundaryOf))].filter(
-      (name) => name.startsWith('step-') || name.startsWith('process-'),
-    )
-    const at = boundaries(full ? undefined : sample(known, 4, randomOf('upgrade boundaries')))
-    const recorder = recordService(lab.record)
-    const { last, kills } = await killAtBoundaries(lab, [...to(back), ...some], at)
-    const seen = await recorder.stop()
-    at.remove()
-    expect(last, told(last)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
-    expect(kills).toBeGreaterThan(1)
-    expect(seen.out.filter((names) => names.length > 1)).toEqual([])
-    expect(seen.controlPlanes).toBeGreaterThanOrEqual(2)
-    await all(back)
-  })
+  test(
+    'killed at boundaries of the journal and gone on with, it ends the same',
+    async () => {
+      const [undisturbed] = lab
+        .runs()
+        .filter(({ plan, result }) => plan.operation === 'talos.upgrade' && result?.changed)
+      const known = [...new Set((undisturbed?.journal ?? []).map(boundaryOf))].filter(
+        (name) => name.startsWith('step-') || name.startsWith('process-'),
+      )
+      const at = boundaries(full ? undefined : sample(known, 4, randomOf('upgrade boundaries')))
+      const recorder = recordService(lab.record)
+      const { last, kills } = await killAtBoundaries(lab, [...to(back), ...some], at)
+      const seen = await recorder.stop()
+      at.remove()
+      expect(last, told(last)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
+      expect(kills).toBeGreaterThan(1)
+      expect(seen.out.filter((names) => names.length > 1)).toEqual([])
+      expect(seen.controlPlanes).toBeGreaterThanOrEqual(2)
+      await all(back)
+    },
+    proofTimeoutMs,
+  )
 
   /** Where a volume is attached, so that there is something to wait for. */
   const subjectOf = async () =>
