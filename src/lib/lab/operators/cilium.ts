@@ -6,6 +6,7 @@ import type { ClusterView } from '../kube/cluster-view.ts'
 import { matches } from '../kube/cluster-view.ts'
 import type { Condition } from '../kube/conditions.ts'
 import type { Lab } from '../types.ts'
+import { assignAddress, countPool } from './cilium-addresses.ts'
 import { type BgpFacts, judgeClusterConfig, judgePeerConfig } from './cilium-bgp.ts'
 import { type Operator, report, startOperator } from './operator.ts'
 
@@ -18,6 +19,8 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
   const nodes = new Set<string>()
   /** Peer configs, by uid. */
   const judged = new Set<string>()
+  /** Pools, by uid and generation. */
+  const counted = new Set<string>()
   let again: NodeJS.Timeout | undefined
   let known: KubeObject[] = []
   const facts: BgpFacts = {
@@ -34,6 +37,9 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
     return againMs
   }
 
+  const pools = () => operator.objects('CiliumLoadBalancerIPPool')
+  const services = () => operator.objects('Service')
+
   const operator = startOperator(lab, view, {
     name: 'cilium-operator',
     pod: { 'app.kubernetes.io/name': 'cilium-operator' },
@@ -45,6 +51,7 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
         reconcile: (config) => judgeClusterConfig(view, config, facts),
       },
       { apiVersion: `${group}/v2`, kind: 'CiliumBGPPeerConfig', reconcile: judgePeer },
+      { apiVersion: 'v1', kind: 'Service', reconcile: giveAddress },
     ],
     onStart: registerCrds,
   })
@@ -117,9 +124,15 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
   }
   endings.push(view.onPods(sync), view.onCrds(sync))
 
+  async function giveAddress(service: KubeObject): Promise<undefined> {
+    await assignAddress(view, service, { pools, services })
+    if ((service.spec as { type?: string }).type === 'LoadBalancer')
+      for (const pool of pools()) await countAddresses(pool)
+    return undefined
+  }
+
   async function countAddresses(pool: KubeObject): Promise<undefined> {
-    const blocks = (pool.spec?.blocks ?? []) as { cidr?: string; start?: string; stop?: string }[]
-    const total = blocks.reduce((sum, block) => sum + addressesIn(block), 0)
+    const { total, used } = countPool(pool, services())
     const count = (name: string, value: number): Condition => ({
       type: `cilium.io/${name}`,
       status: 'Unknown',
@@ -129,9 +142,14 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
     await report(view, pool, [
       { type: 'cilium.io/PoolConflict', status: 'False', reason: 'resolved', message: '' },
       count('IPsTotal', total),
-      count('IPsAvailable', total),
-      count('IPsUsed', 0),
+      count('IPsAvailable', total - used),
+      count('IPsUsed', used),
     ])
+    const version = `${pool.metadata.uid}/${pool.metadata.generation}`
+    if (counted.has(version)) return undefined
+    // Services may have been waiting for this pool.
+    counted.add(version)
+    operator.again()
     return undefined
   }
 
@@ -146,11 +164,4 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
       operator.stop()
     },
   }
-}
-
-/** Addresses of a pool's block. IPv4; Cilium takes first and last of a CIDR too unless told otherwise. */
-function addressesIn({ cidr, start, stop }: { cidr?: string; start?: string; stop?: string }): number {
-  if (cidr) return 2 ** (32 - Number(cidr.split('/')[1] ?? 32))
-  const number = (address: string) => address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
-  return start ? number(stop ?? start) - number(start) + 1 : 0
 }

@@ -6,9 +6,11 @@ import { startCeph } from './ceph.ts'
 import { startCertManager } from './cert-manager.ts'
 import { startCiliumOperator } from './cilium.ts'
 import { startCnpg } from './cnpg.ts'
+import { startEnvoyGateway } from './envoy-gateway.ts'
 import { startExternalSecrets } from './external-secrets.ts'
 import { followForeignLock } from './foreign-lock.ts'
 import { followNeverReady } from './never-ready.ts'
+import { startNotificationController } from './notification-controller.ts'
 import { followOtherUpgrader } from './other-upgrader.ts'
 import { startVolsync } from './volsync.ts'
 import { startLocalProvisioner, startRbdDriver } from './volumes.ts'
@@ -20,6 +22,8 @@ export async function startOperators(lab: Lab): Promise<Part> {
     startCertManager,
     startExternalSecrets,
     startCiliumOperator,
+    startEnvoyGateway,
+    startNotificationController,
     startCeph,
     startRbdDriver,
     startLocalProvisioner,
@@ -33,7 +37,7 @@ export async function startOperators(lab: Lab): Promise<Part> {
     status: () => ({
       ...Object.fromEntries(operators.map((operator) => [operator.name, operator.status()])),
       simulated:
-        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) and Cilium's operator (CRDs, CiliumNodes, pool counts; no datapath, no BGP session, no load-balancer address), Rook (monitors, OSDs, their budgets and the CSI controller as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover, first backups; no PostgreSQL, no plugin), VolSync (first and manual synchronisations; no schedule, no data): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
+        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) Cilium's operator (CRDs, CiliumNodes, addresses for Services of type LoadBalancer; no datapath, no BGP session), Envoy Gateway (proxies as pods, Services, conditions of gateways, routes and policies; no traffic), notification-controller (a Receiver's path), Rook (monitors, OSDs, their budgets and the CSI controller as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover, first backups; no PostgreSQL, no plugin), VolSync (first and manual synchronisations; no schedule, no data): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
     }),
     async stop() {
       for (const end of endings) end()
