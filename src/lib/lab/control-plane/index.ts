@@ -2,6 +2,7 @@
  * The cluster around the simulated machines: real etcd members and one real control plane, reachable at each control
  * plane's address and at the VIP exactly as long as those machines run. Implements what the machines ask for (ClusterSide).
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Json } from '../../types.ts'
 import { openApi } from '../api.ts'
 import { cutOff } from '../network.ts'
@@ -25,6 +26,8 @@ export interface Cluster extends ClusterSide, Part {
   onApiUp(listener: () => void): void
 }
 
+const welcomeAgainMs = 500
+
 /** @param lab may ask this cluster for `apiUp`, but not before this function has returned */
 export function createCluster(lab: Lab): Cluster {
   const { spec } = lab
@@ -36,6 +39,7 @@ export function createCluster(lab: Lab): Cluster {
   const listeners = new Set<() => void>()
   let apiUp = false
   let welcomed = false
+  let welcoming = new AbortController()
   let starting: Promise<void> | undefined
   let closing = false
   let otherOperatorActs = false
@@ -68,23 +72,34 @@ export function createCluster(lab: Lab): Cluster {
     lab.log('control-plane', ready ? 'API server is ready' : 'API server is gone')
     void frontDoor.update()
     if (ready) void welcome()
+    else welcoming.abort()
   })
 
   const controlPlanes = () => [...up.values()].filter((machine) => machine.config?.role === 'controlplane')
 
-  /** What happens each time the API server answers: Talos' manifests, the Stages, the nodes, everybody who waits. */
+  /**
+   * What happens each time the API server answers: Talos' manifests, the Stages, the nodes, everybody who waits. Until it
+   * worked: while members join, a write may fail, and without kwok nothing would ever run.
+   */
   const welcome = async () => {
-    try {
-      const api = await openApi(lab.adminKubeconfig)
-      const config = configOf(controlPlanes()[0])
-      await applyCoreStages(api, spec.pace)
-      controlPlane.startKwok()
-      for (const manifest of bootstrapManifests(config)) await api.create(manifest)
-      await kubelets.apiUp()
-    } catch (error) {
-      lab.log('control-plane', `the cluster is not complete: ${(error as Error).message}`)
+    welcoming.abort()
+    welcoming = new AbortController()
+    const { signal } = welcoming
+    while (apiUp && !signal.aborted) {
+      try {
+        const api = await openApi(lab.adminKubeconfig)
+        const config = configOf(controlPlanes()[0])
+        await applyCoreStages(api, spec.pace)
+        controlPlane.startKwok()
+        for (const manifest of bootstrapManifests(config)) await api.create(manifest)
+        await kubelets.apiUp()
+        break
+      } catch (error) {
+        lab.log('control-plane', `the cluster is not complete: ${(error as Error).message}`)
+        await delay(welcomeAgainMs, undefined, { signal }).catch(() => {})
+      }
     }
-    if (!apiUp) return
+    if (!apiUp || signal.aborted) return
     welcomed = true
     for (const listener of listeners) listener()
   }

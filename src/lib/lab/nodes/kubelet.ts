@@ -141,27 +141,18 @@ export function createKubelets(lab: Lab): Kubelets {
     kubelet.fresh = false
   }
 
-  const cniChanged = async (pods: KubeObject[]) => {
+  const cniChanged = (pods: KubeObject[]) => {
     cniReady.clear()
     for (const pod of pods) if (isReady(pod)) cniReady.add(String(pod.spec?.nodeName))
     for (const kubelet of kubelets.values()) {
-      const { hostname } = kubelet
-      if (kubelet.cni || !kubelet.registered || !cniReady.has(hostname)) continue
-      await report(kubelet).catch((error: Error) => {
-        kubelet.cni = false
-        lab.log('kubelet', `${hostname} could not report: ${error.message}`)
-      })
+      if (!kubelet.cni && kubelet.registered && cniReady.has(kubelet.hostname)) void settle(kubelet)
     }
   }
 
   const watchCni = async () => {
     const { reads } = await api()
-    // One at a time: a change that comes while a report is under way is seen by the next one.
-    let pending: Promise<void> = Promise.resolve()
     await reads.watch(cniPods, closed.signal, (result) => {
-      if (!result.ok) return
-      const { value } = result
-      pending = pending.then(() => cniChanged(value))
+      if (result.ok) cniChanged(result.value)
     })
   }
 

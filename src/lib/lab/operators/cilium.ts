@@ -22,6 +22,7 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
   /** Pools, by uid and generation. */
   const counted = new Set<string>()
   let again: NodeJS.Timeout | undefined
+  let syncAgain: NodeJS.Timeout | undefined
   let known: KubeObject[] = []
   const facts: BgpFacts = {
     nodes: () => known,
@@ -96,8 +97,10 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
       if (!agent || nodes.has(`${name}/${uid}`)) continue
       nodes.add(`${name}/${uid}`)
       writeNode(node).catch((error: Error) => {
-        nodes.delete(`${name}/${uid}`)
         lab.log('cilium-operator', `CiliumNode ${name}: ${error.message}`)
+        nodes.delete(`${name}/${uid}`)
+        clearTimeout(syncAgain)
+        syncAgain = setTimeout(sync, retryMs)
       })
     }
   }
@@ -160,6 +163,7 @@ export function startCiliumOperator(lab: Lab, view: ClusterView): Operator {
     status: () => ({ ...operator.status(), crds: registered.size, nodes: nodes.size }),
     stop() {
       clearTimeout(again)
+      clearTimeout(syncAgain)
       for (const end of endings) end()
       operator.stop()
     },

@@ -4,6 +4,7 @@ import type { ActiveFault, Lab } from '../types.ts'
 
 export interface FollowedFault {
   begin(fault: ActiveFault): Promise<void>
+  /** Takes back what `begin` made, also when it came only to a part of it. */
   end(): Promise<void>
 }
 
@@ -34,7 +35,10 @@ export function followFault(lab: Lab, view: ClusterView, name: string, followed:
       await followed.end()
       on = undefined
     }
-    if (fault) await followed.begin(fault)
+    if (!fault) return
+    // What fails in the middle is taken back before anything else.
+    on = 'in part'
+    await followed.begin(fault)
     on = wanted
   }
   const ends = [lab.faults.onChange(follow), view.onCrds(follow)]

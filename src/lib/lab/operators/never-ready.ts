@@ -7,6 +7,7 @@ import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { conditionsOf, isTrue, nextConditions } from '../kube/conditions.ts'
 import type { Lab } from '../types.ts'
+import { followFault } from './fault-follower.ts'
 
 const policyName = 'lab-flux-never-ready'
 const admission = 'admissionregistration.k8s.io/v1'
@@ -18,30 +19,8 @@ const kinds = [
 
 /** Keeps the policy as the fault says; returns how to end it. */
 export function followNeverReady(lab: Lab, view: ClusterView): () => void {
-  let last: string | undefined
-  let busy: Promise<void> = Promise.resolve()
-
-  const follow = () => {
-    busy = busy.then(apply).catch((error: Error) => lab.log('operators', `flux-never-ready: ${error.message}`))
-  }
-  const apply = async () => {
-    if (!view.reads()) return
-    const held = lab.faults.active('flux-never-ready')?.params?.name ?? ''
-    if (held === last) return
-    const writer = view.writer()
-    if (held === '') {
-      // A lab that never had this fault has nothing to remove.
-      if (last !== undefined) {
-        await writer.remove({ apiVersion: admission, kind: 'ValidatingAdmissionPolicyBinding', name: policyName })
-        await writer.remove({ apiVersion: admission, kind: 'ValidatingAdmissionPolicy', name: policyName })
-        if (last !== '') await askAgain(last)
-      }
-    } else {
-      for (const object of policyFor(held)) await writer.apply(object, 'k8sops-lab')
-      await takeReadyAway(held)
-    }
-    last = held
-  }
+  /** `namespace/name` of the object; no name holds nothing. */
+  let held = ''
 
   /** What is Ready already stays so until its controller looks again, which may be an hour. */
   const takeReadyAway = async (held: string) => {
@@ -91,11 +70,18 @@ export function followNeverReady(lab: Lab, view: ClusterView): () => void {
     lab.log('operators', `flux-never-ready: ${nameOf(object)} ${state} after 10 s`)
   }
 
-  const ends = [lab.faults.onChange(follow), view.onCrds(follow)]
-  follow()
-  return () => {
-    for (const end of ends) end()
-  }
+  return followFault(lab, view, 'flux-never-ready', {
+    async begin({ params }) {
+      held = params?.name ?? ''
+      for (const object of held ? policyFor(held) : []) await view.writer().apply(object, 'k8sops-lab')
+      await takeReadyAway(held)
+    },
+    async end() {
+      for (const kind of ['ValidatingAdmissionPolicyBinding', 'ValidatingAdmissionPolicy'])
+        await view.writer().remove({ apiVersion: admission, kind, name: policyName })
+      await askAgain(held)
+    },
+  })
 }
 
 const nameOf = ({ metadata }: KubeObject) => `${metadata.namespace}/${metadata.name}`

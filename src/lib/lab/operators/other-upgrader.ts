@@ -25,13 +25,13 @@ export function followOtherUpgrader(lab: Lab, view: ClusterView): () => void {
       const upgrader = upgraderOf(fault, lab)
       for (const { manifest } of await standInGroup(upgrader.group, new Set()))
         await view.writer().apply(manifest as unknown as Manifest, fieldManager)
+      made = upgrader
       const { apiVersion, kind } = upgrader.object
       for (const deadline = Date.now() + servedDeadlineMs; !view.serves({ apiVersion, kind }); await delay(100)) {
         if (Date.now() > deadline) throw new Error(`${kind} is not served after ${servedDeadlineMs / 1000} s`)
       }
       const object = await view.writer().apply(upgrader.object, fieldManager)
       await view.writer().patchStatus(object, upgrader.status)
-      made = upgrader
     },
     // The CRD stays, as it would: the upgrader is still installed, it only has nothing to do.
     async end() {

@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { issueCertificate, newAuthority } from '../talos/certificates.ts'
-import type { Lab } from '../types.ts'
+import type { ActiveFault, Lab } from '../types.ts'
+import { followFault } from './fault-follower.ts'
 
 const port = 9443
 const configurationName = 'lab-webhook-timeout'
@@ -18,31 +19,12 @@ const guarded: Record<string, { name: string; groups: string[] }> = {
 export function followWebhookTimeout(lab: Lab, view: ClusterView): () => void {
   let server: Server | undefined
   const sockets = new Set<Duplex>()
-  let last = ''
-  let busy: Promise<void> = Promise.resolve()
 
-  const follow = () => {
-    busy = busy.then(apply).catch((error: Error) => lab.log('operators', `webhook-timeout: ${error.message}`))
-  }
-  const apply = async () => {
-    if (!view.reads()) return
-    const fault = lab.faults.active('webhook-timeout')
-    const wanted = fault ? (fault.params?.webhook ?? 'cert-manager') : ''
-    if (wanted === last) return
-    await close()
-    await remove()
-    if (wanted) await register(wanted)
-    last = wanted
-  }
-  const remove = () =>
-    view.writer().remove({
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind: 'ValidatingWebhookConfiguration',
-      name: configurationName,
-    })
-  const register = async (operator: string) => {
+  const begin = async ({ params }: ActiveFault) => {
+    const operator = params?.webhook ?? 'cert-manager'
     const webhook = guarded[operator]
     if (!webhook) throw new Error(`no webhook of ${operator}; known: ${Object.keys(guarded).join(', ')}`)
+    await close()
     const authority = await newAuthority('CN=lab webhook')
     const { base } = lab.spec
     const pair = await issueCertificate(authority, {
@@ -97,15 +79,19 @@ export function followWebhookTimeout(lab: Lab, view: ClusterView): () => void {
     await closed.promise
   }
 
-  const end = lab.faults.onChange(follow)
-  lab.onApiUp(follow)
-  const endPods = view.onPods(() => {
-    // The first sign that the API server can be written to.
-    if (last === '' && lab.faults.active('webhook-timeout')) follow()
+  const unfollow = followFault(lab, view, 'webhook-timeout', {
+    begin,
+    async end() {
+      await close()
+      await view.writer().remove({
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingWebhookConfiguration',
+        name: configurationName,
+      })
+    },
   })
   return () => {
-    end()
-    endPods()
-    busy = busy.then(close)
+    unfollow()
+    void close()
   }
 }
