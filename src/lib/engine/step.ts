@@ -93,10 +93,11 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   stopIfInterrupted(context, step, idle.signal)
   if (skip !== undefined) return skip
 
-  if (context.begunBefore) await waitForAll(context, step, step.onceBegun ?? [], idle, waits, 'begun before, and ')
+  if (context.begunBefore)
+    await waitForAll(context, step, { checks: step.onceBegun ?? [], phase: idle, waits, how: 'begun before, and ' })
   const require = step.require ?? []
   if (require.length > 0 || context.begunBefore) {
-    await waitForAll(context, step, require, idle, waits, 'not started, ')
+    await waitForAll(context, step, { checks: require, phase: idle, waits, how: 'not started, ' })
     const meanwhile = await alreadyTrue(context, step, idle)
     stopIfInterrupted(context, step, idle.signal)
     if (meanwhile !== undefined) return meanwhile
@@ -104,7 +105,7 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
   // From here on an `after` step is past the point where it can be left half done.
   const busy: Phase = { signal: step.interrupt === 'now' ? idle.signal : context.kill, deadline }
   const accepted = step.action.kind === 'exec' ? await act(context, step, step.action, busy) : undefined
-  await waitForAll(context, step, step.verify, busy, waits, '', accepted)
+  await waitForAll(context, step, { checks: step.verify, phase: busy, waits, how: '', accepted })
   return undefined
 }
 
@@ -197,38 +198,37 @@ interface Waits {
   for: Set<string>
 }
 
+interface Wait {
+  checks: Check[]
+  phase: Phase
+  /** What was waited for is added. */
+  waits: Waits
+  /** How far the step came, for the error. */
+  how: string
+  /** What the tool said when it failed and that was accepted. */
+  accepted?: ExecResult | undefined
+}
+
 /** Until all of them hold at one time: one that held at first is looked at again when another one had to be waited for. */
-async function waitForAll(
-  context: StepContext,
-  step: Step,
-  checks: Check[],
-  phase: Phase,
-  waits: Waits,
-  how: string,
-  accepted?: ExecResult,
-): Promise<void> {
+async function waitForAll(context: StepContext, step: Step, wait: Wait): Promise<void> {
+  const { checks, phase, waits } = wait
   const begun = performance.now()
-  for (let together = false; !together; ) {
-    const waited = await waitForEach(context, step, checks, phase, waits, how, accepted)
-    const verdicts =
-      waited && checks.length > 1 ? await Promise.all(checks.map((check) => lookOnce(context, check, phase))) : []
-    together = verdicts.every(({ status }) => status === 'pass')
+  try {
+    for (let together = false; !together; ) {
+      const waited = await waitForEach(context, step, wait)
+      const verdicts =
+        waited && checks.length > 1 ? await Promise.all(checks.map((check) => lookOnce(context, check, phase))) : []
+      together = verdicts.every(({ status }) => status === 'pass')
+    }
+  } finally {
+    waits.seconds += (performance.now() - begun) / 1000
   }
-  waits.seconds += (performance.now() - begun) / 1000
 }
 
 /** Returns whether any of them had to be waited for. */
-async function waitForEach(
-  context: StepContext,
-  step: Step,
-  checks: Check[],
-  phase: Phase,
-  waits: Waits,
-  how: string,
-  accepted?: ExecResult,
-): Promise<boolean> {
+async function waitForEach(context: StepContext, step: Step, wait: Wait): Promise<boolean> {
+  const { checks, phase, waits, how, accepted } = wait
   if (checks.length === 0) return false
-  const begun = performance.now()
   const open = new Map<Check, string[]>()
   const tell = (check: Check, waitingFor: string[]) => {
     open.set(check, waitingFor)
@@ -254,7 +254,6 @@ async function waitForEach(
     }),
   )
   if (verdicts.every(({ status }) => status === 'pass')) return open.size > 0
-  waits.seconds += (performance.now() - begun) / 1000
   if (phase.signal.aborted || context.kill.aborted) {
     throw new InterruptedError(`${step.title}: interrupted`, { output: [...open.values()].flat().join('\n') })
   }
