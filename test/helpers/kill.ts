@@ -26,13 +26,7 @@ export function randomOf(purpose: string): () => number {
   }
 }
 
-const preload = join(import.meta.dirname, 'kill-at-boundary.mjs')
-
-/** What makes two journal entries the same boundary; kill-at-boundary.mjs says the same. */
-export function boundaryOf(entry: JournalEntry): string {
-  const { type, step, argv, lock, state } = entry as Partial<Record<string, string>> & { argv?: string[] }
-  return [type, step, argv?.[0]?.split('/').at(-1), lock, state].filter(Boolean).join(' ')
-}
+const preload = join(import.meta.dirname, 'kill-at-boundary.ts')
 
 export interface Boundaries {
   env: NodeJS.ProcessEnv

@@ -13,7 +13,6 @@ import {
   atWork,
   begun,
   boundaries,
-  boundaryOf,
   interruptAt,
   killAt,
   killAtBoundaries,
@@ -22,6 +21,7 @@ import {
   sample,
   seed,
 } from '../helpers/kill.ts'
+import { boundaryOf } from '../helpers/kill-at-boundary.ts'
 import { kubectl, labHome, talosctl } from '../helpers/lab.ts'
 import { type LabCli, labCli, patience, statesOf, told } from '../helpers/lab-cli.ts'
 import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'

@@ -1,5 +1,5 @@
 /**
- * `node --import kill-at-boundary.mjs PROGRAM`: the process group of PROGRAM dies by SIGKILL as soon as a journal entry is
+ * `node --import kill-at-boundary.ts PROGRAM`: the process group of PROGRAM dies by SIGKILL as soon as a journal entry is
  * on the disk that is to be a boundary: `{only?: string[], used: string[]}` in the file K8SOPS_TEST_BOUNDARIES says which
  * (all, or those in `only`), and each one is used once. K8SOPS_TEST_BOUNDARY_SEED decides how that death looks: the entry
  * is whole, torn in half, or has never been written.
@@ -8,29 +8,30 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import type { JournalEntry } from '../../src/lib/engine/journal.ts'
 
 const file = process.env.K8SOPS_TEST_BOUNDARIES
 const seed = process.env.K8SOPS_TEST_BOUNDARY_SEED ?? ''
 const { appendFileSync, fsyncSync, readFileSync, readlinkSync, renameSync, writeFileSync } = fs
 
 /** What makes two entries the same boundary: `process-started crds/apply helmfile`, `lock lease held`. */
-export function boundaryOf(entry) {
-  const { type, step, argv, lock, state } = entry
-  return [type, step, argv?.[0].split('/').at(-1), lock, state].filter(Boolean).join(' ')
+export function boundaryOf(entry: JournalEntry): string {
+  const { type, step, argv, lock, state } = entry as Partial<Record<string, string>> & { argv?: string[] }
+  return [type, step, argv?.[0]?.split('/').at(-1), lock, state].filter(Boolean).join(' ')
 }
 
-const isJournal = (target) =>
+const isJournal = (target: unknown): target is number =>
   typeof target === 'number' && readlinkSync(`/proc/self/fd/${target}`).endsWith('/journal.ndjson')
 
-function isBoundary(name) {
-  const { only, used } = JSON.parse(readFileSync(file, 'utf8'))
+function isBoundary(file: string, name: string): boolean {
+  const { only, used } = JSON.parse(readFileSync(file, 'utf8')) as { only?: string[]; used: string[] }
   if (used.includes(name) || (only && !only.includes(name))) return false
   writeFileSync(`${file}.new`, JSON.stringify({ only, used: [...used, name] }))
   renameSync(`${file}.new`, file)
   return true
 }
 
-function die() {
+function die(): never {
   process.kill(0, 'SIGKILL')
   // SIGKILL to oneself is delivered before the call returns; this line only makes that plain.
   for (;;);
@@ -38,24 +39,23 @@ function die() {
 
 if (file) {
   let condemned = false
-  fs.appendFileSync = (target, data, ...rest) => {
+  fs.appendFileSync = (target, data, options) => {
     const text = String(data)
-    if (!isJournal(target) || text === '\n') return appendFileSync(target, data, ...rest)
-    const name = boundaryOf(JSON.parse(text))
-    condemned = isBoundary(name)
-    const how = condemned ? createHash('sha256').update(`${seed} ${name}`).digest()[0] % 4 : 0
+    if (!isJournal(target) || text === '\n') return appendFileSync(target, data, options)
+    const name = boundaryOf(JSON.parse(text) as JournalEntry)
+    condemned = isBoundary(file, name)
+    const how = condemned ? createHash('sha256').update(`${seed} ${name}`).digest().readUInt8() % 4 : 0
     if (how === 1) die()
     if (how === 2) {
       appendFileSync(target, text.slice(0, Math.floor(text.length / 2)))
       fsyncSync(target)
       die()
     }
-    return appendFileSync(target, data, ...rest)
+    return appendFileSync(target, data, options)
   }
   fs.fsyncSync = (target) => {
-    const result = fsyncSync(target)
+    fsyncSync(target)
     if (condemned && isJournal(target)) die()
-    return result
   }
   syncBuiltinESMExports()
 }
