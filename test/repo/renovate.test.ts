@@ -8,7 +8,12 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { loadRepository } from '../../src/lib/config/load.ts'
+import { readView } from '../../src/lib/repo/read-view.ts'
+import { renderersOf } from '../../src/lib/repo/renderers.ts'
+import { type Pin, pinsOf } from '../../src/lib/repo/rules/pins.ts'
 import { toolCache } from '../../src/lib/tools/resolve.ts'
+import { offline } from './offline.ts'
 import { projectRoot } from './tool.ts'
 
 const lint = readFileSync(join(projectRoot, '.github/workflows/lint.yaml'), 'utf8')
@@ -45,12 +50,21 @@ test('the configuration is valid, and the validator would say if it were not', (
   expect(validate(broken).status).toBe(1)
 }, 120_000)
 
-test('what it extracts is what is pinned', () => {
+test('what it extracts is what is pinned', async () => {
   const report = join(scratch, 'report.json')
   const env = { RENOVATE_REPORT_TYPE: 'file', RENOVATE_REPORT_PATH: report }
   const run = renovate('renovate.js', ['--platform=local', '--dry-run=extract'], env)
   expect(run.status, run.stdout + run.stderr).toBe(0)
-  expect(extracted(report)).toEqual(pinned())
+  const watched = extracted(report)
+  expect(watched).toEqual(pinned())
+  // And every chart and image that `validate` counts is among it; it names a chart's release, Renovate the source beside it.
+  const repository = await loadRepository(projectRoot)
+  const { view } = await readView(repository, repository.clusters, renderersOf(projectRoot, offline))
+  const counted = pinsOf(view).filter(({ what }) => what !== 'action')
+  expect(counted.length).toBeGreaterThan(15)
+  const beside = (file: string) => Object.keys(watched).filter((other) => dirname(other) === dirname(file))
+  const isWatched = ({ file, version }: Pin) => beside(file).some((other) => watched[other]?.includes(version))
+  expect(counted.filter((pin) => !isWatched(pin))).toEqual([])
 }, 300_000)
 
 interface Dependency {

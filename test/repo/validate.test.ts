@@ -13,11 +13,7 @@ beforeAll(async () => {
 
 test('this repository breaks none of the rules', () => {
   const said = validation.findings.map(({ file, line, rule, message }) => `${file}:${line} [${rule}] ${message}`)
-  // What the manifests of issue 5 still have to bring; an entry that is no longer needed fails here.
-  const pending = ['default-deny', 'namespace-limit-range', 'namespace-quota']
-  const rule = (line: string) => /\[([\w-]+)\]/.exec(line)?.[1] ?? ''
-  expect(said.filter((line) => !pending.includes(rule(line)))).toEqual([])
-  expect(pending.filter((id) => !said.some((line) => rule(line) === id))).toEqual([])
+  expect(said).toEqual([])
   expect(validation.unreadable).toEqual([])
 })
 

@@ -3,7 +3,7 @@
  * executed as a runner would in a fixture repository: this one's files with npm scripts and packages that cost nothing.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -34,9 +34,11 @@ test('actionlint has nothing to say', () => {
 })
 
 describe.each(workflows)('%s', (_, { permissions, jobs }) => {
-  test('pins its actions, asks for no right to write, and ends', () => {
-    for (const { permissions: own = permissions, steps, ...job } of Object.values(jobs)) {
-      expect(Object.values(own ?? { everything: 'write' })).not.toContain('write')
+  test('pins its actions, ends, and may write only where it runs nothing of the pull request', () => {
+    for (const { permissions: own = permissions ?? { everything: 'write' }, steps, ...job } of Object.values(jobs)) {
+      const checksOut = steps.some(({ uses }) => uses?.startsWith('actions/checkout@'))
+      if (checksOut) expect(own).toEqual({ contents: 'read' })
+      else expect(own).toEqual({ 'pull-requests': 'write' })
       expect(job['timeout-minutes']).toBeLessThanOrEqual(60)
       for (const { uses = `@${'0'.repeat(40)}` } of steps) expect(uses).toMatch(/@[0-9a-f]{40}$/)
     }
@@ -62,13 +64,35 @@ describe('every line that a runner executes', () => {
     }
     const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'))
     const names = Object.keys(scripts).map((name) => [name, 'node --version'])
-    const manifest = { name: 'fixture', version: '0.0.0', private: true, scripts: Object.fromEntries(names) }
+    const manifest = {
+      name: 'fixture',
+      version: '0.0.0',
+      private: true,
+      type: 'module',
+      scripts: Object.fromEntries(names),
+    }
     writeFileSync(join(fixture, 'package.json'), JSON.stringify(manifest))
     const lock = { name: 'fixture', version: '0.0.0', lockfileVersion: 3, packages: { '': manifest } }
     writeFileSync(join(fixture, 'package-lock.json'), JSON.stringify(lock))
     mkdirSync(join(fixture, 'bin'))
     writeFileSync(join(fixture, 'bin/k8sops.js'), `import ${JSON.stringify(join(projectRoot, 'bin/k8sops.js'))}\n`)
-    execFileSync('git', ['init', '--quiet', '--initial-branch=main'], { cwd: fixture })
+    const git = (...args: string[]) => execFileSync('git', args, { cwd: fixture, stdio: 'pipe' })
+    git('init', '--quiet', '--initial-branch=main')
+    git('config', 'user.email', 'runner@example.org')
+    git('config', 'user.name', 'runner')
+    git('add', '--all')
+    git('commit', '--quiet', '--message', 'main')
+    git('update-ref', 'refs/remotes/origin/main', 'HEAD')
+    // The pull request.
+    const pool = join(fixture, 'kubernetes/infrastructure/configs/databases/postgres/app/cluster.yaml')
+    writeFileSync(pool, readFileSync(pool, 'utf8').replace('max_connections: "200"', 'max_connections: "300"'))
+    git('commit', '--quiet', '--all', '--message', 'more connections')
+    mkdirSync(join(fixture, 'stand-in'))
+    writeFileSync(
+      join(fixture, 'stand-in/gh'),
+      '#!/bin/sh\nprintf "%s\\n" "$@" > said-to-github\ncat comment.md >> said-to-github\n',
+    )
+    chmodSync(join(fixture, 'stand-in/gh'), 0o755)
   })
   afterAll(() => rmSync(fixture, { recursive: true, force: true }))
 
@@ -79,24 +103,32 @@ describe('every line that a runner executes', () => {
       const { status, stdout, stderr } = execute(run, fixture)
       expect(status, stdout + stderr).toBe(0)
     },
-    120_000,
+    300_000,
   )
 
-  test('validate fails on a broken manifest, and names its file', () => {
+  test('the comment names the change, for every cluster', () => {
+    const said = readFileSync(join(fixture, 'said-to-github'), 'utf8')
+    expect(said).toMatch(/^pr\ncomment\n7\n/)
+    for (const word of ['infra', 'apps', 'postgres', 'max_connections']) expect(said).toContain(word)
+  })
+
+  test('validate fails on a broken manifest, and shows where as an annotation', () => {
     const file = 'kubernetes/infrastructure/controllers/kube-system/coredns/ks.yaml'
     const text = readFileSync(join(fixture, file), 'utf8')
     writeFileSync(join(fixture, file), text.replace('/coredns/app', '/coredns/nowhere'))
     const { status, stdout, stderr } = execute('node bin/k8sops.js validate', fixture)
     writeFileSync(join(fixture, file), text)
-    expect(status).not.toBe(0)
-    expect(stdout + stderr).toContain(file)
-  }, 120_000)
+    expect(status).toBe(3)
+    expect(stdout + stderr).toMatch(new RegExp(`::error file=${file}`))
+  }, 300_000)
 })
 
 /** As GitHub's `shell: bash`, with the pinned tools where mise would have put them. */
 function execute(run: string, cwd: string) {
   const tools = ['actionlint', 'kustomize', 'helm', 'talhelper', 'flate'].map((tool) => dirname(toolPath(tool)))
-  const path = [dirname(process.execPath), ...tools, process.env.PATH].join(':')
-  const env = { ...process.env, PATH: path, CI: 'true', GITHUB_ACTIONS: 'true' }
+  // GitHub is what this machine doesn't have: `gh` stands in, and keeps what it was told.
+  const path = [join(cwd, 'stand-in'), dirname(process.execPath), ...tools, process.env.PATH].join(':')
+  const given = { GITHUB_ACTIONS: 'true', GITHUB_BASE_REF: 'main', PULL_REQUEST: '7' }
+  const env = { ...process.env, ...given, PATH: path, CI: 'true' }
   return spawnSync('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run], { cwd, encoding: 'utf8', env })
 }
