@@ -10,7 +10,7 @@ import { labDown } from '../../src/lib/lab/down.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
 import type { ActiveFault } from '../../src/lib/lab/types.ts'
 import type { RunEvent, RunResult } from '../../src/lib/types.ts'
-import { repositoryRoot } from './lab.ts'
+import { eventually, repositoryRoot } from './lab.ts'
 
 export { patience } from './patience.ts'
 
@@ -138,6 +138,14 @@ export function labCli(record: LabRecord, env: NodeJS.ProcessEnv): LabCli {
     down: async () => void (await labDown(record, false)),
   }
 }
+
+/** Until every gate of a healthy cluster holds. */
+export const wellAgain = (lab: LabCli) =>
+  eventually(
+    () => lab.run(['talos', 'health']),
+    ({ code }) => code === 0,
+    180,
+  )
 
 /** `done`, `skipped` ... by step. */
 export function statesOf(result: RunResult | undefined): Record<string, string> {

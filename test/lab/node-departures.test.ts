@@ -7,7 +7,7 @@ import { addFixtures } from '../../src/lib/lab/fixtures/index.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
 import { full, randomOf, sample } from '../helpers/kill.ts'
 import { eventually, kubectl, talosctl } from '../helpers/lab.ts'
-import { type LabCli, labCli, statesOf, told } from '../helpers/lab-cli.ts'
+import { type LabCli, labCli, statesOf, told, wellAgain } from '../helpers/lab-cli.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
 
 let record: LabRecord
@@ -19,7 +19,7 @@ beforeAll(async () => {
   lab = labCli(record, shared.env)
   await lab.clearFaults()
   await addFixtures(record, { note: () => {} })
-  await well()
+  await wellAgain(lab)
 })
 
 interface Row {
@@ -30,12 +30,6 @@ interface Row {
 }
 const row = async (name: string) =>
   (JSON.parse((await lab.run(['node', 'list'])).stdout) as { items: Row[] }).items.find((one) => one.name === name)
-const well = () =>
-  eventually(
-    () => lab.run(['talos', 'health']),
-    ({ code }) => code === 0,
-    180,
-  )
 
 describe('a node that leaves', () => {
   const remove = (...more: string[]) => lab.run(['node', 'remove', worker, '--wipe', ...more])
@@ -51,7 +45,7 @@ describe('a node that leaves', () => {
 
   test('is wiped and forgotten once its data is elsewhere, and joins again', async () => {
     await emptied(worker)
-    await well()
+    await wellAgain(lab)
     const removed = await remove('--confirm', worker)
     expect(removed, told(removed)).toMatchObject({ code: 0 })
     expect((await kubectl(record, 'get', 'node', worker)).stderr).toContain('NotFound')
@@ -77,7 +71,7 @@ const ways: Record<string, () => Promise<void>> = {
       )
     const before = await members()
     await emptied(node)
-    await well()
+    await wellAgain(lab)
     const replaced = await lab.run(['node', 'replace', node, '--wipe', '--confirm', node])
     expect(replaced, told(replaced)).toMatchObject({ code: 0 })
     expect(statesOf(replaced.result)).toMatchObject({ [`${node}/reset`]: 'done', [`${node}/join`]: 'done' })
@@ -92,7 +86,7 @@ const ways: Record<string, () => Promise<void>> = {
     const early = await lab.run(['node', 'remove', node, '--gone', '--confirm', node])
     expect(early, told(early)).toMatchObject({ code: 3, result: { changed: false } })
     await emptied(node)
-    await well()
+    await wellAgain(lab)
     await lab.addFault({ name: 'node-never-boots', node })
     const wipe = ['--graceful=false', '--reboot', '--system-labels-to-wipe=STATE,EPHEMERAL', '--wait=false']
     expect((await talosctl(record, address, 'reset', ...wipe)).code).toBe(0)
@@ -113,7 +107,7 @@ const ways: Record<string, () => Promise<void>> = {
 const names = Object.keys(ways)
 test.each(full ? names : sample(names, 1, randomOf('departures')))('%s', async (name) => {
   await ways[name]?.()
-  await well()
+  await wellAgain(lab)
 })
 
 interface Member {

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addFixtures } from '../../src/lib/lab/fixtures/index.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
-import { eventually, kubectl } from '../helpers/lab.ts'
-import { type CliEnded, type LabCli, labCli, statesOf, told } from '../helpers/lab-cli.ts'
+import { kubectl } from '../helpers/lab.ts'
+import { type CliEnded, type LabCli, labCli, statesOf, told, wellAgain } from '../helpers/lab-cli.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
 
 let record: LabRecord
@@ -20,7 +20,7 @@ beforeAll(async () => {
   record = shared.record
   lab = labCli(record, shared.env)
   await addFixtures(record, { note: () => {} })
-  await well()
+  await wellAgain(lab)
 })
 
 const json = <T>({ stdout }: CliEnded) => JSON.parse(stdout) as { items: T[] }
@@ -39,12 +39,6 @@ interface Pod {
 }
 const rows = async (...args: string[]) => json<Row>(await lab.run(args)).items
 const row = async (name: string) => (await rows('node', 'list')).find((one) => one.name === name)
-const well = () =>
-  eventually(
-    () => lab.run(['talos', 'health']),
-    ({ code }) => code === 0,
-    180,
-  )
 
 describe('what is there', () => {
   test('every node with its role in etcd, and nothing that differs from Git', async () => {
@@ -92,7 +86,7 @@ describe('a hold', () => {
     const owners = items.map(({ metadata }) => metadata.ownerReferences?.[0]?.kind ?? 'nobody')
     expect(owners.filter((kind) => kind !== 'DaemonSet' && kind !== 'Node')).toEqual([])
     expect((await lab.run(['node', 'uncordon', worker])).code).toBe(0)
-    await well()
+    await wellAgain(lab)
   })
 
   test('of somebody else is left alone, by cordon and by uncordon', async () => {
@@ -200,5 +194,5 @@ test('a restore of etcd brings back what was there at the snapshot, and nothing 
   expect(ended, told(ended)).toMatchObject({ code: 0 })
   expect((await kubectl(record, 'get', 'configmap', 'before-the-snapshot')).code).toBe(0)
   expect((await kubectl(record, 'get', 'configmap', 'after-the-snapshot')).stderr).toContain('NotFound')
-  await well()
+  await wellAgain(lab)
 })

@@ -1,10 +1,12 @@
 /** `talos upgrade --forecast`: what rolling the cluster would meet. Reads only. */
+
 import type { CommandContext, Data } from '../../lib/cli/define.ts'
 import { storedRuns } from '../../lib/cli/stored-runs.ts'
 import { exitCodes, UnreachableError } from '../../lib/errors.ts'
+import { machineRunbook } from '../../lib/ops/machine-plan.ts'
 import { type Finding, forecastUpgrade, type NodeForecast } from '../../lib/ops/upgrade-forecast.ts'
 import { type Range, upgradeTimings } from '../../lib/ops/upgrade-history.ts'
-import { isAtTarget, upgradeRunbook } from '../../lib/ops/upgrade-input.ts'
+import { isAtTarget } from '../../lib/ops/upgrade-input.ts'
 import { upgradeBatches } from '../../lib/ops/upgrade-order.ts'
 import type { Json, KubeObject, ObjectRef } from '../../lib/types.ts'
 import { describeSeconds } from '../../lib/ui/seconds.ts'
@@ -43,7 +45,7 @@ async function readLists(context: CommandContext) {
     const read = await kube.list(ref, context.signal)
     if (read.ok) return read.value
     if (read.why === 'not-found') return []
-    throw new UnreachableError(`${ref.kind} objects could not be read: ${read.detail}`, { runbook: upgradeRunbook })
+    throw new UnreachableError(`${ref.kind} objects could not be read: ${read.detail}`, { runbook: machineRunbook })
   }
   const [pods, budgets, databases, cephClusters, claims, volumes] = await Promise.all([
     list({ apiVersion: 'v1', kind: 'Pod' }),

@@ -1,4 +1,5 @@
 /** What `talos upgrade` looks at before it plans, and what it refuses before anything is touched. */
+
 import { type CommandContext, textOption } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { sourceChoice } from '../../lib/cli/source-options.ts'
@@ -10,11 +11,11 @@ import { observeEtcd } from '../../lib/ops/etcd-observe.ts'
 import { snapshotFile } from '../../lib/ops/etcd-snapshot.ts'
 import { errorOf } from '../../lib/ops/local-step.ts'
 import { type MachineView, observeMachineViews } from '../../lib/ops/machine-observe.ts'
-import { operationToken } from '../../lib/ops/machine-plan.ts'
+import { machineRunbook, operationToken } from '../../lib/ops/machine-plan.ts'
 import { chosenNodes } from '../../lib/ops/node-choice.ts'
 import { upgradePreflight } from '../../lib/ops/upgrade.ts'
 import type { RunningSystem, UpgradeInput, UpgradeNode, UpgradeParams } from '../../lib/ops/upgrade-input.ts'
-import { isAtTarget, upgradeRunbook } from '../../lib/ops/upgrade-input.ts'
+import { isAtTarget } from '../../lib/ops/upgrade-input.ts'
 import { pinnedVersions } from '../../lib/tools/catalog.ts'
 import type { Basis, Json, Verdict } from '../../lib/types.ts'
 import { nodeTargets } from './node-targets.ts'
@@ -78,7 +79,7 @@ export async function observeUpgrade(context: CommandContext): Promise<{ input: 
   const checks = upgradePreflight(input)
   const verdicts = await gates.evaluateAll(checks, signal)
   if (options.dryRun !== true && options.planOut === undefined) {
-    const refusal = errorOf(`cluster ${cluster.name} can't be upgraded now`, verdicts, upgradeRunbook)
+    const refusal = errorOf(`cluster ${cluster.name} can't be upgraded now`, verdicts, machineRunbook)
     if (refusal) throw await withUnfinished(context, refusal)
     requireObserved(input)
     soak?.require()
@@ -135,7 +136,7 @@ async function paramsOf(context: CommandContext): Promise<UpgradeParams> {
 function requireObserved({ nodes }: UpgradeInput): void {
   const unknown = nodes.filter(({ runs }) => runs === 'unknown').map(({ node }) => node.hostname)
   if (unknown.length === 0) return
-  throw new UnreachableError(`what ${unknown.join(', ')} runs could not be read`, { runbook: upgradeRunbook })
+  throw new UnreachableError(`what ${unknown.join(', ')} runs could not be read`, { runbook: machineRunbook })
 }
 
 function runningSystem({ talos, schematic, bootId }: MachineView): RunningSystem | 'unknown' {

@@ -10,6 +10,7 @@ import { cordonArgs, uncordonArgs } from '../tools/kubectl.args.ts'
 import { forfeitLeadershipArgs } from '../tools/talosctl.args.ts'
 import type { Check, ClusterNode, Step, Target } from '../types.ts'
 import { check, whileApiIsAway } from './bootstrap-input.ts'
+import { machineRunbook } from './machine-plan.ts'
 import { drainSteps } from './node-drain.ts'
 
 export interface MaintenanceInput extends LifecycleFacts {
@@ -20,8 +21,6 @@ export interface MaintenanceInput extends LifecycleFacts {
   /** Stands on the nodes that are out, and is unmistakable: `<operation>/<something of this plan>`. */
   operation: string
 }
-
-export const maintenanceRunbook = 'docs/runbooks/talos.md'
 
 /**
  * Gates B, forfeit-leadership, cordon, drain, detach, `act`, gates C, uncordon, and the workloads' gates once they are back.
@@ -47,7 +46,7 @@ const outByUs = (input: MaintenanceInput, node: ClusterNode): Check =>
 export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: Step[]): Step[] {
   const { hostname } = node
   const { cluster, target, operation, drainTimeoutSec, settleTimeoutSec } = input
-  const needed = { skipWith: `${hostname}/check`, runbook: maintenanceRunbook }
+  const needed = { skipWith: `${hostname}/check`, runbook: machineRunbook }
   return [
     {
       id: `${hostname}/check`,
@@ -64,7 +63,7 @@ export function takeOutSteps(input: MaintenanceInput, node: ClusterNode, act: St
       ],
       interrupt: 'now',
       timeoutSec: settleTimeoutSec,
-      runbook: maintenanceRunbook,
+      runbook: machineRunbook,
     },
     ...(node.controlPlane && hasOtherMember(input) ? [forfeitLeadership(input, node)] : []),
     {
@@ -95,7 +94,7 @@ export function bringBackSteps(input: MaintenanceInput, node: ClusterNode, act: 
   const { cluster, target, operation, settleTimeoutSec } = input
   // Uncordoned by somebody else, it still carries our name, and goes all the way.
   const inService = [check('node-released', { node: hostname, by: operation })]
-  const common = { runbook: maintenanceRunbook, timeoutSec: settleTimeoutSec, interrupt: 'now' as const }
+  const common = { runbook: machineRunbook, timeoutSec: settleTimeoutSec, interrupt: 'now' as const }
   return [
     {
       id: `${hostname}/settle`,
@@ -142,7 +141,7 @@ function forfeitLeadership({ target, settleTimeoutSec }: MaintenanceInput, node:
     verify: elsewhere,
     interrupt: 'now',
     timeoutSec: settleTimeoutSec,
-    runbook: maintenanceRunbook,
+    runbook: machineRunbook,
   }
 }
 

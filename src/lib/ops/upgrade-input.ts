@@ -62,8 +62,6 @@ export interface UpgradeInput {
   params: UpgradeParams
 }
 
-export const upgradeRunbook = 'docs/runbooks/talos.md'
-
 export const defaultUpgradeParams: UpgradeParams = {
   order: 'workers-first',
   maxUnavailable: 1,

@@ -3,16 +3,16 @@
  * goes on where it stopped. Ours is what it does not do: whether the step is supported, whether the cluster is well, that a call
  * that hangs is started again, and that the versions that run are read back.
  */
+
 import { clusterHealthy } from '../gates/lifecycle-sets.ts'
 import { upgradeKubernetesArgs } from '../tools/talosctl.args.ts'
 import type { Basis, Check, Cluster, ClusterNode, Plan, Step, Target } from '../types.ts'
 import { check } from './bootstrap-input.ts'
 import { generateConfigs } from './bootstrap-machines.ts'
 import { defaultKeep, etcdSnapshotStep } from './etcd-snapshot.ts'
-import { planOf } from './machine-plan.ts'
+import { machineRunbook, planOf } from './machine-plan.ts'
 import { applied, applyStep } from './talos-apply.ts'
 import { secretsChecks } from './talos-files.ts'
-import { upgradeRunbook } from './upgrade-input.ts'
 
 export interface KubernetesUpgradeInput {
   cluster: Cluster
@@ -53,7 +53,7 @@ export function planKubernetesUpgrade(input: KubernetesUpgradeInput, basis: Basi
       verify: [],
       interrupt: 'now',
       timeoutSec: 300,
-      runbook: upgradeRunbook,
+      runbook: machineRunbook,
     },
     {
       ...etcdSnapshotStep({ cluster, target, node, file: snapshotFile, keep: defaultKeep, maxAgeSec: 24 * 3600 }),
@@ -68,7 +68,7 @@ export function planKubernetesUpgrade(input: KubernetesUpgradeInput, basis: Basi
       // It can be left at any point, and goes on from there.
       interrupt: 'now',
       timeoutSec,
-      runbook: upgradeRunbook,
+      runbook: machineRunbook,
     },
     ...(version === cluster.kubernetesVersion ? configSteps(input) : []),
     {
@@ -78,7 +78,7 @@ export function planKubernetesUpgrade(input: KubernetesUpgradeInput, basis: Basi
       verify: [...there, ...clusterHealthy(cluster)],
       interrupt: 'now',
       timeoutSec: 1800,
-      runbook: upgradeRunbook,
+      runbook: machineRunbook,
     },
   ]
   const params = { version, node: node.hostname, ...(now === undefined ? {} : { now }) }

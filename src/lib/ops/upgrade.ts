@@ -2,16 +2,18 @@
  * `k8sops talos upgrade --rolling`: every node to the version and schematic that Git names, one at a time, without the cluster
  * noticing. Which gates stand where: src/lib/gates/lifecycle-sets.ts; what happens around a node: node-maintenance.ts.
  */
+
 import { afterUpgrade, beforeUpgrade, type LifecycleFacts } from '../gates/lifecycle-sets.ts'
 import { upgradeArgs } from '../tools/talosctl.args.ts'
 import type { Basis, Check, Json, Plan, Step } from '../types.ts'
 import { check } from './bootstrap-input.ts'
 import { generateConfigs } from './bootstrap-machines.ts'
 import { defaultKeep, etcdSnapshotStep, snapshotNode } from './etcd-snapshot.ts'
+import { machineRunbook } from './machine-plan.ts'
 import { type MaintenanceInput, maintenanceSteps, underWay } from './node-maintenance.ts'
 import { applied, applyStep } from './talos-apply.ts'
 import { secretsChecks } from './talos-files.ts'
-import { isAtTarget, type UpgradeInput, type UpgradeNode, upgradeRunbook } from './upgrade-input.ts'
+import { isAtTarget, type UpgradeInput, type UpgradeNode } from './upgrade-input.ts'
 import { sideBySide, upgradeBatches } from './upgrade-order.ts'
 
 /** Pure. Nodes that were at the target when they were looked at are left out; one that gets there meanwhile is skipped. */
@@ -80,7 +82,7 @@ function preflight(input: UpgradeInput): Step {
     verify: [],
     interrupt: 'now',
     timeoutSec: 90,
-    runbook: upgradeRunbook,
+    runbook: machineRunbook,
   }
 }
 
@@ -136,7 +138,7 @@ function upgradeStep({ target, params }: UpgradeInput, { node, target: wanted, r
     verify: [check('node-upgraded', { ...aim, bootId })],
     interrupt: 'after',
     timeoutSec: upgradeTimeoutSec + settleTimeoutSec,
-    runbook: upgradeRunbook,
+    runbook: machineRunbook,
   }
 }
 
@@ -149,6 +151,6 @@ function clusterCheck(input: UpgradeInput): Step {
     verify: afterUpgrade(factsOf(input)).filter(({ gate }) => !isAhead(input) || gate !== 'machine-configs-applied'),
     interrupt: 'now',
     timeoutSec: input.params.settleTimeoutSec,
-    runbook: upgradeRunbook,
+    runbook: machineRunbook,
   }
 }
