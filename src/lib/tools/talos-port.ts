@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import type { Exec } from '../exec/types.ts'
 import type { Result, TalosPort } from '../types.ts'
 import { machineState } from './machine-state.ts'
-import { createTalosClient } from './talos-api/client.ts'
-import { type Identity, readIdentity } from './talos-api/identity.ts'
+import { callTalos } from './talos-api/call.ts'
+import { readIdentity } from './talos-api/identity.ts'
 import {
+  type Call,
   readEtcdAlarms,
   readEtcdMembers,
   readEtcdStatus,
@@ -22,22 +23,26 @@ export interface TalosReads extends TalosPort {
 /** @param target where talosconfig is; it may not exist yet */
 export function createTalosPort(target: { root: string; talosconfig: string }, exec: Exec): TalosReads {
   const talosconfig = { path: target.talosconfig, absolute: join(target.root, target.talosconfig) }
-  const client = createTalosClient(async (): Promise<Result<Identity>> => {
-    const identity = await readIdentity(talosconfig.absolute)
-    if (identity.ok || identity.why !== 'not-found') return identity
-    return { ok: false, why: 'unreachable', detail: `there is no ${target.talosconfig} yet (k8sops talos gen)` }
-  })
+  /** talosconfig is read anew each time: making the machine configs makes another certificate. */
+  const to =
+    (node: string, signal?: AbortSignal): Call =>
+    async (path, request = Buffer.alloc(0)) => {
+      const identity = await readIdentity(talosconfig.absolute)
+      if (identity.ok) return callTalos(node, identity.value, path, request, signal)
+      if (identity.why !== 'not-found') return identity
+      return { ok: false, why: 'unreachable', detail: `there is no ${target.talosconfig} yet (k8sops talos gen)` }
+    }
   return {
     state: (node, signal) => machineState(node, talosconfig, exec, signal),
-    get: (node, type, id, signal) => readResources(client, node, type, id, signal),
-    machineConfig: (node, signal) => readMachineConfig(client, node, signal),
-    etcdMembers: (node, signal) => readEtcdMembers(client, node, signal),
-    etcdStatus: (node, signal) => readEtcdStatus(client, node, signal),
-    etcdAlarms: (node, signal) => readEtcdAlarms(client, node, signal),
+    get: (node, type, id, signal) => readResources(to(node, signal), type, id),
+    machineConfig: (node, signal) => readMachineConfig(to(node, signal)),
+    etcdMembers: (node, signal) => readEtcdMembers(to(node, signal)),
+    etcdStatus: (node, signal) => readEtcdStatus(to(node, signal)),
+    etcdAlarms: (node, signal) => readEtcdAlarms(to(node, signal)),
     bootId: async (node, signal) => {
-      const read = await readFile(client, node, '/proc/sys/kernel/random/boot_id', signal)
+      const read = await readFile(to(node, signal), '/proc/sys/kernel/random/boot_id')
       return read.ok ? { ok: true, value: read.value.trim() } : read
     },
-    read: (node, path, signal) => readFile(client, node, path, signal),
+    read: (node, path, signal) => readFile(to(node, signal), path),
   }
 }

@@ -1,15 +1,16 @@
-/** The message types and services that simulated machines speak, loaded once a process. */
+/** The message types and services of the proto files, loaded once a process. */
 import { fileURLToPath } from 'node:url'
 import type { UntypedHandleCall } from '@grpc/grpc-js'
 import { loadSync, type MessageTypeDefinition, type ServiceDefinition } from '@grpc/proto-loader'
-import { protoDirectory, protoOptions } from '../../tools/talos-api/protocol.ts'
 
-/** Of the resources that talosctl reads by their bytes. */
-const ownDirectory = fileURLToPath(new URL('./proto/', import.meta.url))
+const directory = fileURLToPath(new URL('./proto/', import.meta.url))
 
 const definitions = loadSync(['machine.proto', 'cluster.proto', 'storage.proto', 'cosi.proto', 'resources.proto'], {
-  ...protoOptions,
-  includeDirs: [protoDirectory, ownDirectory],
+  includeDirs: [directory],
+  // 64-bit numbers as decimal strings: member ids use all 64 bits.
+  longs: String,
+  enums: Number,
+  defaults: true,
 })
 
 const serviceNames = [
@@ -31,7 +32,7 @@ export type Implementation = Record<string, UntypedHandleCall>
  */
 export function encodeMessage(type: string, message: object): Buffer {
   const definition = definitions[type] as MessageTypeDefinition<object, object> | undefined
-  if (!definition) throw new Error(`no message type ${type} in ${protoDirectory} or ${ownDirectory}`)
+  if (!definition) throw new Error(`no message type ${type} in ${directory}`)
   return definition.serialize(message)
 }
 

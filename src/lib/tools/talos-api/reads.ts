@@ -1,7 +1,11 @@
-/** What is read through the Talos API, and what its answers mean. */
+/** What is read through the Talos API, and what its answers mean. Field numbers: Talos and COSI, both 1.12. */
 import { parse } from 'yaml'
 import type { EtcdMember, EtcdStatus, Result, TalosResource, TalosResourceType } from '../../types.ts'
-import type { TalosClient } from './client.ts'
+import type { MethodPath } from './call.ts'
+import { bytesAt, decodeFields, encodeFields, type Fields, messagesAt, numberAt, textAt, textsAt } from './wire.ts'
+
+/** Calls one machine. */
+export type Call = (path: MethodPath, request?: Buffer) => Promise<Result<Buffer[]>>
 
 /** Names as `talosctl get` knows them, and what they are in COSI (Talos 1.12 and 1.13). */
 const resourceTypes: Record<TalosResourceType, { type: string; namespace: string }> = {
@@ -13,140 +17,109 @@ const resourceTypes: Record<TalosResourceType, { type: string; namespace: string
   version: { type: 'Versions.runtime.talos.dev', namespace: 'runtime' },
 }
 
-/** One message of State/List and State/Get. */
-interface ResourceMessage {
-  resource: { metadata: { id: string }; spec: { yamlSpec: string } }
+/** cosi.resource.State: resource 1, in it metadata 1 with id 3 and spec 2 with yaml_spec 2. */
+async function resources(
+  call: Call,
+  { type, namespace }: { type: string; namespace: string },
+  id?: string,
+): Promise<Result<{ id: string; yaml: string }[]>> {
+  const request = encodeFields({ 1: namespace, 2: type, ...(id ? { 3: id } : {}) })
+  return read(call, id ? '/cosi.resource.State/Get' : '/cosi.resource.State/List', request, (messages) =>
+    messages
+      .flatMap((message) => messagesAt(message, 1))
+      .map((resource) => ({
+        id: messagesAt(resource, 1).map((metadata) => textAt(metadata, 3))[0] ?? '',
+        yaml: messagesAt(resource, 2).map((spec) => textAt(spec, 2))[0] ?? '',
+      })),
+  )
 }
 
 export async function readResources(
-  client: TalosClient,
-  node: string,
+  call: Call,
   name: TalosResourceType,
   id?: string,
-  signal?: AbortSignal,
 ): Promise<Result<TalosResource[]>> {
-  const of = resourceTypes[name]
-  const found = id
-    ? await client.call<ResourceMessage>(node, '/cosi.resource.State/Get', { ...of, id }, signal)
-    : await client.call<ResourceMessage>(node, '/cosi.resource.State/List', of, signal)
-  if (!found.ok) return found
-  try {
-    return {
-      ok: true,
-      value: found.value.map(({ resource: { metadata, spec } }) => ({
-        metadata: { id: metadata.id },
-        spec: (parse(spec.yamlSpec) ?? {}) as TalosResource['spec'],
-      })),
-    }
-  } catch (error) {
-    return { ok: false, why: 'bad-output', detail: `${node}: ${name}: ${(error as Error).message}` }
-  }
+  const found = await resources(call, resourceTypes[name], id)
+  return mapped(found, (all) =>
+    all.map((one) => ({ metadata: { id: one.id }, spec: (parse(one.yaml) ?? {}) as TalosResource['spec'] })),
+  )
 }
 
-export async function readMachineConfig(
-  client: TalosClient,
-  node: string,
-  signal?: AbortSignal,
-): Promise<Result<string>> {
-  const wanted = { type: 'MachineConfigs.config.talos.dev', namespace: 'config', id: 'v1alpha1' }
-  const found = await client.call<ResourceMessage>(node, '/cosi.resource.State/Get', wanted, signal)
-  if (!found.ok) return found
-  // The documents are one text inside the resource's YAML.
-  const text: unknown = parse(found.value[0]?.resource.spec.yamlSpec ?? '')
-  if (typeof text === 'string') return { ok: true, value: text }
-  return { ok: false, why: 'bad-output', detail: `${node}: its config is no text` }
+export async function readMachineConfig(call: Call): Promise<Result<string>> {
+  const found = await resources(call, { type: 'MachineConfigs.config.talos.dev', namespace: 'config' }, 'v1alpha1')
+  return mapped(found, ([one]) => {
+    // The documents are one text inside the resource's YAML.
+    const text: unknown = parse(one?.yaml ?? '')
+    if (typeof text === 'string') return text
+    throw new TypeError('the machine config is no text')
+  })
 }
 
-export async function readFile(client: TalosClient, node: string, path: string, signal?: AbortSignal) {
-  const read = await client.call<{ bytes: Buffer }>(node, '/machine.MachineService/Read', { path }, signal)
-  if (!read.ok) return read
-  return { ok: true as const, value: Buffer.concat(read.value.map(({ bytes }) => bytes)).toString('utf8') }
-}
-
-interface EtcdMembersMessage {
-  messages: { members: { id: string; hostname: string; isLearner: boolean }[] }[]
+export function readFile(call: Call, path: string): Promise<Result<string>> {
+  return read(call, '/machine.MachineService/Read', encodeFields({ 1: path }), (chunks) =>
+    Buffer.concat(chunks.map((chunk) => bytesAt(chunk, 2))).toString('utf8'),
+  )
 }
 
 /** A member that never started has no hostname. */
-export async function readEtcdMembers(
-  client: TalosClient,
-  node: string,
-  signal?: AbortSignal,
-): Promise<Result<EtcdMember[]>> {
-  // As its own etcd has it, which need not have a leader.
-  const request = { queryLocal: true }
-  const read = await client.call<EtcdMembersMessage>(node, '/machine.MachineService/EtcdMemberList', request, signal)
-  if (!read.ok) return read
-  const members = read.value.flatMap(({ messages }) => messages.flatMap((message) => message.members))
-  return {
-    ok: true,
-    value: members.map(({ id, hostname, isLearner }) => ({ id: hex(id), hostname, learner: isLearner })),
-  }
+export function readEtcdMembers(call: Call): Promise<Result<EtcdMember[]>> {
+  // query_local: as its own etcd has it, which need not have a leader.
+  return read(call, '/machine.MachineService/EtcdMemberList', encodeFields({ 1: true }), (answers) =>
+    answers
+      .flatMap((answer) => messagesAt(answer, 1))
+      .flatMap((message) => messagesAt(message, 3))
+      .map((member) => ({
+        id: hex(numberAt(member, 2)),
+        hostname: textAt(member, 3),
+        learner: numberAt(member, 6) === 1n,
+      })),
+  )
 }
 
-interface EtcdStatusMessage {
-  messages: {
-    memberStatus: {
-      memberId: string
-      leader: string
-      isLearner: boolean
-      raftIndex: string
-      raftTerm: string
-      raftAppliedIndex: string
-      dbSize: string
-      dbSizeInUse: string
-      errors: string[]
-    } | null
-  }[]
-}
-
-export async function readEtcdStatus(
-  client: TalosClient,
-  node: string,
-  signal?: AbortSignal,
-): Promise<Result<EtcdStatus>> {
-  const read = await client.call<EtcdStatusMessage>(node, '/machine.MachineService/EtcdStatus', {}, signal)
-  if (!read.ok) return read
-  const status = read.value[0]?.messages[0]?.memberStatus
-  if (!status) return { ok: false, why: 'bad-output', detail: `${node}: EtcdStatus: no status of a member` }
-  return {
-    ok: true,
-    value: {
-      member: hex(status.memberId),
-      leader: hex(status.leader),
-      learner: status.isLearner,
-      raftIndex: Number(status.raftIndex),
-      raftTerm: Number(status.raftTerm),
-      raftAppliedIndex: Number(status.raftAppliedIndex),
-      dbBytes: Number(status.dbSize),
-      dbBytesInUse: Number(status.dbSizeInUse),
-      errors: status.errors.join(', '),
-    },
-  }
-}
-
-interface EtcdAlarmsMessage {
-  messages: { memberAlarms: { memberId: string; alarm: number }[] }[]
+export function readEtcdStatus(call: Call): Promise<Result<EtcdStatus>> {
+  return read(call, '/machine.MachineService/EtcdStatus', Buffer.alloc(0), (answers) => {
+    const [status] = answers.flatMap((answer) => messagesAt(answer, 1)).flatMap((message) => messagesAt(message, 2))
+    if (!status) throw new RangeError('EtcdStatus without the status of a member')
+    return {
+      member: hex(numberAt(status, 10)),
+      leader: hex(numberAt(status, 4)),
+      learner: numberAt(status, 9) === 1n,
+      raftIndex: Number(numberAt(status, 5)),
+      raftTerm: Number(numberAt(status, 6)),
+      raftAppliedIndex: Number(numberAt(status, 7)),
+      dbBytes: Number(numberAt(status, 2)),
+      dbBytesInUse: Number(numberAt(status, 3)),
+      errors: textsAt(status, 8).join(', '),
+    }
+  })
 }
 
 const alarmNames = ['NONE', 'NOSPACE', 'CORRUPT']
 
-export async function readEtcdAlarms(
-  client: TalosClient,
-  node: string,
-  signal?: AbortSignal,
-): Promise<Result<{ member: string; alarm: string }[]>> {
-  const read = await client.call<EtcdAlarmsMessage>(node, '/machine.MachineService/EtcdAlarmList', {}, signal)
-  if (!read.ok) return read
-  const raised = read.value.flatMap(({ messages }) => messages.flatMap(({ memberAlarms }) => memberAlarms))
-  return {
-    ok: true,
-    value: raised.map(({ memberId, alarm }) => ({
-      member: hex(memberId),
-      alarm: alarmNames[alarm] ?? `alarm ${alarm}`,
-    })),
+export function readEtcdAlarms(call: Call): Promise<Result<{ member: string; alarm: string }[]>> {
+  return read(call, '/machine.MachineService/EtcdAlarmList', Buffer.alloc(0), (answers) =>
+    answers
+      .flatMap((answer) => messagesAt(answer, 1))
+      .flatMap((message) => messagesAt(message, 2))
+      .map((raised) => {
+        const alarm = Number(numberAt(raised, 2))
+        return { member: hex(numberAt(raised, 1)), alarm: alarmNames[alarm] ?? `alarm ${alarm}` }
+      }),
+  )
+}
+
+async function read<T>(call: Call, path: MethodPath, request: Buffer, meaning: (messages: Fields[]) => T) {
+  return mapped(await call(path, request), (messages) => meaning(messages.map(decodeFields)))
+}
+
+function mapped<T, U>(result: Result<T>, meaning: (value: T) => U): Result<U> {
+  if (!result.ok) return result
+  try {
+    return { ok: true, value: meaning(result.value) }
+  } catch (error) {
+    return { ok: false, why: 'bad-output', detail: `Talos API: ${(error as Error).message}` }
   }
 }
 
 /** Member ids as everybody writes them. */
-const hex = (decimal: string) => BigInt(decimal).toString(16).padStart(16, '0')
+const hex = (id: bigint) => id.toString(16).padStart(16, '0')
