@@ -98,6 +98,31 @@ describe('undisturbed', () => {
     ])
   })
 
+  test('the gateways are programmed at the addresses of the settings, and their routes are accepted', async () => {
+    const read = async (kind: string) => {
+      const { stdout } = await kubectl(lab.record, 'get', kind, '-A', '-o', 'json')
+      return (JSON.parse(stdout) as { items: { metadata: { name: string }; status?: Record<string, never> }[] }).items
+    }
+    const settings = readFileSync(join(lab.record.root, 'kubernetes/clusters/apps/cluster-settings.yaml'), 'utf8')
+    const setting = (name: string) => new RegExp(`^  ${name}: (\\S+)`, 'm').exec(settings)?.[1]
+    const addresses = (await read('gateways')).map(({ metadata, status }) => [
+      metadata.name,
+      (status?.addresses as { value: string }[] | undefined)?.map(({ value }) => value),
+    ])
+    expect(Object.fromEntries(addresses)).toEqual({
+      'envoy-external': [setting('ENVOY_EXTERNAL_IP')],
+      'envoy-internal': [setting('ENVOY_INTERNAL_IP')],
+    })
+    const routes = (await read('httproutes')).map(({ metadata, status }) => [
+      metadata.name,
+      (status?.parents as { conditions: { status: string }[] }[] | undefined)?.flatMap(({ conditions }) =>
+        conditions.map((condition) => condition.status),
+      ),
+    ])
+    for (const [name, states] of routes) expect(new Set(states), String(name)).toEqual(new Set(['True']))
+    expect(routes.map(([name]) => name)).toEqual(expect.arrayContaining(['flux-webhook', 'https-redirect']))
+  })
+
   test('run again it changes nothing', async () => {
     const again = await lab.run(['bootstrap'])
     expect(again, told(again)).toMatchObject({ code: 0, result: { outcome: 'succeeded', changed: false } })
