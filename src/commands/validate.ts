@@ -1,6 +1,7 @@
-import { type Data, defineCommand, textOption } from '../lib/cli/define.ts'
+import { type CommandContext, type Data, defineCommand, textOption } from '../lib/cli/define.ts'
 import { loadRepository, repositoryRoot } from '../lib/config/load.ts'
-import { ConfigError, exitCodes } from '../lib/errors.ts'
+import { ConfigError, exitCodes, UnreachableError, UsageError } from '../lib/errors.ts'
+import type { DryRun } from '../lib/repo/server-check.ts'
 import type { Validation } from '../lib/repo/validation.ts'
 import type { Json } from '../lib/types.ts'
 import { namedCluster } from './repo/selection.ts'
@@ -17,28 +18,51 @@ export const validate = defineCommand({
   args: { 'paths...?': 'only findings in these files and directories' },
   options: [
     { flags: '--rules', description: 'list the rules: what each demands, why, and how to mend it', default: false },
+    {
+      flags: '--changed [base]',
+      description: 'only what a change can affect, since BASE (default: where the branch left main)',
+    },
+    {
+      flags: '--server',
+      description: 'also ask the API server of each cluster (dry-run: nothing is changed)',
+      default: false,
+    },
     { flags: '--sarif <file>', description: 'also write the findings as SARIF 2.1.0' },
   ],
   examples: [
     'k8sops validate',
     'k8sops validate --cluster infra kubernetes/infrastructure/configs',
+    'k8sops validate --changed=origin/main',
+    'k8sops validate --cluster apps --server --lab',
     'k8sops validate --rules -o wide',
     'k8sops validate --sarif k8sops.sarif -o json',
   ],
-  async read({ rest, options, env, cwd, note, signal }) {
+  async read(context) {
+    const { rest, options, env, cwd, note, signal } = context
     if (options.rules) return ruleList()
     const repository = await loadRepository(repositoryRoot(cwd, textOption(options.repo)))
     const only = textOption(options.cluster)
+    if (options.server && (!only || only === 'all'))
+      throw new UsageError('--server asks one API server: name its cluster', {
+        next: 'k8sops validate --server --cluster NAME',
+      })
     const clusters = only && only !== 'all' ? [namedCluster(repository, only)] : repository.clusters
-    const [{ validateRepository }, { renderersOf }, { belowPaths }] = await Promise.all([
+    const [{ validateRepository }, { renderersOf }, { belowPaths }, { branchPoint, commitOf }] = await Promise.all([
       import('../lib/repo/validation.ts'),
       import('../lib/repo/renderers.ts'),
       import('../lib/repo/source-files.ts'),
+      import('../lib/repo/revision.ts'),
     ])
+    const { changed } = options
+    const since = changed
+      ? await (typeof changed === 'string' ? commitOf(repository.root, changed) : branchPoint(repository.root))
+      : undefined
     const isWanted = belowPaths(repository.root, cwd, rest.paths ?? [])
     const validation = await validateRepository(repository, renderersOf(repository.root, env, signal), {
       clusters,
       isWanted,
+      since,
+      server: options.server ? () => dryRunOf(context) : undefined,
     })
     const sarif = textOption(options.sarif)
     if (sarif) await writeSarif(sarif, validation)
@@ -46,6 +70,23 @@ export const validate = defineCommand({
     return reportOf(validation)
   },
 })
+
+/** Of the resolved target: `--server` is for one cluster, the real one or the lab's. */
+async function dryRunOf(context: CommandContext): Promise<DryRun> {
+  const [target, exec, { dryRunStdinArgs }] = await Promise.all([
+    context.target(),
+    context.exec(),
+    import('../lib/tools/kubectl.args.ts'),
+  ])
+  return async (input) => {
+    const { exitCode, stderr } = await exec({ pipeline: [dryRunStdinArgs(target.context)], input, timeoutSec: 60 })
+    if (exitCode === 0) return { ok: true }
+    const message = stderr.trim().split('\n').at(-1) ?? ''
+    if (/connection refused|Unable to connect|i\/o timeout|Unauthorized/.test(message))
+      throw new UnreachableError(message)
+    return { ok: false, message: message.replace(/^error: /, '') }
+  }
+}
 
 async function ruleList(): Promise<Data> {
   const { families } = await import('../lib/repo/rules/catalog.ts')
@@ -97,6 +138,7 @@ async function reportOf(validation: Validation): Promise<Data> {
       rules,
       pins,
       withoutSchema,
+      server: validation.server as unknown as Json,
       coverage: coverage as unknown as Json,
     },
   }

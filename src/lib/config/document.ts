@@ -40,8 +40,23 @@ export function parseYaml(text: string, path: string, problems: Problem[]): Yaml
     problems.push({ file: path, line: lines.linePos(error.pos[0]).line, message: `malformed YAML: ${error.message}` })
   }
   if (document.errors.length > 0) return undefined
+  let data: unknown
+  try {
+    data = document.toJS()
+  } catch (error) {
+    // An alias whose anchor is not there shows only here.
+    const message = error instanceof Error ? error.message : String(error)
+    problems.push({ file: path, line: lineOfAlias(text, message), message: `malformed YAML: ${message}` })
+    return undefined
+  }
   const lineAt = (offset: number | undefined) => (offset === undefined ? 1 : lines.linePos(offset).line)
-  return { path, text, data: document.toJS(), lineOf: (where) => lineAt(offsetOf(document, where)) }
+  return { path, text, data, lineOf: (where) => lineAt(offsetOf(document, where)) }
+}
+
+/** The line of the alias that the yaml library complains about (`…: name`), else the first. */
+export function lineOfAlias(text: string, message: string): number {
+  const at = text.indexOf(`*${/: (\S+)$/.exec(message)?.[1] ?? ''}`)
+  return at === -1 ? 1 : text.slice(0, at).split('\n').length
 }
 
 function offsetOf(document: Document.Parsed, path: YamlPath): number | undefined {

@@ -82,7 +82,12 @@ function parentFindings(kustomizations: FluxKustomization[]): Finding[] {
   const byName = new Map(kustomizations.map((one) => [nameOf(one), one]))
   return kustomizations.flatMap((child) => {
     const ancestors: FluxKustomization[] = []
-    for (let parent = byName.get(child.parent ?? ''); parent; parent = byName.get(parent.parent ?? '')) {
+    // One that applies itself, or what applies it, is its own ancestor: once is enough.
+    for (
+      let parent = byName.get(child.parent ?? '');
+      parent && !ancestors.includes(parent);
+      parent = byName.get(parent.parent ?? '')
+    ) {
       ancestors.push(parent)
     }
     return ancestors

@@ -91,7 +91,7 @@ export async function renderWithFlate(
 
 const isEmpty = ({ manifests, findings }: RenderedKustomization) => manifests.length === 0 && findings.length === 0
 
-function byOwner(objects: KubeObject[]): { owned: Map<string, KubeObject[]>; charts: Map<string, Manifest[]> } {
+export function byOwner(objects: KubeObject[]): { owned: Map<string, KubeObject[]>; charts: Map<string, Manifest[]> } {
   const owned = new Map<string, KubeObject[]>()
   const charts = new Map<string, Manifest[]>()
   for (const object of objects) {
@@ -104,7 +104,7 @@ function byOwner(objects: KubeObject[]): { owned: Map<string, KubeObject[]>; cha
 }
 
 /** JSON is YAML: the text is there for whoever wants it, and made only then. */
-function manifestOf(object: KubeObject, file: string | undefined): Manifest {
+export function manifestOf(object: KubeObject, file: string | undefined): Manifest {
   let text: string | undefined
   return {
     apiVersion: textAt(object, 'apiVersion') ?? '',

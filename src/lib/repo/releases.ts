@@ -162,6 +162,7 @@ function chartOf(spec: HelmReleaseSpec, namespace: string, lookup: Lookup): Char
   if (chartRef.kind === 'HelmChart') return fromRepository(source.spec as unknown as ChartSpec, at.namespace, lookup)
   const { url = '', ref = {} } = source.spec as { url?: string; ref?: { tag?: string; semver?: string } }
   const version = ref.tag ?? fail(`OCIRepository ${nameOf(at)} is not pinned: ref.tag is missing`)
+  if (typeof version !== 'string' || typeof url !== 'string') fail(`OCIRepository ${nameOf(at)}: url or tag is no text`)
   return { chart: url, chartName: url.split('/').at(-1) ?? '', version }
 }
 
@@ -173,6 +174,7 @@ function fromRepository(chart: ChartSpec, namespace: string, lookup: Lookup): Ch
     fail(`chart from a ${sourceRef.kind}, which cannot be installed from outside`)
   const { url = '' } = source.spec as { url?: string }
   const version = chart.version ?? fail('chart.spec.version is missing')
+  if (typeof version !== 'string' || typeof url !== 'string') fail(`chart ${chart.chart}: version or url is no text`)
   if (url.startsWith('oci://')) {
     return { chart: `${url.replace(/\/$/, '')}/${chart.chart}`, chartName: chart.chart, version }
   }

@@ -42,7 +42,9 @@ function parse(text: string) {
       documents.push(document.toJS({ maxAliasCount: 100 }))
     } catch (error) {
       // An alias without its anchor, or one that multiplies without end, shows only here.
-      errors.push({ line: 1, message: error instanceof Error ? error.message : String(error) })
+      const message = error instanceof Error ? error.message : String(error)
+      const at = text.indexOf(`*${/: (\S+)$/.exec(message)?.[1] ?? ''}`)
+      errors.push({ line: at === -1 ? 1 : text.slice(0, at).split('\n').length, message })
     }
   }
   return { documents, errors }

@@ -1,10 +1,12 @@
 /** What `k8sops validate` found, and how much it looked at. */
 import type { Repository } from '../config/load.ts'
 import type { Cluster, Problem } from '../types.ts'
+import { affectedSince } from './affected.ts'
 import { type RenderCoverage, type Renderers, readView } from './read-view.ts'
 import { checkRules, type RuleFinding, type RuleReport } from './rules/check.ts'
 import { pinsOf } from './rules/pins.ts'
 import { withoutSchema } from './rules/schemas.ts'
+import { checkOnServer, type DryRun, serverRule } from './server-check.ts'
 
 export interface Validation extends RuleReport {
   /** What keeps the configuration from being read: then it is not a matter of rules. */
@@ -17,23 +19,36 @@ export interface Validation extends RuleReport {
   /** `Kind group/version` that no schema is known for: not checked. */
   withoutSchema: string[]
   rules: number
+  /** Of --server: how many objects each API server accepts, and of which nothing can be said yet. */
+  server: { cluster: string; accepted: number; notChecked: string[] }[]
 }
 
 export interface ValidationScope {
   clusters: Cluster[]
   /** Files whose findings are of interest; all without it. */
   isWanted?: (file: string) => boolean
+  /** Only what the changes since this commit can affect. */
+  since?: string | undefined
+  /** Asks a cluster's API server about each object, too. */
+  server?: ((cluster: string) => Promise<DryRun>) | undefined
 }
 
 /** @throws what is wrong with a renderer itself, never for what a file says */
 export async function validateRepository(
   repository: Repository,
   renderers: Renderers,
-  { clusters, isWanted = () => true }: ValidationScope,
+  { clusters, isWanted: isNamed = () => true, since, server }: ValidationScope,
 ): Promise<Validation> {
   const { view, coverage } = await readView(repository, clusters, renderers)
-  const { rules, ...report } = await checkRules(view)
+  const asked = server
+    ? await Promise.all(view.clusters.map(async (cluster) => checkOnServer(cluster, await server(cluster.name))))
+    : []
+  const more = asked.flatMap(({ findings }) => findings.map((finding) => ({ rule: serverRule, finding })))
+  const { rules, ...report } = await checkRules(view, { more })
+  const isAffected = since === undefined ? undefined : await affectedSince(view, since)
+  const isWanted = (file: string) => isNamed(file) && (isAffected?.(file) ?? true)
   return {
+    server: asked.map(({ cluster, accepted, notChecked }) => ({ cluster, accepted, notChecked })),
     findings: report.findings.filter(({ file }) => isWanted(file)),
     waived: report.waived.filter(({ file }) => isWanted(file)),
     unreadable: repository.problems,

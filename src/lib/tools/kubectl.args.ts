@@ -17,6 +17,11 @@ export function applyStdinArgs(context: string, options: ApplyOptions = {}): Com
   return kubectl(context, ['apply', '--server-side', ...force, '-f', '-'])
 }
 
+/** Asks the API server what it would say to what comes on stdin: schema, admission, quota. Nothing is changed. */
+export function dryRunStdinArgs(context: string): Command {
+  return kubectl(context, ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '-o', 'name', '-f', '-'])
+}
+
 /**
  * Deletes the record of releases whose install or upgrade was cut off. helm keeps one Secret per revision and refuses
  * every further change while the newest one is `pending-*` ("another operation is in progress", helm#10599); without

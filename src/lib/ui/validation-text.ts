@@ -21,6 +21,12 @@ export function renderValidation(validation: Validation): string {
       waived.map(({ file, line, rule, reason, findings: count }) => `  ${file}:${line}: ${rule} (${count}): ${reason}`),
     ),
     ...renderCoverage(validation),
+    ...validation.server.flatMap(({ cluster, accepted, notChecked }) => [
+      `cluster ${cluster}: its API server accepts ${accepted} objects`,
+      ...(notChecked.length > 0
+        ? [`  NOT checked there, their namespace or kind is not there yet: ${notChecked.join(', ')}`]
+        : []),
+    ]),
     ...(validation.withoutSchema.length > 0
       ? [`NOT checked against a schema, none is known: ${validation.withoutSchema.join(', ')}`]
       : []),

@@ -158,7 +158,13 @@ function suspendedParents(changes: Change[], after: ClusterView): Found[] {
   const stopped = new Map<string, number>()
   for (const change of changes) {
     const one = change.kind === 'removed' ? change.before : change.after
-    for (let at = byName.get(nameOf(one.kustomization)); at; at = byName.get(at.parent ?? '')) {
+    const seen = new Set<string>()
+    for (
+      let at = byName.get(nameOf(one.kustomization));
+      at && !seen.has(nameOf(at));
+      at = byName.get(at.parent ?? '')
+    ) {
+      seen.add(nameOf(at))
       if (at.suspended) stopped.set(nameOf(at), (stopped.get(nameOf(at)) ?? 0) + 1)
     }
   }

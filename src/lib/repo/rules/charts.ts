@@ -57,7 +57,7 @@ export const chartRules: Rule[] = [
     why: 'A registry that is away for a minute would leave it failed until somebody comes',
     fix: 'Include infrastructure/base/defaults, or set install/upgrade.remediation.retries or strategy',
     source: 'NFR34, NFR35',
-    scope: 'any',
+    scope: 'house',
     check: each((cluster) =>
       ofKind(cluster, 'HelmRelease').flatMap((one) =>
         (['install', 'upgrade'] as const)

@@ -39,9 +39,10 @@ export const numberRules: Rule[] = [
   },
   {
     id: 'kustomization-interval',
-    demands: 'A Kustomization is applied at least every five minutes, and tried again within one after a failure',
+    demands:
+      'A Kustomization is applied at least every five minutes, tried again within two after a failure, and has a timeout',
     why: 'A change has to be applied within five minutes, and what was changed by hand put back',
-    fix: 'interval: 5m, retryInterval: 1m',
+    fix: 'interval: 5m, retryInterval: 1m, timeout: 5m',
     source: 'NFR1, NFR35',
     scope: 'house',
     check: each(({ rendered }) =>
@@ -49,8 +50,11 @@ export const numberRules: Rule[] = [
         .map(({ kustomization }) => kustomization)
         .filter(({ parent }) => parent !== undefined)
         .flatMap((one) => {
-          const [interval, retry] = ['interval', 'retryInterval'].map((key) => textAt(one.raw, key))
+          const [interval, retry, timeout] = ['interval', 'retryInterval', 'timeout'].map((key) => textAt(one.raw, key))
           return [
+            ...(durationOf(timeout) === undefined
+              ? [aboutKustomization(one, 'timeout is unset: it would be the interval', ['spec', 'timeout'])]
+              : []),
             ...((durationOf(interval) ?? Number.POSITIVE_INFINITY) <= 300
               ? []
               : [aboutKustomization(one, `interval is ${interval ?? 'unset'}, more than 5m`, ['spec', 'interval'])]),
@@ -171,6 +175,23 @@ export const numberRules: Rule[] = [
       ofKind(cluster, 'ClusterSecretStore', 'SecretStore')
         .filter((one) => !(Number(textAt(one.object(), 'spec.retrySettings.maxRetries') ?? 0) > 0))
         .map((one) => about(one, 'has no retrySettings.maxRetries', ['spec', 'retrySettings'])),
+    ),
+  },
+  {
+    id: 'store-reference-has-namespace',
+    demands: 'A ClusterSecretStore says in which namespace the Secret that it authenticates with is',
+    why: 'Without it the Secret is looked for in the namespace of each ExternalSecret',
+    fix: 'connectTokenSecretRef: {name, namespace, key}',
+    source: 'External Secrets',
+    scope: 'any',
+    check: each((cluster) =>
+      ofKind(cluster, 'ClusterSecretStore').flatMap((one) =>
+        leaves(dig(one.object(), 'spec.provider'))
+          .filter(({ path }) => path.at(-1) === 'name' && /SecretRef$/.test(String(path.at(-2))))
+          .map(({ path }) => ['spec', 'provider', ...path.slice(0, -1)])
+          .filter((path) => dig(one.object(), [...path, 'namespace']) === undefined)
+          .map((path) => about(one, `${path.at(-1)} names no namespace`, path)),
+      ),
     ),
   },
   {

@@ -6,6 +6,16 @@ import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
 
 export const policyRules: Rule[] = [
   {
+    id: 'policy-peers-exist',
+    demands:
+      'Namespaces that a policy names exist, labels of namespaces that it selects by are given to one, and protocols are words of Cilium',
+    why: 'A policy that selects nobody denies what it was meant to allow, without a word',
+    fix: 'Correct the name, or label the namespace',
+    source: 'NFR9',
+    scope: 'house',
+    check: each(strangers),
+  },
+  {
     id: 'default-deny',
     demands: 'A CiliumClusterwideNetworkPolicy denies both directions to every pod, but those that its labels exempt',
     why: 'A namespace that nobody wrote a policy for would be open',
@@ -20,7 +30,7 @@ export const policyRules: Rule[] = [
     why: 'It undoes the default deny for what it selects',
     fix: 'Name the peer (endpoints, FQDNs, CIDRs) and the ports',
     source: 'NFR9',
-    scope: 'any',
+    scope: 'house',
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy')
         .filter(({ release }) => !release)
@@ -46,6 +56,32 @@ export const policyRules: Rule[] = [
     ),
   },
 ]
+
+const namespaceKey = /(^|[.:])io\.kubernetes\.pod\.namespace$/
+const namespaceLabel = /io\.cilium\.k8s\.namespace\.labels\.(.+)$/
+const builtIn = ['kube-system', 'default', 'kube-public', 'kube-node-lease']
+
+function strangers(cluster: ClusterView): Finding[] {
+  const namespaces = ofKind(cluster, 'Namespace')
+  const names = new Set([...namespaces.map(({ name }) => name), ...builtIn])
+  const labels = new Set(namespaces.flatMap((one) => Object.keys(one.object().metadata.labels ?? {})))
+  return ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
+    .filter(({ release }) => !release)
+    .flatMap((one) =>
+      leaves(one.object().spec ?? {}).flatMap(({ path, value }): Finding[] => {
+        const key = String(path.at(-1))
+        const where = ['spec', ...path]
+        const label = namespaceLabel.exec(key)?.[1]
+        if (namespaceKey.test(key) && !names.has(String(value)))
+          return [about(one, `namespace ${value} is not there`, where)]
+        if (label && label !== 'kubernetes.io/metadata.name' && !labels.has(label))
+          return [about(one, `no namespace has the label ${label}`, where)]
+        if (key === 'protocol' && !/^(TCP|UDP|SCTP|ICMP|ICMPv6|ANY|VRRP|IGMP)$/.test(String(value)))
+          return [about(one, `${value} is no protocol`, where)]
+        return []
+      }),
+    )
+}
 
 const directions = ['ingress', 'egress'] as const
 

@@ -2,6 +2,7 @@
  * A rule of the repository is data and a small pure check: it looks at the view, and says what is wrong and where. One
  * file a family; catalog.ts lists them, `k8sops validate --rules` prints them.
  */
+import { normalPath } from '../build.ts'
 import type { FluxKustomization } from '../flux.ts'
 import { layout } from '../layout.ts'
 import type { Finding, YamlPath } from '../locate.ts'
@@ -40,7 +41,7 @@ export function about(one: RenderedObject, message: string, path: YamlPath = [])
     return aboutRelease(release, `${identity(one)} (${from}): ${message}`, ['spec'])
   }
   return {
-    file: one.manifest.file ?? kustomization.file ?? layout.repositoryFile,
+    file: one.manifest.file ?? fileOf(kustomization),
     object: { kind: one.kind, name: one.name },
     path,
     message: `${identity(one)}: ${message}`,
@@ -56,13 +57,16 @@ export const aboutRelease = (release: Release, message: string, path: YamlPath =
     : `HelmRelease ${release.namespace}/${release.name}: ${message}`,
 })
 
+/** Where it is declared; the entry, which no file declares, is what its path holds. */
+const fileOf = ({ file, spec }: FluxKustomization): string => file ?? `${normalPath(spec.path)}/kustomization.yaml`
+
 export const aboutKustomization = (
-  { file, namespace, name }: FluxKustomization,
+  kustomization: FluxKustomization,
   message: string,
   path: YamlPath = ['spec'],
 ): Finding => ({
-  file: file ?? layout.repositoryFile,
-  object: { kind: 'Kustomization', name },
+  file: fileOf(kustomization),
+  object: { kind: 'Kustomization', name: kustomization.name },
   path,
-  message: `Kustomization ${namespace}/${name}: ${message}`,
+  message: `Kustomization ${kustomization.namespace}/${kustomization.name}: ${message}`,
 })

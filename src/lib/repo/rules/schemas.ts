@@ -16,11 +16,15 @@ export const schemaRules: Rule[] = [
         cluster.objects.flatMap((one) => {
           const schema = schemaFor(schemas, one)
           const problems = schema ? checkSchema(schema.table, schema.root, one.object()) : []
+          if (!version.test(String(one.object().apiVersion)))
+            problems.push({ path: ['apiVersion'], message: `${one.object().apiVersion} is no version of an API` })
           return problems.map(({ path, message }) => ({ ...about(one, message, path), cluster: cluster.name }))
         }),
       ),
   },
 ]
+
+const version = /^([a-z0-9.-]+\/)?v\d+((alpha|beta)\d+)?$/
 
 /** What no schema is known for: it is listed, never counted as valid. */
 export function withoutSchema({ clusters, schemas }: RepositoryView): string[] {

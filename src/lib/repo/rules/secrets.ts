@@ -134,9 +134,10 @@ function plain(file: SourceFile, text: string): Finding[] {
       data?: object
       stringData?: object
     }
-    // A Secret whose values are all substituted or empty says nothing.
+    // A Secret whose values are all filled in later says nothing.
     const values = Object.values({ ...data, ...stringData }).map(String)
-    if (values.length > 0 && values.every((value) => /^\$\{\w+\}$/.test(value))) return []
+    if (values.length > 0 && values.every((value) => /^(\$\{\w+\}|(\{\{ *)?op:\/\/.+?( *\}\})?)$/.test(value.trim())))
+      return []
     return [{ file: file.path, text: 'kind: Secret', message: 'a Secret that is not encrypted' }]
   }
   const blocks = [...text.matchAll(/^(?:data|stringData):\n((?:[ #].*\n?|\n)*)/gm)].map(([, block = '']) => block)

@@ -25,6 +25,23 @@ export const structureRules: Rule[] = [
         ),
   },
   {
+    id: 'file-not-empty',
+    demands: 'A YAML file holds something',
+    why: 'What was in it is gone, and whoever includes it does not notice',
+    fix: 'Restore it, or delete the file and what names it',
+    source: 'design section 8',
+    scope: 'house',
+    check: ({ files }) =>
+      files
+        .filter((file) => isOperated(file) && isYaml(file))
+        .filter(
+          (file) =>
+            file.errors().length === 0 &&
+            file.documents().every((document) => document === null || document === undefined),
+        )
+        .map(({ path }) => ({ file: path, line: 1, message: 'holds nothing' })),
+  },
+  {
     id: 'yaml-extension',
     demands: 'YAML files end in .yaml',
     why: 'Rules, Renovate and sops look for that ending; a .yml escapes them',

@@ -1,10 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Flux variables
 /** Flux' variables: `${NAME}` in what a Kustomization reads, defined by what it substitutes from. */
 
+import { dirname } from 'node:path'
 import type { FluxKustomization } from '../flux.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
 import { reachedFiles } from '../reach.ts'
+import type { SourceFile } from '../source-files.ts'
 import type { Rule } from './rule.ts'
 import type { ClusterView, RepositoryView } from './view.ts'
 
@@ -33,7 +35,7 @@ function undefinedVariables({ files, clusters }: RepositoryView): Finding[] {
       if (defined === undefined || defined.size === 0) return []
       return [...reachedFiles(byPath, kustomization.spec)].flatMap((path) => {
         const text = byPath.get(path)?.text ?? ''
-        if (!text.includes('${') || disabled.test(text)) return []
+        if (!text.includes('${') || disabled.test(text) || isGeneratedVerbatim(path, byPath)) return []
         return text.split('\n').flatMap((line, index): Finding[] => {
           if (/^\s*#/.test(line)) return []
           const names = [...line.matchAll(variable)].filter(([, , operator]) => !operator).map(([, name = '']) => name)
@@ -49,6 +51,16 @@ function undefinedVariables({ files, clusters }: RepositoryView): Finding[] {
       })
     }),
   )
+}
+
+/** What a generator takes in, of a kustomization.yaml that has its generated objects left alone. */
+function isGeneratedVerbatim(path: string, files: ReadonlyMap<string, SourceFile>): boolean {
+  if (/^apiVersion:/m.test(files.get(path)?.text ?? '')) return false
+  for (let directory = dirname(path); directory !== '.'; directory = dirname(directory)) {
+    const own = files.get(`${directory}/kustomization.yaml`)
+    if (own) return disabled.test(own.text)
+  }
+  return false
 }
 
 /** Names, or undefined when a source is a Secret, whose keys only the cluster knows. */

@@ -27,6 +27,11 @@ export const fileCases: Record<string, Case> = {
     ],
     sound: { [`${base}/a.yaml`]: 'a: 1\nb: [1]\n' },
   },
+  'file-not-empty': {
+    breaks: { [`${base}/a.yaml`]: '# what was here\n' },
+    says: [`${base}/a.yaml:1: holds nothing`],
+    sound: { [`${base}/a.yaml`]: 'a: 1\n' },
+  },
   'yaml-extension': {
     breaks: { [`${base}/a.yml`]: '' },
     says: [`${base}/a.yml:1: a.yml ends in .yml`],

@@ -252,6 +252,35 @@ export const objectCases: Record<string, Case> = {
     ],
     sound: { [file]: deny },
   },
+  'policy-peers-exist': one(
+    cnp(
+      'endpointSelector: {}\ningress:\n  - fromEndpoints:\n      - matchLabels:\n          k8s:io.kubernetes.pod.namespace: nope\n',
+    ),
+    11,
+    'CiliumNetworkPolicy ns/p: namespace nope is not there',
+    join(
+      cnp(
+        'endpointSelector: {}\ningress:\n  - fromEndpoints:\n      - matchLabels:\n          k8s:io.kubernetes.pod.namespace: ns\n',
+      ),
+      namespace('ns'),
+    ),
+  ),
+  'store-reference-has-namespace': one(
+    object(
+      'external-secrets.io/v1',
+      'ClusterSecretStore',
+      'x',
+      'spec:\n  provider:\n    onepassword:\n      auth:\n        tokenSecretRef:\n          name: t\n',
+    ),
+    10,
+    'ClusterSecretStore ns/x: tokenSecretRef names no namespace',
+    object(
+      'external-secrets.io/v1',
+      'ClusterSecretStore',
+      'x',
+      'spec:\n  provider:\n    onepassword:\n      auth:\n        tokenSecretRef:\n          name: t\n          namespace: n\n',
+    ),
+  ),
   'policy-not-open': one(
     cnp('endpointSelector: {}\negress:\n  - toEntities:\n      - world\n'),
     10,
@@ -417,9 +446,9 @@ export const objectCases: Record<string, Case> = {
     object('source.toolkit.fluxcd.io/v1', 'GitRepository', 'x', 'spec:\n  interval: 1m\n'),
   ),
   'kustomization-interval': {
-    breaks: { [flux]: ks('x', 'a', '  retryInterval: 1m\n').replace('5m', '1h') },
+    breaks: { [flux]: ks('x', 'a', '  retryInterval: 1m\n  timeout: 5m\n').replace('5m', '1h') },
     says: [`${flux}:7: Kustomization flux-system/x: interval is 1h, more than 5m`],
-    sound: { [flux]: ks('x', 'a', '  retryInterval: 1m\n') },
+    sound: { [flux]: ks('x', 'a', '  retryInterval: 1m\n  timeout: 5m\n') },
   },
   'secret-refresh': one(
     object('external-secrets.io/v1', 'ExternalSecret', 'x', 'spec:\n  refreshInterval: 1h\n'),

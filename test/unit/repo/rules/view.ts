@@ -16,8 +16,11 @@ export type Clusters = Record<string, Record<string, string>>
 
 const ownKustomization = /\/(kustomization\.yaml|.*\.sops\.yaml)$/
 
-const documentsOf = ({ path, text }: SourceFile) =>
-  ownKustomization.test(path) ? [] : splitDocuments(text).map((document) => manifest(document, path))
+/** What is malformed is not rendered. */
+const documentsOf = ({ path, text, errors }: SourceFile) =>
+  ownKustomization.test(path) || errors().length > 0
+    ? []
+    : splitDocuments(text).map((document) => manifest(document, path))
 
 /** With several clusters, files below clusters/<name>/ are that cluster's, all others are of both. */
 export async function viewOf(texts: Texts, clusters: Clusters = { infra: {} }): Promise<RepositoryView> {

@@ -1,0 +1,77 @@
+/**
+ * Breaks the real tree at random, one place at a time, and counts what `validate` says to it: found, harmless (what is rendered
+ * stays equal), or missed. A sample by seed here; 1,000 with K8SOPS_TEST_FULL=1.
+ */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { checkRules } from '../../src/lib/repo/rules/check.ts'
+import type { RepositoryView } from '../../src/lib/repo/rules/view.ts'
+import { isYaml } from '../../src/lib/repo/source-files.ts'
+import { kustomizeBuild } from '../../src/lib/tools/kustomize.ts'
+import { incrementalView } from '../helpers/incremental-view.ts'
+import { drawMutation } from '../helpers/mutations.ts'
+import { projectRoot } from './tool.ts'
+
+const full = process.env.K8SOPS_TEST_FULL === '1'
+const seed = Number(process.env.K8SOPS_TEST_SEED ?? Math.floor(Math.random() * 1e9))
+const wanted = Number(process.env.K8SOPS_TEST_MUTATIONS ?? (full ? 1000 : 60))
+const deadline = Date.now() + (full ? 3_600_000 : 45_000)
+/**
+ * Of those that are not harmless. 2 % is what issue 5 asks for and what the whole proof is held to; it is not reached yet
+ * (docs/proof.md). The sample only notices when validation becomes much blinder than it was.
+ */
+const mostMissed = full ? 0.02 : 0.4
+
+const root = mkdtempSync(join(tmpdir(), 'k8sops-mutations-'))
+afterAll(() => rmSync(root, { recursive: true }))
+
+/** What Flux would apply, and what talhelper would read: equal means that nothing changed for any machine. */
+function meaningOf(view: RepositoryView): string {
+  const objects = view.clusters.map(({ objects, rendered }) => [
+    objects.map((one) => JSON.stringify(one.object())).sort(),
+    rendered.map(({ kustomization }) => JSON.stringify(kustomization.raw)).sort(),
+  ])
+  const others = view.files
+    .filter((file) => isYaml(file) && !file.path.startsWith('kubernetes/'))
+    .map((file) =>
+      JSON.stringify(parseAllDocuments(file.text, { logLevel: 'silent' }).map((document) => document.toJS())),
+    )
+  return JSON.stringify([objects, others])
+}
+
+test(`seed ${seed}`, { timeout: full ? 3_700_000 : 180_000 }, async () => {
+  for (const part of ['kubernetes', 'talos', 'bootstrap', 'k8sops.yaml', '.sops.yaml', 'docs/runbooks', '.github'])
+    cpSync(join(projectRoot, part), join(root, part), { recursive: true })
+  const views = await incrementalView(root, kustomizeBuild(process.env))
+  const files = new Map(
+    views.whole.files
+      .filter((file) => isYaml(file) && /^(kubernetes|talos)\//.test(file.path))
+      .map(({ path, text }) => [path, text]),
+  )
+  const names = new Set(views.whole.clusters.flatMap(({ objects }) => objects.map(({ name }) => name)))
+  const said = async (view: RepositoryView) =>
+    new Set((await checkRules(view)).findings.map(({ rule, file, message }) => `${rule} ${file} ${message}`))
+  const [before, meaning] = [await said(views.whole), meaningOf(views.whole)]
+
+  const counts = { found: 0, harmless: 0, missed: 0 }
+  const missed: string[] = []
+  for (let index = 0; index < wanted && Date.now() < deadline; index++) {
+    const { file, operator, what, text } = drawMutation(files, names, seed + index)
+    writeFileSync(join(root, file), text)
+    const view = await views.changed(file, text)
+    writeFileSync(join(root, file), files.get(file) as string)
+    const isFound = [...(await said(view))].some((finding) => !before.has(finding))
+    const outcome = isFound ? 'found' : meaningOf(view) === meaning ? 'harmless' : 'missed'
+    counts[outcome] += 1
+    if (outcome === 'missed') missed.push(`${operator} (seed ${seed + index}): ${file}: ${what}`)
+  }
+  console.log(
+    `mutations, seed ${seed}: ${JSON.stringify(counts)}\n${missed.map((line) => `  missed ${line}`).join('\n')}`,
+  )
+  // The tree is whole again: what was measured was the breakages.
+  for (const [path, text] of files) expect(readFileSync(join(root, path), 'utf8')).toBe(text)
+  expect(counts.missed / (counts.found + counts.missed)).toBeLessThanOrEqual(mostMissed)
+})
