@@ -81,7 +81,8 @@ async function dryRunOf(context: CommandContext): Promise<DryRun> {
   return async (input) => {
     const { exitCode, stderr } = await exec({ pipeline: [dryRunStdinArgs(target.context)], input, timeoutSec: 60 })
     if (exitCode === 0) return { ok: true }
-    const message = stderr.trim().split('\n').at(-1) ?? ''
+    // Several lines: the last may only say "ensure CRDs are installed first".
+    const message = stderr.trim().replaceAll('\n', '; ')
     if (/connection refused|Unable to connect|i\/o timeout|Unauthorized/.test(message))
       throw new UnreachableError(message)
     return { ok: false, message: message.replace(/^error: /, '') }
