@@ -39,9 +39,15 @@ export async function validateRepository(
   renderers: Renderers,
   { clusters, isWanted: isNamed = () => true, since, server }: ValidationScope,
 ): Promise<Validation> {
-  const { view, coverage } = await readView(repository, clusters, renderers)
+  // All of them, also when one is asked for: whether a file is used, or names one cluster, shows only with the others beside it.
+  const { view, coverage } = await readView(repository, repository.clusters, renderers)
+  const isChosen = (name: string) => clusters.some((cluster) => cluster.name === name)
   const asked = server
-    ? await Promise.all(view.clusters.map(async (cluster) => checkOnServer(cluster, await server(cluster.name))))
+    ? await Promise.all(
+        view.clusters
+          .filter(({ name }) => isChosen(name))
+          .map(async (cluster) => checkOnServer(cluster, await server(cluster.name))),
+      )
     : []
   const more = asked.flatMap(({ findings }) => findings.map((finding) => ({ rule: serverRule, finding })))
   const { rules, ...report } = await checkRules(view, { more })
@@ -49,12 +55,14 @@ export async function validateRepository(
   const isWanted = (file: string) => isNamed(file) && (isAffected?.(file) ?? true)
   return {
     server: asked.map(({ cluster, accepted, notChecked }) => ({ cluster, accepted, notChecked })),
-    findings: report.findings.filter(({ file }) => isWanted(file)),
+    findings: report.findings.filter(
+      (one) => isWanted(one.file) && (one.clusters.length === 0 || one.clusters.some(isChosen)),
+    ),
     waived: report.waived.filter(({ file }) => isWanted(file)),
     unreadable: repository.problems,
     confirm: clusters.flatMap(({ confirm }) => confirm),
     clusters: clusters.map(({ name }) => name),
-    coverage,
+    coverage: coverage.filter(({ cluster }) => isChosen(cluster)),
     pins: pinsOf(view).length,
     withoutSchema: withoutSchema(view),
     rules,
