@@ -16,7 +16,7 @@ import { drawMutation } from '../helpers/mutations.ts'
 import { projectRoot } from './tool.ts'
 
 const full = process.env.K8SOPS_TEST_FULL === '1'
-const seed = Number(process.env.K8SOPS_TEST_SEED ?? Math.floor(Math.random() * 1e9))
+const seed = Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261124)
 const wanted = Number(process.env.K8SOPS_TEST_MUTATIONS ?? (full ? 1000 : 60))
 const deadline = Date.now() + (full ? 3_600_000 : 45_000)
 /**

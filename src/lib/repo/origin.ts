@@ -20,14 +20,15 @@ export function originOf(
   reached.set(kustomization, places)
   const { apiVersion, kind, metadata } = object
   const ofKind = places.filter((place) => place.kind === kind && place.apiVersion === apiVersion)
-  const named = ofKind.filter(({ name }) => name === metadata.name)
+  const wanted = String(metadata.name)
+  const named = ofKind.filter(({ name }) => name === wanted)
   const [only, more] = named.length > 0 ? named : ofKind
   if (only && !more) return only.file
   // Of several with one name the namespace decides; a name that a variable or a suffix makes is told by its beginning.
   const best =
     named.find(({ namespace }) => namespace === metadata.namespace) ??
     named[0] ??
-    ofKind.find(({ name = '' }) => metadata.name.startsWith(name) || name.includes('${'))
+    ofKind.find(({ name = '' }) => wanted.startsWith(name) || name.includes('${'))
   return best?.file
 }
 

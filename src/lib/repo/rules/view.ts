@@ -90,6 +90,7 @@ export async function clusterView(
 
 function toObject(manifest: Manifest, kustomization: FluxKustomization): RenderedObject {
   const object = manifest.object()
+  // A manifest may say `name: 80`; what is wrong with that is the schema's to tell.
   const { name = '', namespace } = object.metadata ?? {}
   const [group = ''] = manifest.apiVersion.includes('/') ? manifest.apiVersion.split('/') : ['']
   return {
@@ -97,7 +98,7 @@ function toObject(manifest: Manifest, kustomization: FluxKustomization): Rendere
     group,
     kind: manifest.kind,
     namespace,
-    name,
+    name: String(name),
     manifest,
     object: manifest.object,
     kustomization,
