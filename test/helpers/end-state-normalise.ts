@@ -85,7 +85,9 @@ function stableName(object: KubeObject): string {
     const parent = (spec.parentRef ?? {}) as JsonObject
     return `of ${parent.resource} ${parent.namespace}/${parent.name}`
   }
-  const own = isHelmRecord(object) ? name.replace(/\.v\d+$/, '.vN') : name
+  // A scheduled backup is called after the second in which it was due.
+  const scheduled = object.kind === 'Backup' ? name.replace(/-\d{14}$/, '-<time>') : name
+  const own = isHelmRecord(object) ? name.replace(/\.v\d+$/, '.vN') : scheduled
   return `${namespace ? `${namespace}/` : ''}${generateName ? `${generateName}*` : own}`
 }
 
@@ -145,7 +147,7 @@ function service(object: JsonObject): void {
 function pod(object: JsonObject): void {
   const owner = list(at(object, 'metadata').ownerReferences)[0]?.kind
   // Which node it is on follows from its owner for a DaemonSet and a static pod; else the scheduler was free to choose.
-  if (owner === 'ReplicaSet') drop(object.spec, 'nodeName')
+  if (owner !== 'DaemonSet' && owner !== 'Node') drop(object.spec, 'nodeName')
   // Free addresses, and those of the node.
   drop(object.status, 'podIP', 'podIPs', 'hostIP', 'hostIPs', 'startTime')
   for (const container of list(at(object, 'status').containerStatuses)) {
@@ -228,7 +230,17 @@ function resourceQuota(object: JsonObject): void {
   meta.managedFields = list(meta.managedFields).filter(({ subresource }) => subresource !== 'status')
 }
 
+/** Storage on a node's disk is where the scheduler chose to put the pod. */
+function localVolume(object: JsonObject): void {
+  drop(object.spec, 'nodeAffinity')
+  drop(at(object, 'metadata').annotations, 'volume.kubernetes.io/selected-node')
+}
+
 const byKind: Record<string, Rule[]> = {
+  // Two releases of one chart (external-dns) bring the same ones: whose Helm wrote last is chance.
+  CustomResourceDefinition: [
+    (object) => drop(at(object, 'metadata').labels, 'helm.toolkit.fluxcd.io/name', 'helm.toolkit.fluxcd.io/namespace'),
+  ],
   // The key that a kubelet made, and the certificate that it asked with.
   CertificateSigningRequest: [(object) => drop(object.spec, 'extra', 'request', 'uid')],
   // The node's range, as above.
@@ -245,6 +257,8 @@ const byKind: Record<string, Rule[]> = {
   // A count of reconciliations and how long each took.
   Kustomization: [(object) => drop(object.status, 'history')],
   Node: [node],
+  PersistentVolume: [localVolume],
+  PersistentVolumeClaim: [localVolume],
   Pod: [pod],
   ResourceQuota: [resourceQuota],
   Secret: [secret],
