@@ -237,6 +237,8 @@ function localVolume(object: JsonObject): void {
 }
 
 const byKind: Record<string, Rule[]> = {
+  // What it was before it became healthy, and when, is the way there.
+  CephCluster: [(object) => drop(at(at(object, 'status'), 'ceph'), 'previousHealth', 'lastChanged')],
   // Two releases of one chart (external-dns) bring the same ones: whose Helm wrote last is chance.
   CustomResourceDefinition: [
     (object) => drop(at(object, 'metadata').labels, 'helm.toolkit.fluxcd.io/name', 'helm.toolkit.fluxcd.io/namespace'),
