@@ -120,6 +120,9 @@ async function emptied(node: string): Promise<void> {
   const others = ['cp1', 'cp2', 'cp3', 'w1', 'w2', 'w3'].map((name) => `apps-${name}`).filter((name) => name !== node)
   const storage = { useAllNodes: false, nodes: others.map((name) => ({ name })) }
   const patch = JSON.stringify({ spec: { storage } })
+  // Else helm-controller would put back what the release says, and Rook the disk.
+  const ignored = 'helm.toolkit.fluxcd.io/driftDetection=disabled'
+  await kubectl(record, '-n', 'rook-ceph', 'annotate', 'cephcluster', 'rook-ceph', ignored, '--overwrite')
   await kubectl(record, '-n', 'rook-ceph', 'patch', 'cephcluster', 'rook-ceph', '--type', 'merge', '-p', patch)
   await kubectl(record, '-n', 'rook-ceph', 'delete', 'deployment', '-l', `topology-location-host=${node}`)
   const onNode = async () => {
