@@ -62,7 +62,6 @@ function preflight(input: RestoreInput): Step {
   }
 }
 
-/** Neither drained nor asked to leave etcd: there may be no majority to leave. */
 /**
  * The first control plane's etcd is the new one: it knows nobody by the id that another member had before. Its own id tells
  * nothing, since etcd makes it of name and address alone; those that join get theirs of the time as well.
