@@ -200,13 +200,14 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
   async function reconcileSchedule(schedule: KubeObject): Promise<undefined> {
     const { immediate, cluster, method, pluginConfiguration } = schedule.spec as { [key: string]: unknown }
     if (schedule.status?.lastScheduleTime || immediate !== true) return
-    const { name, namespace = '' } = schedule.metadata
+    const { name, namespace = '', creationTimestamp = now() } = schedule.metadata
+    // Called after a moment that stays the same: a schedule seen once more before its status is there gets no second one.
     await view.writer().apply(
       {
         apiVersion,
         kind: 'Backup',
         metadata: {
-          name: `${name}-${now().replace(/\D/g, '')}`,
+          name: `${name}-${creationTimestamp.replace(/\D/g, '')}`,
           namespace,
           ownerReferences: [ownerReference(schedule as unknown as Manifest)],
         },
