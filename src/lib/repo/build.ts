@@ -3,7 +3,16 @@
  * one) with the object's patches, namespace, components, images and name affixes merged in, then `kustomize build`
  * without load restrictions. Rules of github.com/fluxcd/pkg/kustomize v1.35.6.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { type Manifest, manifest, parseManifest, splitDocuments } from './manifests.ts'
@@ -45,7 +54,7 @@ export async function buildPath(root: string, spec: BuildSpec, kustomize: Kustom
   const file = own
     ? (parse(readFileSync(join(directory, own), 'utf8')) as KustomizationFile)
     : { resources: manifestsBelow(directory, '') }
-  const farm = mkdtempSync(join(tmpdir(), 'k8sops-build-'))
+  const farm = mkdtempSync(join(inMemory(), 'k8sops-build-'))
   try {
     mirror(root, farm, path)
     // JSON is YAML, and needs no care with quoting.
@@ -83,6 +92,9 @@ function merged(file: KustomizationFile, spec: BuildSpec): KustomizationFile {
     buildMetadata: ['originAnnotations'],
   }
 }
+
+/** A hundred links for each Kustomization: on a disk's file system they take longer than kustomize does. */
+const inMemory = () => (existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
 
 /**
  * A copy of the repository in which only the directories down to `path` are real and all else are links into the

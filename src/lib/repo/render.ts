@@ -43,34 +43,43 @@ export async function renderCluster(
   const done: RenderedKustomization[] = []
   const sources: Sources = new Map()
   const seen = new Set<string>()
-  let waiting = [entryKustomization(layout.fluxEntry(cluster))]
-  while (waiting.length > 0 && !options.until?.(done)) {
-    const batch = nextBatch(waiting, sources, options)
-    waiting = waiting.filter((kustomization) => !batch.includes(kustomization))
-    const results = await Promise.all(
-      batch.map(
-        async (kustomization) => options.known?.(kustomization) ?? renderOne(root, kustomization, sources, options),
-      ),
-    )
-    for (const result of results) {
-      done.push(result)
-      collectSources(result, sources)
-      for (const child of childrenOf(result)) {
-        if (seen.has(nameOf(child))) result.findings.push(duplicate(child))
-        else waiting.push(child)
-        seen.add(nameOf(child))
-      }
+  const waiting = [entryKustomization(layout.fluxEntry(cluster))]
+  /** In the order in which they were begun, which is the order in which they count: the result is the same each time. */
+  const begun: Promise<RenderedKustomization>[] = []
+  const widest = availableParallelism() + 1
+  while (waiting.length + begun.length > 0) {
+    const enough = options.until?.(done) === true
+    while (!enough && begun.length < widest) {
+      const next = nextOf(waiting, sources, options, begun.length === 0)
+      if (!next) break
+      waiting.splice(waiting.indexOf(next), 1)
+      const known = options.known?.(next)
+      begun.push(known ? Promise.resolve(known) : renderOne(root, next, sources, options))
+    }
+    const result = await begun.shift()
+    if (!result) break
+    if (enough) continue
+    done.push(result)
+    collectSources(result, sources)
+    for (const child of childrenOf(result)) {
+      if (seen.has(nameOf(child))) result.findings.push(duplicate(child))
+      else waiting.push(child)
+      seen.add(nameOf(child))
     }
   }
   return done
 }
 
-/** Those whose variables are known come first; when none is left, the others go ahead and report what is missing. */
-function nextBatch(waiting: FluxKustomization[], sources: Sources, { priority }: RenderOptions): FluxKustomization[] {
+/** One whose variables are known; when nothing more can be learnt, another goes ahead and reports what is missing. */
+function nextOf(
+  waiting: FluxKustomization[],
+  sources: Sources,
+  { priority }: RenderOptions,
+  anyway: boolean,
+): FluxKustomization | undefined {
   const ready = waiting.filter((kustomization) => missingSources(kustomization, sources).length === 0)
-  const candidates = ready.length > 0 ? ready : waiting
-  const sorted = priority ? candidates.toSorted((a, b) => priority(b) - priority(a)) : candidates
-  return sorted.slice(0, Math.max(2, availableParallelism()))
+  const candidates = ready.length > 0 || !anyway ? ready : waiting
+  return priority ? candidates.toSorted((a, b) => priority(b) - priority(a))[0] : candidates[0]
 }
 
 const sourceKey = ({ namespace }: FluxKustomization, { kind, name }: { kind: string; name: string }) =>
