@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** The files of the lab ring by name: bootstrap.test.ts sees the lab that they share before others have used it. */
+/** The files that share a lab by name: bootstrap.test.ts sees the lab that they share before others have used it. */
 class ByName extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
@@ -23,8 +23,14 @@ export default defineConfig({
       ring('golden', 60_000),
       ring('tools', 120_000),
       ring('repo', 120_000),
-      // Labs are heavy (about 1 GB and one core while they start): one file at a time.
-      ring('lab', 600_000, { fileParallelism: false, globalSetup: ['test/helpers/shared-lab.ts'] }),
+      // The lab ring, in two lanes that run beside each other, in each one file at a time: a lab takes about 1 GB and one core.
+      // Files that share one bootstrapped lab, and files that bring up labs of their own.
+      ring('lab', 600_000, {
+        include: ['test/lab/*.test.ts'],
+        fileParallelism: false,
+        globalSetup: ['test/helpers/shared-lab.ts'],
+      }),
+      ring('lab-own', 600_000, { include: ['test/lab/own/*.test.ts'], fileParallelism: false }),
     ],
   },
 })

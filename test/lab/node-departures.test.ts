@@ -1,6 +1,6 @@
 /**
- * Nodes that leave and come back, with the whole CLI in the lab: removed, replaced, dead. Here a worker that is removed, and one of the
- * other ways, chosen by K8SOPS_TEST_SEED; all of them with K8SOPS_TEST_FULL=1.
+ * Nodes that leave and come back, with the whole CLI in the lab: removed, replaced, dead. Here one of the ways, chosen by
+ * K8SOPS_TEST_SEED; all of them with K8SOPS_TEST_FULL=1.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addFixtures } from '../../src/lib/lab/fixtures/index.ts'
@@ -31,9 +31,9 @@ interface Row {
 const row = async (name: string) =>
   (JSON.parse((await lab.run(['node', 'list'])).stdout) as { items: Row[] }).items.find((one) => one.name === name)
 
-describe('a node that leaves', () => {
-  const remove = (...more: string[]) => lab.run(['node', 'remove', worker, '--wipe', ...more])
+const remove = (...more: string[]) => lab.run(['node', 'remove', worker, '--wipe', ...more])
 
+describe('a node that leaves', () => {
   test('has to be named, and is kept while there is data on it', async () => {
     expect((await lab.run(['node', 'remove', worker])).error?.message).toContain('--wipe is missing')
     expect((await remove('--yes')).error?.next).toContain(`--confirm ${worker}`)
@@ -42,8 +42,11 @@ describe('a node that leaves', () => {
     expect(refused.result?.error?.message).toContain('rook-ceph-osd')
     expect(await row(worker)).toMatchObject({ ready: true, holder: null })
   })
+})
 
-  test('is wiped and forgotten once its data is elsewhere, and joins again', async () => {
+/** The ways to leave. */
+const ways: Record<string, () => Promise<void>> = {
+  'a worker is wiped and forgotten once its data is elsewhere, and joins again': async () => {
     await emptied(worker)
     await wellAgain(lab)
     const removed = await remove('--confirm', worker)
@@ -56,11 +59,7 @@ describe('a node that leaves', () => {
     // The same again has nothing left to do.
     const again = await lab.run(['node', 'add', worker])
     expect(again, told(again)).toMatchObject({ code: 0, result: { changed: false } })
-  })
-})
-
-/** The other ways to leave. */
-const ways: Record<string, () => Promise<void>> = {
+  },
   'a control plane is replaced: it leaves etcd, is wiped, and joins again as another member': async () => {
     const node = 'apps-cp2'
     const members = async () =>

@@ -1,6 +1,7 @@
 /**
  * What a node goes through beside an upgrade, with the whole CLI in the lab: held, drained, restarted and configured.
- * The restore of etcd is part of the full proof only (K8SOPS_TEST_FULL=1): it takes every control plane down.
+ * Of the two that restart a node one is chosen by K8SOPS_TEST_SEED. The restore of etcd is part of the full proof only
+ * (K8SOPS_TEST_FULL=1): it takes every control plane down.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -8,6 +9,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addFixtures } from '../../src/lib/lab/fixtures/index.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
+import { full, randomOf, sample } from '../helpers/kill.ts'
 import { kubectl } from '../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, statesOf, told, wellAgain } from '../helpers/lab-cli.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
@@ -99,16 +101,6 @@ describe('a hold', () => {
   })
 })
 
-test('a restart takes the node out, reads back that it was booted anew, and brings it back', async () => {
-  const before = await row(worker)
-  const ended = await lab.run(['node', 'reboot', worker, '--yes'])
-  expect(ended, told(ended)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
-  expect(statesOf(ended.result)).toMatchObject({ [`${worker}/drain`]: 'done', [`${worker}/reboot`]: 'done' })
-  const after = await row(worker)
-  expect(Date.parse(after?.bootedAt ?? '')).toBeGreaterThan(Date.parse(before?.bootedAt ?? ''))
-  expect(after).toMatchObject({ ready: true, holder: null })
-})
-
 /** With `lines` more in the worker's entry of talconfig.yaml, as if it had been committed. */
 async function withTalconfig(lines: string, act: () => Promise<void>): Promise<void> {
   const talconfig = join(record.root, 'talos/apps/talconfig.yaml')
@@ -140,26 +132,42 @@ test('a new config is shown without its secrets, applied where no restart is nee
   expect((await lab.run(['talos', 'apply', '--yes'])).code).toBe(0)
 })
 
-test('a new config that needs a restart takes the node out for it, and nobody else', async () => {
-  const before = await row(worker)
-  await withTalconfig(
-    '    machineFiles: [{content: rehearsed, permissions: 0o644, path: /var/rehearsed, op: create}]',
-    async () => {
-      expect(json<Row>(await lab.run(['talos', 'diff', '--node', worker])).items).toMatchObject([{ effect: 'reboot' }])
-      const ended = await lab.run(['talos', 'apply', '--node', worker, '--yes', ...because])
-      expect(ended, told(ended)).toMatchObject({ code: 0 })
-      const states = statesOf(ended.result)
-      for (const verb of ['cordon', 'drain', 'apply-config', 'settle', 'uncordon', 'recover'])
-        expect(states[`${worker}/${verb}`], verb).toBe('done')
-      expect((await lab.run(['talos', 'diff', '--node', worker])).code).toBe(0)
-    },
-  )
-  const after = await row(worker)
-  expect(Date.parse(after?.bootedAt ?? '')).toBeGreaterThan(Date.parse(before?.bootedAt ?? ''))
-  expect(after).toMatchObject({ ready: true, holder: null })
-  // And back, which is another restart.
-  expect((await lab.run(['talos', 'apply', '--node', worker, '--yes'])).code).toBe(0)
-})
+/** What takes a node out for a restart: one of the ways, chosen by the seed; both of them with K8SOPS_TEST_FULL=1. */
+const restarts: Record<string, () => Promise<void>> = {
+  'a restart takes the node out, reads back that it was booted anew, and brings it back': async () => {
+    const before = await row(worker)
+    const ended = await lab.run(['node', 'reboot', worker, '--yes'])
+    expect(ended, told(ended)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
+    expect(statesOf(ended.result)).toMatchObject({ [`${worker}/drain`]: 'done', [`${worker}/reboot`]: 'done' })
+    const after = await row(worker)
+    expect(Date.parse(after?.bootedAt ?? '')).toBeGreaterThan(Date.parse(before?.bootedAt ?? ''))
+    expect(after).toMatchObject({ ready: true, holder: null })
+  },
+  'a new config that needs a restart takes the node out for it, and nobody else': async () => {
+    const before = await row(worker)
+    await withTalconfig(
+      '    machineFiles: [{content: rehearsed, permissions: 0o644, path: /var/rehearsed, op: create}]',
+      async () => {
+        expect(json<Row>(await lab.run(['talos', 'diff', '--node', worker])).items).toMatchObject([
+          { effect: 'reboot' },
+        ])
+        const ended = await lab.run(['talos', 'apply', '--node', worker, '--yes', ...because])
+        expect(ended, told(ended)).toMatchObject({ code: 0 })
+        const states = statesOf(ended.result)
+        for (const verb of ['cordon', 'drain', 'apply-config', 'settle', 'uncordon', 'recover'])
+          expect(states[`${worker}/${verb}`], verb).toBe('done')
+        expect((await lab.run(['talos', 'diff', '--node', worker])).code).toBe(0)
+      },
+    )
+    const after = await row(worker)
+    expect(Date.parse(after?.bootedAt ?? '')).toBeGreaterThan(Date.parse(before?.bootedAt ?? ''))
+    expect(after).toMatchObject({ ready: true, holder: null })
+    // And back, which is another restart.
+    expect((await lab.run(['talos', 'apply', '--node', worker, '--yes'])).code).toBe(0)
+  },
+}
+const names = Object.keys(restarts)
+test.each(full ? names : sample(names, 1, randomOf('restarts')))('%s', (name) => restarts[name]?.())
 
 describe('bad input is refused before anything is touched', () => {
   test.each([
@@ -181,7 +189,7 @@ describe('bad input is refused before anything is touched', () => {
 })
 
 test('a restore of etcd brings back what was there at the snapshot, and nothing that came after it', async (context) => {
-  if (process.env.K8SOPS_TEST_FULL !== '1') {
+  if (!full) {
     context.task.meta.skipReason = 'takes every control plane down; with K8SOPS_TEST_FULL=1'
     context.skip(context.task.meta.skipReason)
   }

@@ -6,7 +6,6 @@ import { ConfigError, OperatorError, UsageError } from '../errors.ts'
 import type { Plan, RunResult } from '../types.ts'
 import { askLine, askYesNo } from './ask.ts'
 import { refuseForeignContext } from './cluster-choice.ts'
-import { collectGarbage } from './collect-garbage.ts'
 import type { ClusterContext, Contexts } from './context.ts'
 import type { RunCommand, RunSource, WriteCommand } from './define.ts'
 import { parseDurationSec } from './duration.ts'
@@ -116,7 +115,6 @@ async function run(
     services.processes(),
     services.silences(cluster.opened),
   ])
-  collectGarbage()
   const execs = new Map<string, Awaited<ReturnType<ClusterContext['exec']>>>()
   const around: Surroundings = {
     target: cluster.opened.target,

@@ -7,13 +7,13 @@
  * end state that is the same as that of an undisturbed bootstrap (docs/proof.md).
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { killProcess } from '../../src/lib/exec/process-info.ts'
-import { processesOfLab } from '../../src/lib/lab/processes.ts'
-import type { RunEvent } from '../../src/lib/types.ts'
-import { differences, readEndState } from '../helpers/end-state.ts'
-import { atWork, full, randomOf, sample, seed } from '../helpers/kill.ts'
-import { eventually, inLab, kubectl, labHome, talosctl } from '../helpers/lab.ts'
-import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../helpers/lab-cli.ts'
+import { killProcess } from '../../../src/lib/exec/process-info.ts'
+import { processesOfLab } from '../../../src/lib/lab/processes.ts'
+import type { RunEvent } from '../../../src/lib/types.ts'
+import { differences, readEndState } from '../../helpers/end-state.ts'
+import { atWork, full, randomOf, sample, seed } from '../../helpers/kill.ts'
+import { eventually, inLab, kubectl, labHome, talosctl } from '../../helpers/lab.ts'
+import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../../helpers/lab-cli.ts'
 
 declare module 'vitest' {
   interface TaskMeta {

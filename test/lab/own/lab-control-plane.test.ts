@@ -9,9 +9,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { callSupervisor } from '../../src/lib/lab/control-socket.ts'
-import type { LabRecord } from '../../src/lib/lab/record.ts'
-import type { KubeObject } from '../../src/lib/types.ts'
+import { callSupervisor } from '../../../src/lib/lab/control-socket.ts'
+import type { LabRecord } from '../../../src/lib/lab/record.ts'
+import type { KubeObject } from '../../../src/lib/types.ts'
 import {
   bootstrapByHand,
   controlPlanes,
@@ -22,7 +22,7 @@ import {
   labHome,
   labStatus,
   talosctl,
-} from '../helpers/lab.ts'
+} from '../../helpers/lab.ts'
 
 const home = labHome()
 let lab: LabRecord

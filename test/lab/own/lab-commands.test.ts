@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { labDirectory } from '../../src/lib/config/target.ts'
-import { type LabRecord, readRecord } from '../../src/lib/lab/record.ts'
+import { labDirectory } from '../../../src/lib/config/target.ts'
+import { type LabRecord, readRecord } from '../../../src/lib/lab/record.ts'
 import {
   applyConfigs,
   controlPlanes,
@@ -14,7 +14,7 @@ import {
   labHome,
   repositoryRoot,
   talosctl,
-} from '../helpers/lab.ts'
+} from '../../helpers/lab.ts'
 
 const home = labHome()
 const dir = labDirectory(home.env, 'default', 'infra')
