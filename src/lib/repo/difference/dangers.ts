@@ -1,7 +1,7 @@
 /** What in a change can't be undone by reverting it, or opens what was closed. Each is data: when it holds, and what it means. */
 import { bytesOf, dig, leaves, textAt } from '../fields.ts'
 import { nameOf } from '../flux.ts'
-import { policyRules } from '../rules/policies.ts'
+import { openPeers } from '../rules/policies.ts'
 import { identity } from '../rules/rule.ts'
 import { isNeverPruned } from '../rules/storage.ts'
 import type { ClusterView, RenderedObject, RepositoryView } from '../rules/view.ts'
@@ -108,8 +108,6 @@ function ofRemoval(one: RenderedObject): Found[] {
   return []
 }
 
-const openRule = policyRules.find(({ id }) => id === 'policy-not-open')
-
 /** A policy that allows more than before, or a namespace that is exempted from the default deny. */
 function openings(before: RenderedObject | undefined, after: RenderedObject): Found[] {
   const object = identity(after)
@@ -126,12 +124,7 @@ function openings(before: RenderedObject | undefined, after: RenderedObject): Fo
     }))
   }
   if (!/NetworkPolicy$/.test(after.kind)) return []
-  const said = (one?: RenderedObject) =>
-    one
-      ? (openRule?.check({ clusters: [{ objects: [one], name: '' }] } as unknown as RepositoryView) ?? []).map(
-          ({ message }) => message,
-        )
-      : []
+  const said = (one?: RenderedObject) => (one ? openPeers(one) : []).map(({ message }) => message)
   const earlier = said(before)
   const wide = said(after).filter((message) => !earlier.includes(message))
   const peers = (one?: RenderedObject) =>

@@ -42,7 +42,7 @@ function notRendered(cluster: ClusterView): Map<string, string> {
 /** @param before undefined for a cluster that is new */
 export function compareClusters(before: ClusterView | undefined, after: ClusterView): ClusterDifference {
   const [lost, gone] = [before ? notRendered(before) : new Map<string, string>(), notRendered(after)]
-  const isBlind = [...gone.keys()].some((owner) => owner.startsWith('Kustomization ')) && 'something above it'
+  const isBlind = [...gone.keys()].some((owner) => owner.startsWith('Kustomization '))
   const old = new Map((before?.objects ?? []).map((one) => [objectKey(one), one]))
   const now = new Map(after.objects.map((one) => [objectKey(one), one]))
   const known = new Set(after.rendered.map(({ kustomization }) => `Kustomization ${nameOf(kustomization)}`))

@@ -2,6 +2,7 @@
 import { nameOf } from '../flux.ts'
 import { imagesOf } from '../rules/pins.ts'
 import { identity } from '../rules/rule.ts'
+import { isNeverPruned } from '../rules/storage.ts'
 import type { ClusterView, RepositoryView } from '../rules/view.ts'
 import { type Danger, dangersOf, recipientDangers } from './dangers.ts'
 import { type ClusterDifference, compareClusters } from './objects.ts'
@@ -110,11 +111,6 @@ function deletionsOf({ owners }: ClusterDifference): ClusterReport['deletions'] 
     changes.flatMap((change) => {
       if (change.kind !== 'removed') return []
       const { before } = change
-      const annotations = before.object().metadata.annotations ?? {}
-      const isProtected =
-        annotations['kustomize.toolkit.fluxcd.io/prune'] === 'disabled' ||
-        annotations['helm.sh/resource-policy'] === 'keep' ||
-        before.kustomization.raw.prune === false
       const { apiVersion, kind, namespace, name } = before
       return [
         {
@@ -123,7 +119,7 @@ function deletionsOf({ owners }: ClusterDifference): ClusterReport['deletions'] 
           kind,
           ...(namespace ? { namespace } : {}),
           name,
-          protected: isProtected,
+          protected: isNeverPruned(before),
         },
       ]
     }),

@@ -34,7 +34,7 @@ export const policyRules: Rule[] = [
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy')
         .filter(({ release }) => !release)
-        .flatMap(openings),
+        .flatMap(openPeers),
     ),
   },
   {
@@ -118,7 +118,7 @@ function exemptions(one: RenderedObject): Finding[] {
 }
 
 /** `0.0.0.0/0`, or an entity or empty selector that stands for everybody. */
-function openings(one: RenderedObject): Finding[] {
+export function openPeers(one: RenderedObject): Finding[] {
   if (deniesByDefault(one) && one.kind === 'CiliumClusterwideNetworkPolicy' && !hasPeers(one)) return []
   return directions.flatMap((direction) =>
     listAt(one.object(), `spec.${direction}`).flatMap((rule, index) => {

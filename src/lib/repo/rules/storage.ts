@@ -111,10 +111,15 @@ export const storageRules: Rule[] = [
   },
 ]
 
-/** The annotation itself, or a Kustomization that never prunes. */
-export const isNeverPruned = (one: RenderedObject): boolean =>
-  [one.object().metadata.annotations, one.object().metadata.labels].some((map) => map?.[prune] === 'disabled') ||
-  one.kustomization.raw.prune === false
+/** Flux's annotation or Helm's, or a Kustomization that never prunes. */
+export function isNeverPruned(one: RenderedObject): boolean {
+  const { annotations, labels } = one.object().metadata
+  return (
+    [annotations, labels].some((map) => map?.[prune] === 'disabled') ||
+    annotations?.['helm.sh/resource-policy'] === 'keep' ||
+    one.kustomization.raw.prune === false
+  )
+}
 
 function poolFindings(
   value: unknown,
