@@ -72,6 +72,15 @@ test('plain: one line an event, with its time; a wait only when it says somethin
   ])
 })
 
+test('plain: what is waited for changes many times a second, its line every five seconds', () => {
+  const lines: string[] = []
+  const view = createPlainView((line) => lines.push(line), createColours({}, {}))
+  const waits = ['02.0 one', '02.1 two', '06.9 three', '07.0 four', '07.1 five', '20.0 four', '20.1 six']
+  for (const [second, what] of waits.map((text) => text.split(' ') as [string, string]))
+    view.onEvent({ type: 'step-waiting', at: `2026-11-23T18:15:${second}00Z`, step: 'a', waitingFor: [what] })
+  expect(lines).toEqual(['18:15:02 a: waits for one', '18:15:07 a: waits for four', '18:15:20 a: waits for six'])
+})
+
 test('ndjson: the events themselves', () => {
   const lines: string[] = []
   const view = createNdjsonView((line) => lines.push(line))

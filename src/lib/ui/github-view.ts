@@ -5,7 +5,7 @@
 import { appendFileSync } from 'node:fs'
 import type { Problem, RunEvent, RunResult } from '../types.ts'
 import { problemsOf } from './error-text.ts'
-import { summariseWait } from './plain-view.ts'
+import { newsOfWaits } from './plain-view.ts'
 import { renderReport } from './result-text.ts'
 import { describeSeconds } from './seconds.ts'
 import type { View } from './view.ts'
@@ -19,7 +19,7 @@ const annotationsShown = 10
 export function createGithubView(write: (line: string) => void, env: NodeJS.ProcessEnv): View {
   // Steps side by side would break each other's groups, so a step's lines are kept until it has ended.
   const kept = new Map<string, string[]>()
-  const waits = new Map<string, string>()
+  const waits = newsOfWaits()
   const flush = (step: string, title: string) => {
     const lines = kept.get(step) ?? []
     kept.delete(step)
@@ -40,10 +40,8 @@ export function createGithubView(write: (line: string) => void, env: NodeJS.Proc
         keep(event.step, event.line)
         break
       case 'step-waiting': {
-        const text = summariseWait(event.waitingFor)
-        if (text !== '' && waits.get(event.step) !== text)
-          keep(event.step, `${event.at.slice(11, 19)} waits for ${text}`)
-        waits.set(event.step, text)
+        const text = waits(event)
+        if (text !== undefined) keep(event.step, `${event.at.slice(11, 19)} waits for ${text}`)
         break
       }
       case 'step-skipped':

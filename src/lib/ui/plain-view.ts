@@ -5,10 +5,10 @@ import { describeSeconds } from './seconds.ts'
 import type { View } from './view.ts'
 
 export function createPlainView(write: (line: string) => void, colours: Colours): View {
-  const lastWait = new Map<string, string>()
+  const waits = newsOfWaits()
   return {
     onEvent: (event) => {
-      const line = describeEvent(event, colours, lastWait)
+      const line = describeEvent(event, colours, waits)
       if (line !== undefined) write(`${at(event)} ${line}`)
     },
     close: async () => {},
@@ -17,7 +17,7 @@ export function createPlainView(write: (line: string) => void, colours: Colours)
 
 const at = (event: RunEvent) => event.at.slice(11, 19)
 
-function describeEvent(event: RunEvent, colours: Colours, lastWait: Map<string, string>): string | undefined {
+function describeEvent(event: RunEvent, colours: Colours, waits: NewsOfWaits): string | undefined {
   switch (event.type) {
     case 'run-started':
       return `run ${event.runId}: ${event.operation} of ${event.cluster}, ${event.steps.length} steps`
@@ -26,11 +26,8 @@ function describeEvent(event: RunEvent, colours: Colours, lastWait: Map<string, 
     case 'step-output':
       return colours.dim(`${event.step} | ${event.line}`)
     case 'step-waiting': {
-      // A live table becomes a line only when it says something new.
-      const text = summariseWait(event.waitingFor)
-      if (text === '' || lastWait.get(event.step) === text) return undefined
-      lastWait.set(event.step, text)
-      return `${event.step}: waits for ${text}`
+      const text = waits(event)
+      return text === undefined ? undefined : `${event.step}: waits for ${text}`
     }
     case 'step-skipped':
       return `${colours.dim('skipped')} ${event.step}: ${event.reason}`
@@ -51,8 +48,25 @@ function describeEvent(event: RunEvent, colours: Colours, lastWait: Map<string, 
   }
 }
 
+type NewsOfWaits = (event: Extract<RunEvent, { type: 'step-waiting' }>) => string | undefined
+
+/** What Flux waits for changes many times a second: a log has room for it every so often. */
+const betweenWaitsMs = 5_000
+
+/** A live table as lines of a log: what is waited for, when it is something else than before and the last line is old enough. */
+export function newsOfWaits(): NewsOfWaits {
+  const told = new Map<string, { text: string; at: number }>()
+  return ({ step, waitingFor, at }) => {
+    const text = summariseWait(waitingFor)
+    const last = told.get(step)
+    if (text === '' || text === last?.text || Date.parse(at) < (last?.at ?? 0) + betweenWaitsMs) return undefined
+    told.set(step, { text, at: Date.parse(at) })
+    return text
+  }
+}
+
 /** At most five things; the number of the others. */
-export function summariseWait(waitingFor: string[]): string {
+function summariseWait(waitingFor: string[]): string {
   const shown = waitingFor.slice(0, 5).join('; ')
   return waitingFor.length > 5 ? `${shown}; and ${waitingFor.length - 5} more` : shown
 }
