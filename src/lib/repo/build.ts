@@ -4,7 +4,8 @@
  * without load restrictions. Rules of github.com/fluxcd/pkg/kustomize v1.35.6.
  */
 import {
-  existsSync,
+  accessSync,
+  constants,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -94,7 +95,14 @@ function merged(file: KustomizationFile, spec: BuildSpec): KustomizationFile {
 }
 
 /** A hundred links for each Kustomization: on a disk's file system they take longer than kustomize does. */
-const inMemory = () => (existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
+function inMemory(): string {
+  try {
+    accessSync('/dev/shm', constants.W_OK)
+    return '/dev/shm'
+  } catch {
+    return tmpdir()
+  }
+}
 
 /**
  * A copy of the repository in which only the directories down to `path` are real and all else are links into the
