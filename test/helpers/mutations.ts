@@ -1,5 +1,6 @@
 /** Generic breakages of YAML files, drawn by seed and blind to what any rule looks for. */
-import { isScalar, parseAllDocuments, type Scalar, visit } from 'yaml'
+import { isPair, isScalar, parseAllDocuments, type Scalar, visit } from 'yaml'
+import type { KubeObject } from '../../src/lib/types.ts'
 
 /** Weyl sequence through a mixer (mulberry32): the same seed draws the same breakages everywhere, the next one others. */
 export function generator(seed: number): (below: number) => number {
@@ -18,31 +19,57 @@ export interface Mutation {
   text: string
   /** What was done, for whoever looks at one that was missed. */
   what: string
+  /**
+   * No tool could call it wrong. Two kinds only: two values of one key changed places, so that each is a value that the key may have
+   * (5m and 15m of two alerts, two properties of one secret); or a scalar is gone from a list that still has others (one of two time
+   * servers). Anything else that nobody finds is missed.
+   */
+  otherValid?: boolean
 }
 
 type Operator = (
   text: string,
   pick: (below: number) => number,
   names: ReadonlySet<string>,
-) => { text: string; what: string } | undefined
+) => Pick<Mutation, 'text' | 'what' | 'otherValid'> | undefined
 
-const scalarsOf = (text: string): Scalar[] => {
-  const found: Scalar[] = []
+interface Place {
+  scalar: Scalar
+  range: [number, number, number]
+  /** Keys down to it; lists between them leave no trace. */
+  keys: string[]
+}
+
+const scalarsOf = (text: string): Place[] => {
+  const found: Place[] = []
+  const keysOf = (path: readonly unknown[]) => path.flatMap((one) => (isPair(one) ? [String(one.key)] : []))
+  const add = (scalar: unknown, keys: string[]) => {
+    if (isScalar(scalar) && scalar.range) found.push({ scalar, range: scalar.range, keys })
+  }
   for (const document of parseAllDocuments(text, { logLevel: 'silent' })) {
     visit(document as never, {
-      Pair: (_, pair) => {
-        const { value } = pair as { value: unknown }
-        if (isScalar(value) && value.range && value.source !== undefined) found.push(value)
+      Pair: (_, pair, path) => {
+        if ((pair.value as Scalar | null)?.source !== undefined) add(pair.value, [...keysOf(path), String(pair.key)])
       },
-      Seq: (_, seq) => {
-        for (const item of seq.items) if (isScalar(item) && item.range) found.push(item)
+      Seq: (_, seq, path) => {
+        for (const item of seq.items) add(item, keysOf(path))
       },
     })
   }
-  return found.sort((a, b) => (a.range?.[0] ?? 0) - (b.range?.[0] ?? 0))
+  return found.sort((a, b) => a.range[0] - b.range[0])
 }
 
-const sourceOf = (text: string, { range }: Scalar) => text.slice(range?.[0], range?.[1])
+const sourceOf = (text: string, { range }: Place) => text.slice(range[0], range[1])
+
+/** What an object, or a group of alerts, calls itself: renaming it renames no reference. */
+const isOwnName = ({ keys }: Place) => /^(metadata|spec,groups),name$/.test(keys.join(','))
+
+/** Whether the line is one scalar of a list, and another stands above or below it. */
+function isOneOfSeveral(lines: readonly string[], index: number): boolean {
+  const indent = /^( *)- [^\s{[&*|>][^:]*$/.exec(lines[index] ?? '')?.[1]
+  const isItem = (line: string | undefined) => indent !== undefined && line?.startsWith(`${indent}- `) === true
+  return isItem(lines[index - 1]) || isItem(lines[index + 1])
+}
 
 const operators: Record<string, Operator> = {
   'delete a line': (text, pick) => {
@@ -50,14 +77,18 @@ const operators: Record<string, Operator> = {
     const candidates = lines.flatMap((line, index) => (line.trim() === '' || /^\s*#/.test(line) ? [] : [index]))
     const index = candidates[pick(candidates.length)]
     if (index === undefined) return undefined
-    return { text: lines.toSpliced(index, 1).join('\n'), what: `line ${index + 1}: ${lines[index]?.trim()}` }
+    return {
+      text: lines.toSpliced(index, 1).join('\n'),
+      what: `line ${index + 1}: ${lines[index]?.trim()}`,
+      otherValid: isOneOfSeveral(lines, index),
+    }
   },
   'swap two scalars': (text, pick) => {
     const scalars = scalarsOf(text)
     const [first, second] = [scalars[pick(scalars.length)], scalars[pick(scalars.length)]].sort(
-      (a, b) => (a?.range?.[0] ?? 0) - (b?.range?.[0] ?? 0),
+      (a, b) => (a?.range[0] ?? 0) - (b?.range[0] ?? 0),
     )
-    if (!first?.range || !second?.range) return undefined
+    if (!first || !second) return undefined
     const [one, two] = [sourceOf(text, first), sourceOf(text, second)]
     if (one === two || one.includes('\n') || two.includes('\n')) return undefined
     const swapped =
@@ -66,12 +97,12 @@ const operators: Record<string, Operator> = {
       text.slice(first.range[1], second.range[0]) +
       one +
       text.slice(second.range[1])
-    return { text: swapped, what: `${one} <-> ${two}` }
+    return { text: swapped, what: `${one} <-> ${two}`, otherValid: first.keys.join() === second.keys.join() }
   },
   'rename a reference': (text, pick, names) => {
-    const references = scalarsOf(text).filter((scalar) => names.has(String(scalar.value)))
+    const references = scalarsOf(text).filter((place) => names.has(String(place.scalar.value)) && !isOwnName(place))
     const found = references[pick(references.length)]
-    if (!found?.range) return undefined
+    if (!found) return undefined
     return {
       text: `${text.slice(0, found.range[1])}-renamed${text.slice(found.range[1])}`,
       what: `${sourceOf(text, found)} -> …-renamed`,
@@ -95,4 +126,18 @@ export function drawMutation(files: ReadonlyMap<string, string>, names: Readonly
     const result = operators[operator]?.(files.get(file) as string, pick, names)
     if (result && result.text !== files.get(file)) return { file, operator, ...result }
   }
+}
+
+/** An object without what its API would fill in anyway, so that leaving it out is equal; and with its dependencies in one order. */
+export function withoutDefaults(object: KubeObject): KubeObject {
+  const copy = structuredClone(object) as KubeObject & { spec?: Record<string, unknown> }
+  const spec = copy.spec as Record<string, { [key: string]: unknown } | unknown> | undefined
+  if (!spec) return copy
+  const target = spec.target as { name?: unknown } | undefined
+  if (copy.kind === 'ExternalSecret' && target && target.name === copy.metadata.name) delete target.name
+  if (copy.kind === 'Kustomization' && spec.wait === false) delete spec.wait
+  const tls = spec.tls as { minVersion?: unknown } | undefined
+  if (copy.kind === 'ClientTrafficPolicy' && tls?.minVersion === '1.2') delete spec.tls
+  if (Array.isArray(spec.dependsOn)) spec.dependsOn = spec.dependsOn.map((one) => JSON.stringify(one)).sort()
+  return copy
 }

@@ -3,6 +3,7 @@
  * that can be had. What flate leaves out because something above it is broken is built by path instead, so that one broken
  * file hides nothing (ADR 0025).
  */
+import { posix } from 'node:path'
 import type { KubeObject } from '../types.ts'
 import type { Kustomize } from './build.ts'
 import { textAt } from './fields.ts'
@@ -11,7 +12,7 @@ import { layout } from './layout.ts'
 import type { Manifest } from './manifests.ts'
 import { originOf } from './origin.ts'
 import { type RenderedKustomization, renderCluster } from './render.ts'
-import type { SourceFile } from './source-files.ts'
+import { declaredIn, type SourceFile } from './source-files.ts'
 
 /** Runs flate on a cluster's directory: the objects that it rendered, and why it could not render others. */
 export type FlateCluster = (path: string) => Promise<{ objects: unknown[]; failures: ReadonlyMap<string, string> }>
@@ -55,7 +56,10 @@ export async function renderWithFlate(
       if (seen.has(name)) continue
       seen.add(name)
       const found = owned.get(name)
-      const manifests = (found ?? []).map((object) => manifestOf(object, originOf(object, kustomization, files)))
+      const manifests = (found ?? []).map((object) => {
+        const file = originOf(object, kustomization, files)
+        return manifestOf(isPlaced(object, kustomization, files, file) ? object : unplaced(object), file)
+      })
       rendered.push({ kustomization, manifests, findings: [] })
       if (!found) broken.push(kustomization)
     }
@@ -87,6 +91,28 @@ export async function renderWithFlate(
       .filter((one) => again.has(nameOf(one.kustomization)) && !isEmpty(one))
       .map(({ kustomization }) => nameOf(kustomization)),
   }
+}
+
+/**
+ * flate 0.6 puts what says no namespace into the Kustomization's, where the API server refuses it (or, for a kind without
+ * namespaces, ignores it).
+ */
+function isPlaced(
+  { metadata, kind }: KubeObject,
+  { namespace, spec }: FluxKustomization,
+  files: ReadonlyMap<string, SourceFile>,
+  file: string | undefined,
+): boolean {
+  const source = file === undefined ? undefined : files.get(file)
+  if (!source || metadata.namespace !== namespace || spec.targetNamespace !== undefined) return true
+  if (declaredIn(source).some((one) => one.kind === kind && one.namespace !== undefined)) return true
+  const list = files.get(`${posix.dirname(source.path)}/kustomization.yaml`)
+  return list !== undefined && /^namespace:/m.test(list.text)
+}
+
+function unplaced(object: KubeObject): KubeObject {
+  const { namespace: _, ...metadata } = object.metadata
+  return { ...object, metadata }
 }
 
 const isEmpty = ({ manifests, findings }: RenderedKustomization) => manifests.length === 0 && findings.length === 0

@@ -1,6 +1,6 @@
 /**
  * Schemas of Kubernetes and of custom resources as tables of field names and types (`lab/crds/schemas`), made from what the API
- * server and the projects publish. Enough to be strict about fields, types and enumerations, offline and without a process.
+ * server and the projects publish. Enough to be strict about fields, types, words and patterns, offline and without a process.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -103,8 +103,20 @@ export function checkSchema(table: SchemaTable, root: string, object: unknown): 
   return problems
 }
 
+/** Of `integer:<least>..<most>`. */
+export function boundsOf(type: string): { least: number | undefined; most: number | undefined } {
+  const [least = '', most = ''] = type.slice('integer:'.length).split('..')
+  return { least: least === '' ? undefined : Number(least), most: most === '' ? undefined : Number(most) }
+}
+
 function fits(type: string, value: unknown): boolean {
   if (type.startsWith('enum:')) return type.slice(5).split('|').includes(String(value)) && typeof value === 'string'
+  if (type.startsWith('pattern:'))
+    return typeof value === 'string' && (expressionOf(type.slice(8))?.test(value) ?? true)
+  if (type.startsWith('integer:')) {
+    const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = boundsOf(type)
+    return Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+  }
   switch (type) {
     case 'intOrString':
       return typeof value === 'string' || Number.isInteger(value)
@@ -117,7 +129,25 @@ function fits(type: string, value: unknown): boolean {
   }
 }
 
-const described = (type: string) => (type.startsWith('enum:') ? type.slice(5).replaceAll('|', ', ') : type)
+const expressions = new Map<string, RegExp | undefined>()
+
+/** RE2 as JavaScript; undefined for what it has and JavaScript lacks, which is not checked. */
+function expressionOf(pattern: string): RegExp | undefined {
+  if (!expressions.has(pattern)) {
+    try {
+      expressions.set(pattern, new RegExp(pattern))
+    } catch {
+      expressions.set(pattern, undefined)
+    }
+  }
+  return expressions.get(pattern)
+}
+
+const described = (type: string) =>
+  type
+    .replace(/^enum:(.*)$/, (_, words: string) => words.replaceAll('|', ', '))
+    .replace(/^pattern:/, 'text like ')
+    .replace(/^integer:/, 'integer in ')
 const what = (path: SchemaProblem['path']) => String(path.findLast((key) => typeof key === 'string') ?? 'the object')
 
 /** A key that differs in letter case only is the usual slip. */

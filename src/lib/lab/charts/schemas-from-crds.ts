@@ -1,6 +1,6 @@
 /**
- * Makes lab/crds/schemas/<group>.json from the real CRDs of a project: names and types of fields, and which are required;
- * no text, no rules. A new version of a chart may need it again:
+ * Makes lab/crds/schemas/<group>.json from the real CRDs of a project: names, types, words, patterns and bounds of fields, and which
+ * are required; no text, no rules. A new version of a chart may need it again:
  *   node src/lib/lab/charts/schemas-from-crds.ts cert-manager.io "cert-manager/cert-manager v1.20.2" CRD.yaml...
  * A file may also be the JSON schema of one kind, named `<kind>_<version>.json` as the CRDs catalog does.
  */
@@ -15,6 +15,9 @@ export interface OpenApiSchema {
   format?: string
   default?: unknown
   enum?: unknown[]
+  pattern?: string
+  minimum?: number
+  maximum?: number
   properties?: Record<string, OpenApiSchema>
   required?: string[]
   items?: OpenApiSchema
@@ -55,6 +58,10 @@ export function createTable(source: string) {
     if (schema.properties) return define(fieldsOf(schema))
     if (typeof schema.additionalProperties === 'object') return `{}${compact(schema.additionalProperties)}`
     if (type === 'string' && schema.enum) return `enum:${schema.enum.join('|')}`
+    // A longer one is an IPv6 address or a whole grammar, which is more table than it is worth.
+    if (type === 'string' && schema.pattern && schema.pattern.length <= 200) return `pattern:${schema.pattern}`
+    if (type === 'integer' && (schema.minimum ?? schema.maximum) !== undefined)
+      return `integer:${schema.minimum ?? ''}..${schema.maximum ?? ''}`
     return type === undefined || type === 'object' ? 'any' : type
   }
   /** A field with a default is never missing when the API server looks. */

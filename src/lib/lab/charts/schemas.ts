@@ -1,13 +1,14 @@
 /** Schemas of stand-in CRDs, from tables of field names and types (lab/crds/schemas/<group>.json). */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { boundsOf } from '../../repo/schema-tables.ts'
 import type { Json } from '../../types.ts'
 import { labDataDir } from './record.ts'
 
 /**
- * A type is `string`, `number`, `integer`, `boolean`, `intOrString`, `quantity`, `enum:<a>|<b>` (a string), `any`, `[]<type>`, `{}<type>` (a map) or
- * `#<definition>`; a definition is an object's fields, of which those that end in `!` are required. Limits, patterns and
- * rules (CEL) of the real schema are not in the table.
+ * A type is `string`, `number`, `integer`, `boolean`, `intOrString`, `quantity`, `enum:<a>|<b>` (a string), `pattern:<RE2>` (a string that
+ * has it), `integer:<least>..<most>` (either may be left out), `any`, `[]<type>`, `{}<type>` (a map) or `#<definition>`; a definition
+ * is an object's fields, of which those that end in `!` are required. Lengths and rules (CEL) of the real schema are not in the table.
  */
 export interface SchemaTable {
   /** Repository and tag of the CRDs. */
@@ -49,6 +50,15 @@ function schemaOf(table: SchemaTable, type: string): JsonObject {
   if (type.startsWith('#')) return objectSchema(table, type.slice(1))
   if (type === 'any' || type === 'quantity') return anything
   if (type.startsWith('enum:')) return { type: 'string', enum: type.slice(5).split('|') }
+  if (type.startsWith('pattern:')) return { type: 'string', pattern: type.slice(8) }
+  if (type.startsWith('integer:')) {
+    const { least, most } = boundsOf(type)
+    return {
+      type: 'integer',
+      ...(least === undefined ? {} : { minimum: least }),
+      ...(most === undefined ? {} : { maximum: most }),
+    }
+  }
   return type === 'intOrString' ? { 'x-kubernetes-int-or-string': true } : { type }
 }
 

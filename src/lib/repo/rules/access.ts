@@ -1,5 +1,5 @@
 /** Who may do what: RBAC, namespaces' limits and Pod Security, priorities. */
-import { dig, listAt, textAt } from '../fields.ts'
+import { leaves, listAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject, type RepositoryView } from './view.ts'
@@ -116,16 +116,15 @@ const builtInClasses = new Set(['system-cluster-critical', 'system-node-critical
 function priorityClasses(cluster: ClusterView): Finding[] {
   const classes = ofKind(cluster, 'PriorityClass')
   const names = new Set(classes.map(({ name }) => name))
+  // In pods, in custom resources that make pods, and in values of charts.
   const used = cluster.objects
-    .filter(({ kind }) => /^(Deployment|StatefulSet|DaemonSet|Job|Pod)$/.test(kind))
-    .flatMap((one) => {
-      const path =
-        one.kind === 'Pod' ? ['spec', 'priorityClassName'] : ['spec', 'template', 'spec', 'priorityClassName']
-      const name = dig(one.object(), path)
-      return typeof name === 'string' && !names.has(name) && !builtInClasses.has(name)
-        ? [about(one, `priorityClassName ${name} is not there`, path)]
-        : []
-    })
+    .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+    .flatMap((one) =>
+      leaves(one.object())
+        .filter(({ path, value }) => path.at(-1) === 'priorityClassName' && typeof value === 'string' && value !== '')
+        .filter(({ value }) => !names.has(String(value)) && !builtInClasses.has(String(value)))
+        .map(({ path, value }) => about(one, `priorityClassName ${value} is not there`, path)),
+    )
   return [
     ...used,
     ...classes

@@ -1,8 +1,10 @@
 /** Every rule, by family. Ids are stable: they stand in waivers, in SARIF and in the fixtures of test/fixtures/rules. */
 import { accessRules } from './access.ts'
+import { alertRules } from './alerts.ts'
 import { chartRules } from './charts.ts'
 import { dependencyRules } from './dependencies.ts'
 import { factRules } from './facts.ts'
+import { nameRules } from './names.ts'
 import { numberRules } from './numbers.ts'
 import { pinRules } from './pins.ts'
 import { policyRules } from './policies.ts'
@@ -11,23 +13,31 @@ import { routeRules } from './routes.ts'
 import type { Rule } from './rule.ts'
 import { schemaRules } from './schemas.ts'
 import { secretRules } from './secrets.ts'
+import { selectorRules } from './selectors.ts'
 import { storageRules } from './storage.ts'
 import { structureRules } from './structure.ts'
+import { takenRules } from './taken.ts'
+import { talosRules } from './talos.ts'
 import { variableRules } from './variables.ts'
 
 export const families: Record<string, readonly Rule[]> = {
   structure: structureRules,
+  names: nameRules,
   facts: factRules,
+  talos: talosRules,
   references: referenceRules,
+  taken: takenRules,
   dependencies: dependencyRules,
   variables: variableRules,
   schemas: schemaRules,
   pins: pinRules,
   secrets: secretRules,
   policies: policyRules,
+  selectors: selectorRules,
   access: accessRules,
   charts: chartRules,
   routes: routeRules,
+  alerts: alertRules,
   storage: storageRules,
   numbers: numberRules,
 }

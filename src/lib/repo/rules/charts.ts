@@ -89,7 +89,41 @@ export const chartRules: Rule[] = [
     check: each((cluster) => [
       ...cluster.releases.filter(({ rendered }) => !rendered).flatMap(containersOfChart),
       ...cluster.objects.filter(({ kind }) => workloadKinds.has(kind)).flatMap(containersOfObject),
+      ...cluster.objects
+        .filter(({ kind, release }) => !release && !workloadKinds.has(kind) && kind !== 'CustomResourceDefinition')
+        .flatMap((one) =>
+          resourcesIn(one.object().spec).flatMap(({ resources, path }) => resourceFindings(one, resources, path)),
+        ),
     ]),
+  },
+  {
+    id: 'chart-layer-copied',
+    demands: 'An OCIRepository that takes a chart out of its layer copies it',
+    why: 'source-controller would unpack the archive, and helm-controller finds no chart in what is left',
+    fix: 'layerSelector.operation: copy',
+    source: 'Flux',
+    scope: 'any',
+    check: each((cluster) =>
+      ofKind(cluster, 'OCIRepository')
+        .filter((one) => /helm\.chart\.content/.test(textAt(one.object(), 'spec.layerSelector.mediaType') ?? ''))
+        .filter((one) => textAt(one.object(), 'spec.layerSelector.operation') !== 'copy')
+        .map((one) => about(one, 'unpacks the chart', ['spec', 'layerSelector'])),
+    ),
+  },
+  {
+    id: 'release-upgrades-crds',
+    demands: 'A release creates and replaces the CRDs of its chart, at an upgrade, too',
+    why: 'Helm never touches a CRD again: the controller would be new and its API old',
+    fix: 'Include infrastructure/base/defaults, or install.crds and upgrade.crds: CreateReplace',
+    source: 'issue 5',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'HelmRelease').flatMap((one) =>
+        (['install', 'upgrade'] as const)
+          .filter((action) => textAt(one.object(), `spec.${action}.crds`) !== 'CreateReplace')
+          .map((action) => about(one, `${action} leaves CRDs as they are`, ['spec', action])),
+      ),
+    ),
   },
   {
     id: 'memory-limit',
@@ -156,6 +190,27 @@ export function holds(condition: string, values: Release['values']): boolean {
   const comparison = /^([^!=]+)(!?=)(.*)$/.exec(condition)
   if (comparison) return (String(dig(values, comparison[1] ?? '')) === comparison[3]) === (comparison[2] === '=')
   return condition.startsWith('!') ? !dig(values, condition.slice(1)) : Boolean(dig(values, condition))
+}
+
+/** `resources` with requests of a container, in custom resources and values; a claim's are of storage. */
+function resourcesIn(
+  value: unknown,
+  path: (string | number)[] = ['spec'],
+): { resources: Fields; path: (string | number)[] }[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => resourcesIn(item, [...path, index]))
+  if (!isFields(value)) return []
+  const { resources, ...others } = value
+  const isContainers = isFields(resources) && isFields(resources.requests) && !('storage' in resources.requests)
+  return [
+    ...(isContainers ? [{ resources, path: [...path, 'resources'] }] : []),
+    ...Object.entries(isContainers ? others : value).flatMap(([key, below]) => resourcesIn(below, [...path, key])),
+  ]
+}
+
+function resourceFindings(one: RenderedObject, resources: Fields, path: (string | number)[]): Finding[] {
+  const least = bytesOf(textAt(resources, 'limits.memory'))
+  if (!isComplete(resources)) return [about(one, 'lacks requests or a memory limit', path)]
+  return least === undefined || least < 2 ** 20 ? [about(one, 'limits memory to less than 1Mi', path)] : []
 }
 
 const workloadKinds = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'Pod'])

@@ -1,5 +1,5 @@
 /** Zero trust: everything is denied by default, what is allowed is named, and who is exempt is listed. */
-import { dig, leaves, listAt, mapAt, textAt } from '../fields.ts'
+import { dig, type Fields, isFields, leaves, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
@@ -38,6 +38,45 @@ export const policyRules: Rule[] = [
     ),
   },
   {
+    id: 'policy-only-allows',
+    demands:
+      'Only the default-deny policies deny; every other says enableDefaultDeny: false for each direction that it has rules for',
+    why: 'Without it a policy that opens one thing closes everything else for what it selects',
+    fix: 'enableDefaultDeny: {egress: false, ingress: false}',
+    source: 'ADR 0027',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
+        .filter(({ release, name }) => !release && name !== 'default-deny')
+        .flatMap((one) =>
+          specsOf(one).flatMap(({ spec, path }) =>
+            directions
+              .filter((direction) => spec[direction] !== undefined)
+              .filter((direction) => dig(spec, ['enableDefaultDeny', direction]) !== false)
+              .map((direction) => about(one, `denies ${direction} by default`, [...path, 'enableDefaultDeny'])),
+          ),
+        ),
+    ),
+  },
+  {
+    id: 'policy-port-complete',
+    demands: 'A port in a policy says its protocol',
+    why: 'Without one every protocol on that port is allowed',
+    fix: 'protocol: TCP or UDP',
+    source: 'NFR9',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
+        .filter(({ release }) => !release)
+        .flatMap((one) =>
+          leaves(one.object())
+            .filter(({ path }) => path.at(-1) === 'port' && path.at(-3) === 'ports')
+            .filter(({ path }) => dig(one.object(), [...path.slice(0, -1), 'protocol']) === undefined)
+            .map(({ path, value }) => about(one, `port ${value} has no protocol`, path)),
+        ),
+    ),
+  },
+  {
     id: 'policy-selects',
     demands: 'A policy in a namespace selects something and allows something',
     why: 'A rule with an empty list of peers allows nothing, or everything: read twice before you merge',
@@ -68,9 +107,13 @@ function strangers(cluster: ClusterView): Finding[] {
   return ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
     .filter(({ release }) => !release)
     .flatMap((one) =>
-      leaves(one.object().spec ?? {}).flatMap(({ path, value }): Finding[] => {
-        const key = String(path.at(-1))
-        const where = ['spec', ...path]
+      leaves(one.object()).flatMap(({ path: where, value }): Finding[] => {
+        // The last key that is no index: values of `matchExpressions` stand in a list beside their key.
+        const expression = where.indexOf('matchExpressions')
+        const key =
+          expression > 0 && where.at(-2) === 'values'
+            ? (textAt(dig(one.object(), where.slice(0, expression + 2)), 'key') ?? '')
+            : String(where.at(-1))
         const label = namespaceLabel.exec(key)?.[1]
         if (namespaceKey.test(key) && !names.has(String(value)))
           return [about(one, `namespace ${value} is not there`, where)]
@@ -84,6 +127,13 @@ function strangers(cluster: ClusterView): Finding[] {
 }
 
 const directions = ['ingress', 'egress'] as const
+
+/** A policy has one `spec`, or several `specs`. */
+function specsOf(one: RenderedObject): { spec: Fields; path: (string | number)[] }[] {
+  const several = listAt(one.object(), 'specs').map((spec, index) => ({ spec, path: ['specs', index] }))
+  const all = [{ spec: dig(one.object(), 'spec'), path: ['spec'] as (string | number)[] }, ...several]
+  return all.flatMap(({ spec, path }) => (isFields(spec) ? [{ spec, path }] : []))
+}
 
 const deniesByDefault = (one: RenderedObject): boolean => {
   const spec = mapAt(one.object(), 'spec')
@@ -120,23 +170,25 @@ function exemptions(one: RenderedObject): Finding[] {
 /** `0.0.0.0/0`, or an entity or empty selector that stands for everybody. */
 export function openPeers(one: RenderedObject): Finding[] {
   if (deniesByDefault(one) && one.kind === 'CiliumClusterwideNetworkPolicy' && !hasPeers(one)) return []
-  return directions.flatMap((direction) =>
-    listAt(one.object(), `spec.${direction}`).flatMap((rule, index) => {
-      const path = ['spec', direction, index]
-      const ports = listAt(rule, 'toPorts').length > 0 || listAt(rule, 'ports').length > 0
-      return leaves(rule).flatMap(({ path: inside, value }): Finding[] => {
-        const key = String(inside.find((part) => typeof part === 'string' && part !== 'toPorts') ?? '')
-        const isEntity = /^(from|to)Entities$/.test(key)
-        const where = [...path, ...inside]
-        if (isEntity && value === 'all') return [about(one, `${direction} rule ${index} allows entity all`, where)]
-        if (isEntity && value === 'world' && !ports)
-          return [about(one, `${direction} rule ${index} allows the world without ports`, where)]
-        if (/^(0\.0\.0\.0|::)\/0$/.test(String(value)) && !ports && !inside.includes('except'))
-          return [about(one, `${direction} rule ${index} allows ${value} without ports`, where)]
-        return []
-      })
-    }),
+  const rules = specsOf(one).flatMap(({ spec, path }) =>
+    directions.flatMap((direction) =>
+      listAt(spec, direction).map((rule, index) => ({ rule, index, direction, path: [...path, direction, index] })),
+    ),
   )
+  return rules.flatMap(({ rule, index, direction, path }) => {
+    const ports = listAt(rule, 'toPorts').length > 0 || listAt(rule, 'ports').length > 0
+    return leaves(rule).flatMap(({ path: inside, value }): Finding[] => {
+      const key = String(inside.find((part) => typeof part === 'string' && part !== 'toPorts') ?? '')
+      const isEntity = /^(from|to)Entities$/.test(key)
+      const where = [...path, ...inside]
+      if (isEntity && value === 'all') return [about(one, `${direction} rule ${index} allows entity all`, where)]
+      if (isEntity && value === 'world' && !ports)
+        return [about(one, `${direction} rule ${index} allows the world without ports`, where)]
+      if (/^(0\.0\.0\.0|::)\/0$/.test(String(value)) && !ports && !inside.includes('except'))
+        return [about(one, `${direction} rule ${index} allows ${value} without ports`, where)]
+      return []
+    })
+  })
 }
 
 const hasPeers = (one: RenderedObject) =>

@@ -95,11 +95,18 @@ function missingNamespaces(cluster: ClusterView): Finding[] {
       .filter(creates)
       .map(nameOf as (one: RenderedObject) => string),
   )
+  const own = cluster.objects.filter(({ release }) => !release)
   return [
-    ...cluster.objects
-      .filter(({ release, kind }) => !release && kind !== 'Kustomization')
-      .filter(({ namespace }) => !isThere(namespace))
-      .map((one) => about(one, `namespace ${one.namespace} is not made`, ['metadata', 'namespace'])),
+    ...own
+      .filter(({ namespace, kind }) => namespace === undefined && !isGlobal(kind))
+      .map((one) => about(one, 'is in no namespace', ['metadata'])),
+    ...own
+      .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+      .flatMap((one) =>
+        leaves(one.object())
+          .filter(({ path, value }) => isNamespaceKey(path) && typeof value === 'string' && !isThere(value))
+          .map(({ path, value }) => about(one, `namespace ${value} is not made`, path)),
+      ),
     ...cluster.releases
       .filter(
         ({ release }) =>
@@ -111,6 +118,17 @@ function missingNamespaces(cluster: ClusterView): Finding[] {
   ]
 }
 
+/** Kinds that are in no namespace, of Kubernetes and of what runs here. */
+const globalKinds =
+  /^(Namespace|Node|PersistentVolume|ClusterRole|ClusterRoleBinding|CustomResourceDefinition|APIService|PriorityClass|RuntimeClass|StorageClass|IngressClass|GatewayClass|CSIDriver|VolumeSnapshotClass|(Validating|Mutating)(WebhookConfiguration|AdmissionPolicy|AdmissionPolicyBinding)|ClusterIssuer|ClusterSecretStore|ClusterExternalSecret|ClusterPushSecret|CiliumClusterwideNetworkPolicy|CiliumClusterwideEnvoyConfig|CiliumCIDRGroup|CiliumEgressGatewayPolicy|CiliumLoadBalancerIPPool|CiliumL2AnnouncementPolicy|CiliumPodIPPool|CiliumBGP\w+)$/
+const isGlobal = (kind: string) => globalKinds.test(kind)
+
+/** `namespace`, and what names one in a StorageClass or in values; not the words of a label or a query. */
+function isNamespaceKey(path: (string | number)[]): boolean {
+  const isLabel = path.some((key) => /labels$|annotations$|selector|substitute|^data$/i.test(String(key)))
+  return !isLabel && /^(targetN|releaseN|storageN|n)amespace$|-namespace$/.test(String(path.at(-1)))
+}
+
 interface Reference {
   /** `Kind` or `Kind.group` of who refers. */
   from: string
@@ -120,6 +138,8 @@ interface Reference {
   path: string
   /** Beside the name: the field with the kind, when it decides among `to`. */
   kind?: string
+  /** What that field is when it is left out. */
+  usual?: string
   /** The object has no namespace. */
   global?: true
 }
@@ -131,8 +151,20 @@ const references: Reference[] = [
   { from: 'TCPRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
   { from: 'Gateway', to: ['GatewayClass'], path: 'spec.gatewayClassName', global: true },
   { from: 'GatewayClass', to: ['EnvoyProxy'], path: 'spec.parametersRef.name', kind: 'kind' },
-  { from: 'ExternalSecret', to: ['ClusterSecretStore', 'SecretStore'], path: 'spec.secretStoreRef.name', kind: 'kind' },
-  { from: 'Certificate', to: ['ClusterIssuer', 'Issuer'], path: 'spec.issuerRef.name', kind: 'kind' },
+  {
+    from: 'ExternalSecret',
+    to: ['ClusterSecretStore', 'SecretStore'],
+    path: 'spec.secretStoreRef.name',
+    kind: 'kind',
+    usual: 'SecretStore',
+  },
+  { from: 'Certificate', to: ['Issuer', 'ClusterIssuer'], path: 'spec.issuerRef.name', kind: 'kind', usual: 'Issuer' },
+  {
+    from: 'Kustomization.kustomize.toolkit.fluxcd.io',
+    to: ['GitRepository', 'OCIRepository', 'Bucket'],
+    path: 'spec.sourceRef.name',
+    kind: 'kind',
+  },
   { from: 'ScheduledBackup', to: ['Cluster'], path: 'spec.cluster.name' },
   { from: 'Cluster.postgresql.cnpg.io', to: ['ObjectStore'], path: 'spec.plugins.*.parameters.barmanObjectName' },
   { from: 'Database', to: ['Cluster'], path: 'spec.cluster.name' },
@@ -178,9 +210,10 @@ function danglingReferences(cluster: ClusterView): Finding[] {
   return references.flatMap((reference) =>
     ofKind(cluster, reference.from).flatMap((one) =>
       at(one.object(), reference.path.split('.')).flatMap(({ name, path, beside }) => {
-        const stated = reference.kind ? textAt(beside, reference.kind) : undefined
-        // A kind that the table does not know is another controller's.
-        if (stated !== undefined && !reference.to.includes(stated)) return []
+        const stated = reference.kind ? (textAt(beside, reference.kind) ?? reference.usual) : undefined
+        // A kind that the table does not know is another controller's, if it is one at all.
+        if (stated !== undefined && !reference.to.includes(stated))
+          return /^[A-Z][A-Za-z0-9]+$/.test(stated) ? [] : [about(one, `refers to a ${stated}, which is no kind`, path)]
         const kinds = stated === undefined ? reference.to : [stated]
         if (kinds.some((kind) => known(kind, name))) return []
         return [about(one, `refers to ${kinds.join(' or ')} ${name}, which is not there`, path)]

@@ -1,5 +1,8 @@
 /** Objects are what their API takes: the API server would refuse them, or drop what it does not know without a word. */
-import { checkSchema, schemaFor } from '../schema-tables.ts'
+import { dig, textAt } from '../fields.ts'
+import type { Finding } from '../locate.ts'
+import { checkSchema, type SchemaTables, schemaFor } from '../schema-tables.ts'
+import { isYaml } from '../source-files.ts'
 import { about, type Rule } from './rule.ts'
 import type { RepositoryView } from './view.ts'
 
@@ -22,7 +25,36 @@ export const schemaRules: Rule[] = [
         }),
       ),
   },
+  {
+    id: 'component-schema-valid',
+    demands:
+      'Manifests of opt-in components have the fields, types and words of their API, before an application uses them',
+    why: 'Whoever includes one gets the mistake',
+    fix: 'kubectl explain KIND.PATH says what there is',
+    source: 'NFR16',
+    scope: 'house',
+    check: ({ files, clusters, schemas }) => {
+      const used = new Set(clusters.flatMap(({ objects }) => objects.map(({ manifest }) => manifest.file)))
+      return files
+        .filter((file) => /^kubernetes\/apps\/components\//.test(file.path) && isYaml(file) && !used.has(file.path))
+        .flatMap((file) => file.documents().flatMap((document) => unused(schemas, file.path, document)))
+    },
+  },
 ]
+
+/** Of a manifest with its variables: what stands where one is left open is whatever it will be. */
+function unused(schemas: SchemaTables, file: string, document: unknown): Finding[] {
+  const apiVersion = textAt(document, 'apiVersion') ?? ''
+  const kind = textAt(document, 'kind') ?? ''
+  const object = { kind, name: textAt(document, 'metadata.name') ?? '' }
+  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+  const schema = schemaFor(schemas, { group, apiVersion, kind })
+  const isOpen = (path: (string | number)[]) => String(dig(document, path)).includes('${')
+  const problems = schema ? checkSchema(schema.table, schema.root, document) : []
+  return problems
+    .filter(({ path }) => !isOpen(path))
+    .map(({ path, message }) => ({ file, object, path, message: `${kind}: ${message}` }))
+}
 
 const version = /^([a-z0-9.-]+\/)?v\d+((alpha|beta)\d+)?$/
 

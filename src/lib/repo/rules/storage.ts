@@ -9,13 +9,13 @@ const prune = 'kustomize.toolkit.fluxcd.io/prune'
 export const storageRules: Rule[] = [
   {
     id: 'prune-disabled',
-    demands: 'PersistentVolumeClaims, namespaces and CRDs in Git have prune disabled',
-    why: 'Deleting one deletes the data, everything in it, or every object of its kind; a line that was removed by mistake must not',
+    demands: 'PersistentVolumeClaims, namespaces, CRDs and priority classes in Git have prune disabled',
+    why: 'Deleting one deletes the data, everything in it, every object of its kind, or every pod of its class; a line that was removed by mistake must not',
     fix: `annotation ${prune}: disabled`,
     source: 'issue 5',
     scope: 'house',
     check: each((cluster) =>
-      ofKind(cluster, 'PersistentVolumeClaim', 'Namespace', 'CustomResourceDefinition')
+      ofKind(cluster, 'PersistentVolumeClaim', 'Namespace', 'CustomResourceDefinition', 'PriorityClass')
         .filter(({ release }) => !release)
         .filter((one) => !isNeverPruned(one))
         .map((one) => about(one, `has no annotation ${prune}: disabled`, ['metadata', 'annotations'])),

@@ -1,13 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Flux variables
 /** What stands where, and how files are called. */
 import { basename, dirname, posix } from 'node:path'
+import { leaves, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { reachedFiles } from '../reach.ts'
-import { declaredIn, isEncrypted, isOperated, isShared, isYaml, type SourceFile } from '../source-files.ts'
+import { declaredIn, isEncrypted, isOperated, isShared, isYaml } from '../source-files.ts'
 import type { Rule } from './rule.ts'
 import type { RepositoryView } from './view.ts'
-
-const patterns = 'docs/patterns.md'
 
 export const structureRules: Rule[] = [
   {
@@ -42,83 +41,27 @@ export const structureRules: Rule[] = [
         .map(({ path }) => ({ file: path, line: 1, message: 'holds nothing' })),
   },
   {
-    id: 'yaml-extension',
-    demands: 'YAML files end in .yaml',
-    why: 'Rules, Renovate and sops look for that ending; a .yml escapes them',
-    fix: 'git mv FILE.yml FILE.yaml',
-    source: 'NFR25',
+    id: 'value-there',
+    demands: 'A key has a value',
+    why: 'A key with nothing behind it has lost what stood below it, or had its last line deleted',
+    fix: 'Restore the value, or delete the key; an empty map is {}',
+    source: 'YAML 1.2',
     scope: 'house',
-    check: ({ files }) =>
-      files
-        .filter((file) => isOperated(file) && file.path.endsWith('.yml'))
-        .map(({ path }) => ({ file: path, line: 1, message: `${basename(path)} ends in .yml` })),
-  },
-  {
-    id: 'schema-comment',
-    demands: 'The first line of a file names its schema',
-    why: 'Editors then show a wrong key while it is typed',
-    fix: '# yaml-language-server: $schema=URL',
-    source: 'design section 8',
-    scope: 'house',
-    // Talos patches are fragments of several documents, for which there is no schema.
     check: ({ files }) =>
       files
         .filter((file) => isOperated(file) && isYaml(file) && !isEncrypted(file))
-        .filter(({ path, text }) => !path.startsWith('talos/patches/') && !schemaComment.test(text))
-        .map(({ path }) => ({ file: path, line: 1, message: 'the first line is no schema comment' })),
-  },
-  {
-    id: 'file-named-after-kind',
-    demands: 'A manifest is called after the kind that it holds, and holds one kind',
-    why: 'Whoever looks for a HelmRelease finds it without a search',
-    fix: 'Rename it to <kind in lower case>.yaml (ks.yaml for a Flux Kustomization), or split it',
-    source: 'NFR25',
-    scope: 'house',
-    check: ({ files }) =>
-      files
-        .filter((file) => file.path.startsWith('kubernetes/') && isYaml(file) && !isEncrypted(file))
-        .filter(({ path }) => !ownNames.test(path))
-        .flatMap((file) => {
-          const wrong = wrongName(file)
-          return wrong ? [{ file: file.path, line: 1, message: wrong }] : []
-        }),
-  },
-  {
-    id: 'directory-is-name',
-    demands: 'ks.yaml and namespace.yaml stand in a directory of their object’s name',
-    why: 'Folder, Kustomization and release are one word, in every command and every path',
-    fix: 'Rename the directory or the object',
-    source: 'NFR25',
-    scope: 'house',
-    check: ({ files }) =>
-      files
-        .filter(({ path }) => /^kubernetes\/.*\/(ks|namespace)\.yaml$/.test(path))
-        .flatMap((file) => {
-          const names = declaredIn(file).map(({ name }) => name ?? '')
-          const directory = basename(dirname(file.path))
-          // A component may bring several Kustomizations; one of them has its name.
-          if (names.includes(directory)) return []
-          return [
-            { file: file.path, text: 'name:', message: `declares ${names.join(', ') || 'nothing'}, not ${directory}` },
-          ]
-        }),
-  },
-  {
-    id: 'release-is-directory',
-    demands: 'A component’s HelmRelease has the name of the component’s folder, in the namespace of the folder above',
-    why: 'Folder, Kustomization and release are one word, in every command and every path',
-    fix: `Rename the release or the folder (${patterns}, names)`,
-    source: 'NFR25',
-    scope: 'house',
-    check: ({ files }) =>
-      files.flatMap((file) => {
-        const match = /^kubernetes\/infrastructure\/controllers\/([^/]+)\/([^/]+)\/.*helmrelease\.yaml$/.exec(file.path)
-        const [, namespace, component] = match ?? []
-        const [only, more] = match ? declaredIn(file) : []
-        if (!only || more || (only.name === component && (only.namespace ?? namespace) === namespace)) return []
-        const is = `${only.namespace ?? ''}/${only.name}`
-        return [{ file: file.path, text: 'name:', message: `HelmRelease ${is} stands in ${namespace}/${component}` }]
-      }),
+        .flatMap((file) =>
+          file.documents().flatMap((document) =>
+            leaves(document)
+              .filter(({ path, value }) => value === null && path.length > 0)
+              .map(({ path }) => ({
+                file: file.path,
+                path,
+                object: { kind: textAt(document, 'kind') ?? '', name: textAt(document, 'metadata.name') ?? '' },
+                message: `${path.join('.')} has no value`,
+              })),
+          ),
+        ),
   },
   {
     id: 'shared-names-no-cluster',
@@ -177,32 +120,6 @@ export const structureRules: Rule[] = [
     },
   },
 ]
-
-const schemaComment = /^# yaml-language-server: \$schema=\S+\r?\n/
-
-/** Names that say more than their kind would. Everything else is called after its kind. */
-const ownNames = /^kubernetes\/clusters\/[^/]+\/(cluster-settings|flux\/(infrastructure|apps))\.yaml$/
-
-function wrongName(file: SourceFile): string | undefined {
-  const objects = declaredIn(file)
-  const kinds = [...new Set(objects.map(expectedName))]
-  const [kind] = kinds
-  if (kind === undefined) return 'holds no Kubernetes object'
-  if (kinds.length > 1) return `holds ${kinds.join(' and ')}`
-  const name = basename(file.path, '.yaml')
-  // A patch of a kind may stand beside it as `<kind>-<what>.yaml`, several objects as `<kind>s.yaml`.
-  const expected = objects.length > 1 ? plural(kind) : kind
-  if (name === expected || name.startsWith(`${objects[0]?.kind.toLowerCase()}-`)) return undefined
-  return `should be ${expected}.yaml`
-}
-
-const plural = (kind: string) =>
-  kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : kind.endsWith('s') ? `${kind}es` : `${kind}s`
-
-const expectedName = ({ apiVersion, kind }: { apiVersion: string; kind: string }) => {
-  if (kind === 'Kustomization' && apiVersion.startsWith('kustomize.toolkit.fluxcd.io/')) return 'ks'
-  return kind === 'Component' ? 'kustomization' : kind.toLowerCase()
-}
 
 function sharedNamesNoCluster({ files, clusters }: RepositoryView): Finding[] {
   const values = clusters.map(({ settings }) => new Set(Object.values(settings)))

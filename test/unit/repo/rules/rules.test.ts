@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { ruleNamed, rules } from '../../../../src/lib/repo/rules/catalog.ts'
 import { checkRules } from '../../../../src/lib/repo/rules/check.ts'
 import type { Rule } from '../../../../src/lib/repo/rules/rule.ts'
+import { detailCases } from './cases-details.ts'
 import { fileCases } from './cases-files.ts'
 import { objectCases } from './cases-objects.ts'
 import { type Clusters, type Texts, viewOf } from './view.ts'
 
-const cases = { ...fileCases, ...objectCases }
+const cases = { ...fileCases, ...objectCases, ...detailCases }
 
 async function said(rule: string, texts: Texts, clusters?: Clusters): Promise<string[]> {
   const { findings } = await checkRules(await viewOf(texts, clusters), { only: [ruleNamed(rule) as Rule] })

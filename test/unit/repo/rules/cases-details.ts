@@ -1,0 +1,164 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: Flux variables
+/** As cases-objects.ts, for rules about what objects say in detail: selectors, ports, alerts, machines. */
+import type { Case } from './cases-files.ts'
+import { ks, object, release } from './view.ts'
+
+const file = 'kubernetes/infrastructure/x/app/x.yaml'
+const flux = 'kubernetes/infrastructure/x/ks.yaml'
+const join = (...documents: string[]) => documents.join('---\n')
+
+/** One file that breaks the rule at a line, and one that does not. */
+const one = (text: string, line: number, message: string, sound: string, path = file): Case => ({
+  breaks: { [path]: text },
+  says: [`${path}:${line}: ${message}`],
+  sound: { [path]: sound },
+})
+
+const alert = (rest: string) =>
+  object(
+    'monitoring.coreos.com/v1',
+    'PrometheusRule',
+    'x',
+    `spec:\n  groups:\n    - name: x\n      rules:\n        - alert: XAbsent\n          expr: absent(up)\n${rest}`,
+  )
+const annotations =
+  '          annotations:\n            summary: Nothing is there\n            runbook_url: https://example.org/x.md\n'
+const policy = (spec: string) => object('cilium.io/v2', 'CiliumNetworkPolicy', 'p', `spec:\n${spec}`)
+const pod = (spec: string) =>
+  object(
+    'apps/v1',
+    'Deployment',
+    'd',
+    `spec:\n  template:\n    metadata:\n      labels: {app: d}\n    spec:\n${spec}      containers:\n        - name: c\n          ports: [{name: http, containerPort: 8080}]\n`,
+  )
+const service = (port: string) =>
+  object('v1', 'Service', 's', `spec:\n  selector: {app: d}\n  ports:\n    - {port: 80, targetPort: ${port}}\n`)
+const repository = (operation: string) =>
+  object(
+    'source.toolkit.fluxcd.io/v1',
+    'OCIRepository',
+    'x',
+    `spec:\n  layerSelector:\n    mediaType: application/vnd.cncf.helm.chart.content.v1.tar+gzip\n${operation}`,
+  )
+const helm = (spec: string) => object('helm.toolkit.fluxcd.io/v2', 'HelmRelease', 'x', `spec:\n${spec}`)
+const checked = (text: string) =>
+  ks(
+    'x',
+    'a',
+    `  healthCheckExprs:\n    - apiVersion: ceph.rook.io/v1\n      kind: CephCluster\n      current: ${text}\n`,
+  )
+const talconfig = 'talos/infra/talconfig.yaml'
+
+export const detailCases: Record<string, Case> = {
+  'value-there': one(
+    'a: 1\nb:\nc: 2\n',
+    2,
+    'b has no value',
+    'a: 1\nb: {}\nc: 2\n',
+    'kubernetes/infrastructure/a.yaml',
+  ),
+  'file-named-after-object': one(
+    object('v1', 'ConfigMap', 'other'),
+    4,
+    'ConfigMap other stands in a file for settings',
+    object('v1', 'ConfigMap', 'settings'),
+    'kubernetes/infrastructure/x/app/configmap-settings.yaml',
+  ),
+  'talos-patch-valid': one(
+    'machine:\n  kernel:\n    - name: nbd\n',
+    2,
+    'kernel is no map',
+    'machine:\n  kernel:\n    modules:\n      - name: nbd\n  nodeLabels:\n    x: {$$patch: delete}\n',
+    'talos/patches/all/kernel.yaml',
+  ),
+  'talconfig-values': one(
+    'nodes:\n  - hostname: n\n    networkInterfaces:\n      - routes:\n          - network: ssd\n',
+    5,
+    'nodes.0.networkInterfaces.0.routes.0.network: ssd is no network',
+    'nodes:\n  - hostname: n\n    networkInterfaces:\n      - routes:\n          - network: 0.0.0.0/0\n',
+    talconfig,
+  ),
+  'volume-is-mounted': {
+    breaks: {
+      [talconfig]: 'nodes:\n  - userVolumes:\n      - name: other\n',
+      [file]: release('cilium', '1.19.3', 'path: /var/mnt/data\n'),
+    },
+    says: [`${file}:11: HelmRelease ns/cilium: /var/mnt/data is on no user volume of cluster infra`],
+    sound: {
+      [talconfig]: 'nodes:\n  - userVolumes:\n      - name: data\n',
+      [file]: release('cilium', '1.19.3', 'path: /var/mnt/data\n'),
+    },
+  },
+  // No cluster: nobody uses it yet.
+  'component-schema-valid': {
+    ...one(
+      object('gateway.networking.k8s.io/v1', 'HTTPRoute', '${APP}', 'spec:\n  hostname: a\n'),
+      7,
+      'HTTPRoute: hostname is no field of it',
+      object('gateway.networking.k8s.io/v1', 'HTTPRoute', '${APP}', 'spec:\n  hostnames: ["${HOST}"]\n'),
+      'kubernetes/apps/components/route/httproute.yaml',
+    ),
+    clusters: {},
+  },
+  'policy-only-allows': one(
+    policy('  endpointSelector: {}\n  ingress: [{}]\n'),
+    6,
+    'CiliumNetworkPolicy ns/p: denies ingress by default',
+    policy('  endpointSelector: {}\n  enableDefaultDeny: {ingress: false}\n  ingress: [{}]\n'),
+  ),
+  'policy-port-complete': one(
+    policy('  ingress:\n    - toPorts:\n        - ports:\n            - port: "80"\n'),
+    10,
+    'CiliumNetworkPolicy ns/p: port 80 has no protocol',
+    policy('  ingress:\n    - toPorts:\n        - ports:\n            - {port: "80", protocol: TCP}\n'),
+  ),
+  'selector-word-known': one(
+    join(policy('  endpointSelector:\n    matchLabels:\n      app: other\n'), pod('')),
+    9,
+    'CiliumNetworkPolicy ns/p: selects by app: other, which nothing has',
+    join(policy('  endpointSelector:\n    matchLabels:\n      app: d\n'), pod('')),
+  ),
+  'taken-object-exists': one(
+    pod('      volumes:\n        - {name: a, configMap: {name: other}}\n'),
+    12,
+    'Deployment ns/d: takes from other, which nothing makes',
+    join(pod('      volumes:\n        - {name: a, configMap: {name: a}}\n'), object('v1', 'ConfigMap', 'a')),
+  ),
+  'service-port-exists': one(
+    join(service('metrics'), pod('')),
+    9,
+    'Service ns/s: no pod has port metrics',
+    join(service('http'), pod('')),
+  ),
+  'pod-wellformed': one(
+    pod('      volumes:\n        - {name: /ready}\n'),
+    12,
+    'Deployment ns/d: /ready is no name of a volume',
+    pod('      volumes:\n        - {name: ready}\n'),
+  ),
+  'health-check-exists': one(
+    checked('HelmRelease'),
+    12,
+    'Kustomization flux-system/x: HelmRelease is no expression',
+    checked("status.phase == 'Ready'"),
+    flux,
+  ),
+  'alert-complete': one(
+    alert(annotations),
+    10,
+    'PrometheusRule ns/x: alert XAbsent has no severity that is routed',
+    alert(`          labels: {severity: warning}\n${annotations}`),
+  ),
+  'chart-layer-copied': one(
+    repository(''),
+    7,
+    'OCIRepository ns/x: unpacks the chart',
+    repository('    operation: copy\n'),
+  ),
+  'release-upgrades-crds': one(
+    helm('  install: {crds: CreateReplace}\n  upgrade: {crds: Skip}\n'),
+    8,
+    'HelmRelease ns/x: upgrade leaves CRDs as they are',
+    helm('  install: {crds: CreateReplace}\n  upgrade: {crds: CreateReplace}\n'),
+  ),
+}
