@@ -9,6 +9,8 @@ export const cli = join(root, 'bin/k8sops.js')
 
 export interface Contender {
   name: string
+  /** Exit codes of a run that counts; 0 without it. */
+  ends?: number[]
   command: string[]
   env?: Record<string, string>
 }
@@ -20,7 +22,7 @@ export const median = (numbers: number[]): number =>
 export const time = (contender: Contender): number => run(contender).milliseconds
 
 /** Runs one process; throws when it fails, since a fast failure is no result. */
-export function run({ command, env }: Contender): { milliseconds: number; stdout: string } {
+export function run({ command, env, ends = [0] }: Contender): { milliseconds: number; stdout: string } {
   const [file, ...args] = command as [string, ...string[]]
   const started = performance.now()
   const { status, stdout, stderr, error } = spawnSync(file, args, {
@@ -29,7 +31,7 @@ export function run({ command, env }: Contender): { milliseconds: number; stdout
     encoding: 'utf8',
     maxBuffer: 1 << 26,
   })
-  if (error || status !== 0)
+  if (error || status === null || !ends.includes(status))
     throw new Error(`${command.join(' ')} ended with ${status}: ${error?.message ?? stderr.slice(-2000)}`)
   return { milliseconds: performance.now() - started, stdout }
 }
@@ -47,12 +49,13 @@ export function compare(contenders: Contender[], rounds: number): Record<string,
 }
 
 /** A k8sops command: wall time, and peak resident memory as the kernel accounts it (children not included). */
-export function timeAndMemory(args: string[]): { seconds: number; mb: number } {
+export function timeAndMemory(args: string[], ends = [0]): { seconds: number; mb: number } {
   const out = join(mkdtempSync(join(tmpdir(), 'k8sops-bench-')), 'rss')
   const milliseconds = time({
     name: args.join(' '),
     command: [process.execPath, '--import', join(import.meta.dirname, 'peak-memory.js'), cli, ...args],
     env: { PEAK_MEMORY_FILE: out },
+    ends,
   })
   return { seconds: milliseconds / 1000, mb: Number(readFileSync(out, 'utf8')) / 1024 }
 }

@@ -1,9 +1,10 @@
-/** `npm run bench [-- start-up|bootstrap|gates|forecast|upgrade]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|gates|forecast|upgrade|validate]`: every figure of the project, printed as ratios in one run. */
 import { benchBootstrap } from './bootstrap.ts'
 import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
 import { benchStartUp } from './start-up.ts'
 import { benchUpgrade } from './upgrade.ts'
+import { benchValidate } from './validate.ts'
 
 const benches: Record<string, () => void | Promise<void>> = {
   'start-up': benchStartUp,
@@ -11,6 +12,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   gates: benchGates,
   forecast: benchForecast,
   upgrade: benchUpgrade,
+  validate: benchValidate,
 }
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in benches))

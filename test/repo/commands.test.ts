@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -118,6 +118,37 @@ describe('k8sops validate', () => {
       'Kustomization flux-system/infrastructure: kubernetes/clusters/east/infrastructure cannot be built',
     )
     expect(stdout).toContain('built by path')
+  })
+
+  test('--changed says only what a change can affect, and renders nothing when there is none', async () => {
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], { cwd: root })
+    git('init', '--quiet')
+    git('add', '-A')
+    git('commit', '--quiet', '-m', 'as it was')
+    // The fixture breaks house rules all over: none of that is of this change.
+    const changed = ['--changed=HEAD', '-o', 'json']
+    expect(await validate(changed)).toMatchObject({ exitCode: 0, report: { findings: 0, coverage: [] } })
+    edit(release, '    replicaCount:', '    replicas: 1\n    replicaCount:')
+    const { exitCode, report } = await validate(changed)
+    expect(exitCode).toBe(3)
+    expect(report?.coverage).not.toEqual([])
+    const files = new Set(report?.items.filter(({ severity }) => severity === 'finding').map(({ file }) => file))
+    expect(files).toContain(release)
+    // What is built with it, and what names it; the other application is neither.
+    expect([...files].filter((file) => file.startsWith('kubernetes/apps/'))).toEqual([])
+    expect((await validate(['-o', 'json'])).report?.findings).toBeGreaterThan(report?.findings ?? 0)
+    expect(await validate(['--changed=nowhere'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('nowhere'),
+    })
+  })
+
+  test('--server asks one API server, so it has to be named', async () => {
+    expect(await validate(['--server', '--cluster', 'all'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('k8sops validate --server --cluster NAME'),
+    })
   })
 
   test('--rules lists them without a repository', async () => {

@@ -18,13 +18,13 @@ import { projectRoot } from './tool.ts'
 
 const full = process.env.K8SOPS_TEST_FULL === '1'
 const seed = Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261124)
-const wanted = Number(process.env.K8SOPS_TEST_MUTATIONS ?? (full ? 1000 : 60))
-const deadline = Date.now() + (full ? 3_600_000 : 45_000)
+const wanted = Number(process.env.K8SOPS_TEST_MUTATIONS ?? (full ? 1000 : 40))
+const deadline = Date.now() + (full ? 3_600_000 : 25_000)
 /**
- * Of those that are not harmless. 2 % is what issue 5 asks for and what the whole proof is held to; it is not reached yet
- * (docs/proof.md). The sample only notices when validation becomes much blinder than it was.
+ * Of those that are neither harmless nor another valid setting. 2 % is what issue 5 asks for and what the whole proof is held to
+ * (docs/proof.md has the figures). The sample is too small for that: it only notices when validation becomes much blinder than it was.
  */
-const mostMissed = full ? 0.02 : 0.4
+const mostMissed = full ? 0.02 : 0.2
 
 const root = mkdtempSync(join(tmpdir(), 'k8sops-mutations-'))
 afterAll(() => rmSync(root, { recursive: true }))

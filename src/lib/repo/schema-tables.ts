@@ -104,7 +104,7 @@ export function checkSchema(table: SchemaTable, root: string, object: unknown): 
 }
 
 /** Of `integer:<least>..<most>`. */
-export function boundsOf(type: string): { least: number | undefined; most: number | undefined } {
+function boundsOf(type: string): { least: number | undefined; most: number | undefined } {
   const [least = '', most = ''] = type.slice('integer:'.length).split('..')
   return { least: least === '' ? undefined : Number(least), most: most === '' ? undefined : Number(most) }
 }

@@ -3,9 +3,11 @@ import type { Repository } from '../config/load.ts'
 import type { Cluster, Problem } from '../types.ts'
 import { affectedSince } from './affected.ts'
 import { type RenderCoverage, type Renderers, readView } from './read-view.ts'
+import { changedFiles } from './revision.ts'
 import { checkRules, type RuleFinding, type RuleReport } from './rules/check.ts'
 import { pinsOf } from './rules/pins.ts'
 import { withoutSchema } from './rules/schemas.ts'
+import type { RenderedObject } from './rules/view.ts'
 import { checkOnServer, type DryRun, serverRule } from './server-check.ts'
 
 export interface Validation extends RuleReport {
@@ -39,20 +41,31 @@ export async function validateRepository(
   renderers: Renderers,
   { clusters, isWanted: isNamed = () => true, since, server }: ValidationScope,
 ): Promise<Validation> {
+  // Nothing differs: nothing can be affected, and nothing need be rendered to say so.
+  if (since !== undefined && (await changedFiles(repository.root, since)).length === 0)
+    return {
+      ...{ server: [], findings: [], waived: [], coverage: [], withoutSchema: [], pins: 0, rules: 0 },
+      unreadable: repository.problems,
+      confirm: clusters.flatMap(({ confirm }) => confirm),
+      clusters: clusters.map(({ name }) => name),
+    }
   // All of them, also when one is asked for: whether a file is used, or names one cluster, shows only with the others beside it.
   const { view, coverage } = await readView(repository, repository.clusters, renderers)
   const isChosen = (name: string) => clusters.some((cluster) => cluster.name === name)
+  const isAffected = since === undefined ? undefined : await affectedSince(view, since)
+  const isWanted = (file: string) => isNamed(file) && (isAffected?.(file) ?? true)
+  // An object that no file declares is asked about whatever is wanted.
+  const isAsked = ({ manifest: { file } }: RenderedObject) => file === undefined || isWanted(file)
   const asked = server
     ? await Promise.all(
         view.clusters
           .filter(({ name }) => isChosen(name))
+          .map((cluster) => ({ ...cluster, objects: cluster.objects.filter(isAsked) }))
           .map(async (cluster) => checkOnServer(cluster, await server(cluster.name))),
       )
     : []
   const more = asked.flatMap(({ findings }) => findings.map((finding) => ({ rule: serverRule, finding })))
   const { rules, ...report } = await checkRules(view, { more })
-  const isAffected = since === undefined ? undefined : await affectedSince(view, since)
-  const isWanted = (file: string) => isNamed(file) && (isAffected?.(file) ?? true)
   return {
     server: asked.map(({ cluster, accepted, notChecked }) => ({ cluster, accepted, notChecked })),
     findings: report.findings.filter(
