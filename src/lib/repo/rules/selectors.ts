@@ -42,7 +42,7 @@ function knownWords({ objects, releases }: ClusterView): ReadonlySet<string> {
 function wordsOf({ release, facts }: KnownRelease): string[] {
   const recorded = [facts?.workloads ?? [], facts?.services ?? [], facts?.objects ?? []]
   const given = leaves(release.values).flatMap(({ path, value }) =>
-    path.some((key) => /labels$/i.test(String(key))) ? [String(value)] : [],
+    path.some((key) => /labels$/i.test(String(key)) && key !== 'matchLabels') ? [String(value)] : [],
   )
   return [
     release.name,
