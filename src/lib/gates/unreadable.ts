@@ -5,7 +5,8 @@ type Unread = Extract<Result<never>, { ok: false }>
 
 /** `unknown`, and exit code 4 when nobody answered or all refused us. Give at least one. */
 export function unreadable(...reads: Unread[]): Exclude<Verdict, { status: 'pass' }> {
-  const details = reads.map(({ detail }) => detail)
+  // Of a machine that is asked for four things and does not answer it is said once.
+  const details = [...new Set(reads.map(({ detail }) => detail))]
   const unreachable = reads.every(({ why }) => why === 'unreachable' || why === 'denied')
   return {
     status: 'unknown',
