@@ -30,12 +30,13 @@ export async function startAlertmanager(): Promise<FakeAlertmanager> {
   const seconds = (text: string) => Math.floor(Date.parse(text) / 1000)
   const post = (body: Partial<StoredSilence>): [number, unknown] => {
     const { id, startsAt = '', endsAt = '', matchers = [], createdBy, comment } = body
-    if (!createdBy || comment === undefined) return [422, { code: 602, message: 'createdBy in body is required' }]
+    for (const [name, value] of Object.entries({ createdBy, comment }))
+      if (!value) return [422, { code: 602, message: `${name} in body is required` }]
     if (matchers.length === 0) return [400, 'invalid silence: at least one matcher required']
     if (Date.parse(endsAt) <= Date.parse(startsAt)) return [400, 'start time must be before end time']
     if (Date.parse(endsAt) < Date.now()) return [400, "end time can't be in the past"]
     const known = silences.find((one) => one.id === id)
-    if (id && !known) return [404, `silence ${id} not found`]
+    if (id && !known) return [404, 'silence not found']
     const kept =
       known &&
       state(known) === 'active' &&
@@ -48,7 +49,14 @@ export async function startAlertmanager(): Promise<FakeAlertmanager> {
     if (known && state(known) === 'active') known.endsAt = new Date().toISOString()
     const now = new Date()
     const begins = Date.parse(startsAt) < now.getTime() ? now.toISOString() : startsAt
-    silences.push({ id: randomUUID(), startsAt: begins, endsAt, matchers, createdBy, comment })
+    silences.push({
+      id: randomUUID(),
+      startsAt: begins,
+      endsAt,
+      matchers,
+      createdBy: createdBy ?? '',
+      comment: comment ?? '',
+    })
     return [200, { silenceID: silences.at(-1)?.id }]
   }
   const answer = async (request: IncomingMessage): Promise<[number, unknown]> => {
@@ -57,11 +65,12 @@ export async function startAlertmanager(): Promise<FakeAlertmanager> {
       const chunks = await request.toArray()
       return post(JSON.parse(Buffer.concat(chunks).toString()) as Partial<StoredSilence>)
     }
+    if (id && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))
+      return [422, { code: 601, message: `silenceID in path must be of type uuid: "${id}"` }]
     const known = silences.find((one) => one.id === id)
     if (!known) return [404, '']
     if (request.method === 'GET') return [200, { ...known, status: { state: state(known) } }]
-    if (state(known) === 'expired') return [500, `silence ${id} already expired`]
-    known.endsAt = new Date().toISOString()
+    if (state(known) === 'active') known.endsAt = new Date().toISOString()
     return [200, '']
   }
   const server = createServer((request, response) => {

@@ -110,10 +110,16 @@ test('it is renewed while it is held, and made anew when Alertmanager has lost i
 test('what Alertmanager refuses is told with its own words', async () => {
   const port = createSilencePort(alertmanager.url)
   const until = new Date(Date.now() - 60_000)
-  expect(await port.set({ matchers, by: 'me', comment: '', until })).toMatchObject({
+  expect(await port.set({ matchers, by: 'me', comment: 'a test', until })).toMatchObject({
     ok: false,
     why: 'failed',
     detail: expect.stringContaining('HTTP 400'),
   })
-  expect(await port.end('unknown')).toEqual({ ok: true, value: undefined })
+  // Ended already, or forgotten: what was wanted is so.
+  const made = await port.set({ matchers, by: 'me', comment: 'a test', until: new Date(Date.now() + 60_000) })
+  if (!made.ok) throw new Error(made.detail)
+  for (const forget of [() => {}, () => {}, alertmanager.forget]) {
+    forget()
+    expect(await port.end(made.value)).toEqual({ ok: true, value: undefined })
+  }
 })
