@@ -117,6 +117,7 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
     const giveUp = clock.now() + options.patienceSec * 1000
     for (;;) {
       const read = await port.get(name)
+      let refusal = read.ok ? '' : read.detail
       if (read.ok) {
         if (read.value.holder !== holder) {
           mine = false
@@ -125,6 +126,7 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
         const { transitions, acquireTime, resourceVersion } = read.value
         const written = await port.replace({ ...record(transitions, acquireTime), resourceVersion })
         if (written.ok) return
+        refusal = written.detail
       } else if (read.why === 'not-found') {
         // Deleted, or etcd was restored to a time before it: free for whoever is first, which may be us.
         if (await take(undefined)) return
@@ -133,7 +135,7 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
         throw new UnreachableError(
           `the lock can't be confirmed: lease ${name} could not be renewed for ${options.patienceSec} s`,
           {
-            ...(read.ok ? {} : { output: read.detail }),
+            output: refusal,
             next: 'nothing was written since; resume the run when the API server answers',
           },
         )

@@ -81,8 +81,17 @@ function refusal(status: number, body: string, method: string): Extract<Result<L
   if (status === 404) return { ok: false, why: 'not-found', detail: body }
   if (status === 401 || status === 403) return { ok: false, why: 'denied', detail: `HTTP ${status}` }
   if (status === 409) return { ok: false, why: 'failed', detail: method === 'POST' ? 'exists' : 'conflict' }
-  if (status === 429 || status >= 500) return { ok: false, why: 'unreachable', detail: `HTTP ${status}` }
-  return { ok: false, why: 'failed', detail: `HTTP ${status}: ${body.slice(0, 300)}` }
+  const detail = `HTTP ${status}: ${saidIn(body).slice(0, 300)}`
+  return { ok: false, why: status === 429 || status >= 500 ? 'unreachable' : 'failed', detail }
+}
+
+/** An API server answers with a Status; what stands before it (a load balancer) with anything. */
+function saidIn(body: string): string {
+  try {
+    return (JSON.parse(body) as { message?: string }).message ?? body
+  } catch {
+    return body
+  }
 }
 
 function toObject(lease: Omit<Lease, 'resourceVersion'> & { resourceVersion?: string }): LeaseObject {
