@@ -100,7 +100,7 @@ export const nodeOperationGates = {
       },
     ],
     params: ['node'],
-    next: 'take the OSDs out and purge them one by one (docs/runbooks/talos.md, Remove a node), then try again',
+    next: 'take the node from storage.nodes in Git, or Flux and Rook bring its OSDs back; then purge them one by one (docs/runbooks/talos.md, Remove), and try again',
     runbook: talosRunbook,
   },
   'local-volumes-absent': {
