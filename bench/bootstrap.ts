@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RunResult } from '../src/lib/types.ts'
 import { criticalPath, runFiles } from './critical-path.ts'
-import { cli, memoryRow, root, row, time, timeAndMemory } from './measure.ts'
+import { cli, memoryRow, root, row, time, timeAndResources } from './measure.ts'
 
 const lab = (name: string) => ['--cluster', 'apps', '--lab-name', name]
 const k8sops = (...args: string[]) =>
@@ -16,7 +16,7 @@ export function benchBootstrap(): void {
     const up = k8sops('lab', 'up', ...lab('bench'))
     row('lab up (warm)', `${up.toFixed(1)} s`, '<= 10 s', up <= 10)
     const bootstrap = ['bootstrap', ...lab('bench'), '--lab', '--yes']
-    const { seconds: first, mb } = timeAndMemory([...bootstrap, '--report', report])
+    const { seconds: first, mb } = timeAndResources([...bootstrap, '--report', report])
     row('bootstrap --lab', `${first.toFixed(1)} s`, '<= 180 s', first <= 180)
     const result = JSON.parse(readFileSync(report, 'utf8')) as RunResult
     const { journal, groups } = runFiles(result.runId, lab('bench'))
@@ -35,7 +35,7 @@ export function benchBootstrap(): void {
       true,
     )
     memoryRow(['bootstrap --lab'], mb)
-    const again = timeAndMemory(bootstrap)
+    const again = timeAndResources(bootstrap)
     row('bootstrap again', `${again.seconds.toFixed(1)} s`, '<= 10 s', again.seconds <= 10)
     memoryRow(['bootstrap --lab, again'], again.mb)
     k8sops('lab', 'down', ...lab('bench'))

@@ -48,16 +48,17 @@ export function compare(contenders: Contender[], rounds: number): Record<string,
   return Object.fromEntries(Object.entries(times).map(([name, taken]) => [name, median(taken)]))
 }
 
-/** A k8sops command: wall time, and peak resident memory as the kernel accounts it (children not included). */
-export function timeAndMemory(args: string[], ends = [0]): { seconds: number; mb: number } {
-  const out = join(mkdtempSync(join(tmpdir(), 'k8sops-bench-')), 'rss')
+/** A k8sops command: wall time, and as the kernel accounts them peak resident memory and processor time (children not included). */
+export function timeAndResources(args: string[], ends = [0]): { seconds: number; mb: number; cpuSeconds: number } {
+  const out = join(mkdtempSync(join(tmpdir(), 'k8sops-bench-')), 'resources.json')
   const milliseconds = time({
     name: args.join(' '),
-    command: [process.execPath, '--import', join(import.meta.dirname, 'peak-memory.js'), cli, ...args],
-    env: { PEAK_MEMORY_FILE: out },
+    command: [process.execPath, '--import', join(import.meta.dirname, 'resources.js'), cli, ...args],
+    env: { RESOURCES_FILE: out },
     ends,
   })
-  return { seconds: milliseconds / 1000, mb: Number(readFileSync(out, 'utf8')) / 1024 }
+  const { maxRSS, userCPUTime, systemCPUTime } = JSON.parse(readFileSync(out, 'utf8')) as NodeJS.ResourceUsage
+  return { seconds: milliseconds / 1000, mb: maxRSS / 1024, cpuSeconds: (userCPUTime + systemCPUTime) / 1e6 }
 }
 
 export function memoryRow(args: string[], mb: number): void {

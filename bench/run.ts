@@ -1,4 +1,5 @@
 /** `npm run bench [-- start-up|bootstrap|gates|forecast|upgrade|validate]`: every figure of the project, printed as ratios in one run. */
+import { availableParallelism, loadavg } from 'node:os'
 import { benchBootstrap } from './bootstrap.ts'
 import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
@@ -21,5 +22,8 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 for (const [name, bench] of Object.entries(benches)) {
-  if (chosen.length === 0 || chosen.includes(name)) await bench()
+  if (chosen.length > 0 && !chosen.includes(name)) continue
+  // A figure of a machine that others use says little without it.
+  console.log(`${name}, at a load of ${loadavg()[0]?.toFixed(1)} on ${availableParallelism()} cores`)
+  await bench()
 }

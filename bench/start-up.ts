@@ -1,6 +1,6 @@
 /** How soon a command is there: beside node itself and the flux CLI. */
 import { resolveTool } from '../src/lib/tools/resolve.ts'
-import { cli, compare, memoryRow, row, timeAndMemory } from './measure.ts'
+import { cli, compare, memoryRow, row, timeAndResources } from './measure.ts'
 
 export function benchStartUp(): void {
   const flux = resolveTool('flux')?.path
@@ -33,6 +33,6 @@ export function benchStartUp(): void {
   row('k8sops --help', `${ms('k8sops --help').toFixed(0)} ms`, '< 100 ms', ms('k8sops --help') < 100)
   row('completion', `${ms('k8sops __complete').toFixed(0)} ms`, '< 100 ms', ms('k8sops __complete') < 100)
   for (const args of [['--version'], ['bootstrap', '--cluster', 'apps', '--dry-run'], ['validate']]) {
-    memoryRow(args, timeAndMemory(args).mb)
+    memoryRow(args, timeAndResources(args).mb)
   }
 }

@@ -13,7 +13,7 @@ import { renderersOf } from '../src/lib/repo/renderers.ts'
 import { readSourceFiles } from '../src/lib/repo/source-files.ts'
 import { flateArgs } from '../src/lib/tools/flate.ts'
 import { resolveTool } from '../src/lib/tools/resolve.ts'
-import { cli, compare, median, root, row, timeAndMemory } from './measure.ts'
+import { cli, compare, median, root, row, timeAndResources } from './measure.ts'
 
 /** What validation reads, copied, with `count` Kustomizations more on one cluster. */
 function repositoryWith(count: number): string {
@@ -154,7 +154,7 @@ function benchSize(): void {
     const copy = repositoryWith(count)
     try {
       // Findings (quotas, runbooks) are expected of what is made up: exit 3 is no failure here.
-      return { count, ...timeAndMemory(['validate', '--repo', copy], [0, 3]) }
+      return { count, ...timeAndResources(['validate', '--repo', copy], [0, 3]) }
     } finally {
       rmSync(copy, { recursive: true })
     }
