@@ -195,6 +195,20 @@ describe('watch', () => {
     expect(watches.map((url) => url.searchParams.get('resourceVersion'))).toEqual(['10', '15'])
   })
 
+  it('shows the list again when the server is back, though nothing has changed', async () => {
+    let watches = 0
+    answer = (request, response) => {
+      const url = new URL(request.url ?? '', 'https://x')
+      if (!url.searchParams.has('watch'))
+        return json(response, { metadata: { resourceVersion: '10' }, items: [node('a')] })
+      watches += 1
+      if (watches === 1) return status(response, 503, 'away')
+      response.writeHead(200)
+      response.flushHeaders()
+    }
+    expect(await collect(3)).toEqual([['a'], 'unreachable', ['a']])
+  })
+
   it('lists again when its version is too old', async () => {
     let lists = 0
     answer = (request, response) => {

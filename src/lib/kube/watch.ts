@@ -31,7 +31,10 @@ export async function watchObjects(
 ): Promise<void> {
   let retryMs = firstRetryMs
   let state: { version: string; objects: Map<string, KubeObject> } | undefined
+  /** The caller was told of a failure, and not yet that it is over. */
+  let failing = false
   const publish = (result: Result<KubeObject[]>) => {
+    failing = !result.ok
     if (!signal.aborted) onChange(result)
   }
 
@@ -50,9 +53,12 @@ export async function watchObjects(
       }
     }
     if (state) {
-      const ended = await follow(connection, discovery, ref, signal, state, () =>
-        publish({ ok: true, value: [...(state?.objects.values() ?? [])] }),
-      )
+      const tell = () => publish({ ok: true, value: [...(state?.objects.values() ?? [])] })
+      const ended = await follow(connection, discovery, ref, signal, state, {
+        // Nothing may have changed meanwhile, and then no event would say that the server is back.
+        opened: () => failing && tell(),
+        changed: tell,
+      })
       // A watch that the server ended in good order is opened again, with the pause below in case it ends them at once.
       if (ended.ok) retryMs = firstRetryMs
       // `bad-output` here means 410 Gone or an ERROR event: what we hold is too old, list again.
@@ -71,7 +77,7 @@ async function follow(
   ref: ObjectRef,
   signal: AbortSignal,
   state: { version: string; objects: Map<string, KubeObject> },
-  changed: () => void,
+  { opened, changed }: { opened: () => void; changed: () => void },
 ): Promise<Result<undefined>> {
   const path = await discovery.path(ref, signal)
   if (!path.ok) return path
@@ -84,6 +90,7 @@ async function follow(
   if (!response.ok) {
     return response.detail.startsWith('HTTP 410') ? { ok: false, why: 'bad-output', detail: response.detail } : response
   }
+  opened()
   try {
     for await (const line of linesOf(response.value)) {
       const event = JSON.parse(line) as WatchEvent
