@@ -33,6 +33,18 @@ describe('the five states of a machine, as talosctl 1.12.0 tells them', () => {
     expect(stateOf(recorded('foreign-pki-secure'), undefined)).toBeUndefined()
   })
 
+  it('does not take a machine whose clock is wrong for a foreign one', () => {
+    const late = recorded('foreign-pki-secure')
+    const authority = /x509: .*/s
+    const stderr = late.stderr.replace(
+      authority,
+      'x509: certificate has expired or is not yet valid: current time 2026-11-24T19:26:15Z is before 2026-11-24T21:26:14Z',
+    )
+    expect(reachOf({ ...late, stderr })).toBe('not-valid-now')
+    expect(stateOf({ ...late, stderr }, recorded('foreign-pki-insecure'))).toBeUndefined()
+    expect(stateOf({ ...late, stderr }, recorded('maintenance-insecure'))).toBe('maintenance')
+  })
+
   it('leaves it open when the connection broke without a reason, so that it is asked again', () => {
     const broken = recorded('configured-insecure-broken-pipe')
     expect(reachOf(broken)).toBe('broken')

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:tls'
 import type { Exec } from '../exec/types.ts'
 import type { Command, NodeState, Result } from '../types.ts'
-import { talosPort } from './talos-api/call.ts'
+import { notValidNow, talosPort } from './talos-api/call.ts'
 import { insecureMachineStatusArgs, machineStatusArgs } from './talosctl.args.ts'
 import { type Output, reachOf, stateOf, talosMessage } from './talosctl.parse.ts'
 
@@ -39,6 +39,8 @@ export async function machineState(
     // A machine that took its first config between the two questions looks like somebody else's: asked again, it is ours.
     if (found === 'foreign-pki' && attempt === 0) continue
     if (found) return { ok: true, value: found }
+    if (secure && reachOf(secure) === 'not-valid-now')
+      return { ok: false, why: 'denied', detail: `${node}: ${notValidNow}` }
     if (!secure && reachOf(last) === 'certificate-required') {
       return {
         ok: false,

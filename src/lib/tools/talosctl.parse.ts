@@ -21,6 +21,8 @@ export type Reach =
   | 'unknown-authority'
   /** Our CA, but not valid for the address that we dialled. */
   | 'wrong-address'
+  /** Its certificate, of whatever CA, is for another time: a clock is wrong. Nothing else of it has been looked at. */
+  | 'not-valid-now'
   /** It knows our CA and refuses our role. */
   | 'denied'
   /** It answered with an error of its own. */
@@ -33,6 +35,7 @@ const texts: [RegExp, Reach][] = [
   [/dial tcp \S+:(?!50000\b)\d+: /, 'refused'],
   [/certificate required/, 'certificate-required'],
   [/x509: certificate is valid for .*, not |doesn't contain any IP SANs/, 'wrong-address'],
+  [/x509: certificate has expired or is not yet valid/, 'not-valid-now'],
   [/x509: |failed to verify certificate|unknown certificate authority|tls: bad certificate/, 'unknown-authority'],
   [/Error while dialing|connection refused|i\/o timeout|no route to host|network is unreachable/, 'down'],
   [/code = PermissionDenied|code = Unauthenticated/, 'denied'],

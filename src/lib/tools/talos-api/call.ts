@@ -143,11 +143,13 @@ function messagesOf(bytes: Buffer): Buffer[] {
 const expiredText = (since: string) =>
   `our certificate in talosconfig has expired on ${since} (k8sops talos talosconfig)`
 
+export const notValidNow =
+  "its certificate is not valid now: a machine's clock or ours is wrong, or it was switched off for long"
+
 /** By the code of Node's TLS (24); undefined for what is no matter of certificates. */
 function deniedBecause(code: string, identity: Identity): string | undefined {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate does not name the address that we dial'
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
-    return "its certificate is not valid now: a machine's clock or ours is wrong, or it was switched off for long"
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') return notValidNow
   if (/^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/.test(code))
     return "its certificate is not of the CA in talosconfig: it waits for its first config, or is another cluster's"
   if (!/^ERR_SSL_.*ALERT/.test(code)) return undefined
