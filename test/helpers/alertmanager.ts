@@ -1,6 +1,6 @@
 /**
- * A server that speaks the part of Alertmanager's API v2 that silences need, with its rules (silence.go and api/v2 of 0.28): it is no
- * Alertmanager, and silences nothing.
+ * A server that speaks the part of Alertmanager's API v2 that silences need, with its rules (0.28): it is no Alertmanager, and
+ * silences nothing. test/tools/alertmanager.test.ts holds both to the same.
  */
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -31,8 +31,8 @@ export async function startAlertmanager(): Promise<FakeAlertmanager> {
   const post = (body: Partial<StoredSilence>): [number, unknown] => {
     const { id, startsAt = '', endsAt = '', matchers = [], createdBy, comment } = body
     for (const [name, value] of Object.entries({ createdBy, comment }))
-      if (!value) return [422, { code: 602, message: `${name} in body is required` }]
-    if (matchers.length === 0) return [400, 'invalid silence: at least one matcher required']
+      if (value === undefined) return [422, { code: 602, message: `${name} in body is required` }]
+    if (matchers.length === 0) return [422, { code: 612, message: 'matchers in body should have at least 1 items' }]
     if (Date.parse(endsAt) <= Date.parse(startsAt)) return [400, 'start time must be before end time']
     if (Date.parse(endsAt) < Date.now()) return [400, "end time can't be in the past"]
     const known = silences.find((one) => one.id === id)

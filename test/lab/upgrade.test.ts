@@ -187,6 +187,7 @@ describe(`disturbed (seed ${seed})`, () => {
     /** Where the run stops, and what it says of it. `everywhere`: it is no matter of the node that is upgraded. */
     | { step: RegExp; says: RegExp; everywhere?: true }
   )
+  /** The first six take seconds; others, above all those that the run's lock waits out, minutes. */
   const faults: Upset[] = [
     { fault: { name: 'upgrade-rolls-back', node: 'subject' }, step: /upgrade/, says: /went back to the image/ },
     {
@@ -244,7 +245,7 @@ describe(`disturbed (seed ${seed})`, () => {
     .filter(([one, other]) => one?.fault.name !== other?.fault.name)
   const chosen = full
     ? [...faults.map((one) => [one]), ...sample(pairs, pairsInFull, randomOf('upgrade pairs'))]
-    : sample(faults, 1, randomOf('upgrade faults')).map((one) => [one])
+    : sample(faults.slice(0, 6), 1, randomOf('upgrade faults')).map((one) => [one])
   const nameOf = ({ fault: { name, node = '', params = {} } }: Upset) =>
     [name, node && `on ${node}`, ...Object.entries(params).map((pair) => pair.join('='))].filter(Boolean).join(' ')
 

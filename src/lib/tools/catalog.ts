@@ -230,6 +230,17 @@ export const catalog: Tool[] = [
     mise: 'aqua:rhysd/actionlint',
   },
   {
+    name: 'alertmanager',
+    dir: 'alertmanager',
+    module: 'github.com/prometheus/alertmanager',
+    package: 'github.com/prometheus/alertmanager/cmd/alertmanager',
+    linkerValues: { 'github.com/prometheus/common/version.Version': '{version}' },
+    selfCheck: { args: ['--version'], pattern: versionLine },
+    neededFor: ['test'],
+    coldSec: 60,
+    mise: 'aqua:prometheus/alertmanager',
+  },
+  {
     name: 'flate',
     dir: 'flate',
     module: 'github.com/home-operations/flate',
