@@ -63,6 +63,25 @@ const etcd = (name: string, module: string, selfCheck: NonNullable<Tool['selfChe
   coldSec,
 })
 
+/** Of a GitHub repository of the same name. */
+const forTests = (
+  name: string,
+  owner: string,
+  linkerValues: Record<string, string>,
+  ask: string,
+  coldSec: number,
+): Tool => ({
+  name,
+  dir: name,
+  module: `github.com/${owner}/${name}`,
+  package: `github.com/${owner}/${name}/cmd/${name}`,
+  linkerValues,
+  selfCheck: { args: [ask], pattern: versionLine },
+  neededFor: ['test'],
+  coldSec,
+  mise: `aqua:${owner}/${name}`,
+})
+
 /** In build order: what a first run waits for comes first, and a tool follows those it shares most packages with. */
 export const catalog: Tool[] = [
   etcd('etcd', 'server', { args: ['--version'], pattern: versionLine }, 30),
@@ -207,48 +226,17 @@ export const catalog: Tool[] = [
     coldSec: 210,
     mise: 'aqua:helmfile/helmfile',
   },
+  forTests('kubeconform', 'yannh', { 'main.version': '{tag}' }, '-v', 3),
+  forTests('actionlint', 'rhysd', { 'github.com/rhysd/actionlint.version': '{version}' }, '-version', 4),
+  forTests(
+    'alertmanager',
+    'prometheus',
+    { 'github.com/prometheus/common/version.Version': '{version}' },
+    '--version',
+    60,
+  ),
   {
-    name: 'kubeconform',
-    dir: 'kubeconform',
-    module: 'github.com/yannh/kubeconform',
-    package: 'github.com/yannh/kubeconform/cmd/kubeconform',
-    linkerValues: { 'main.version': '{tag}' },
-    selfCheck: { args: ['-v'], pattern: versionLine },
-    neededFor: ['test'],
-    coldSec: 3,
-    mise: 'aqua:yannh/kubeconform',
-  },
-  {
-    name: 'actionlint',
-    dir: 'actionlint',
-    module: 'github.com/rhysd/actionlint',
-    package: 'github.com/rhysd/actionlint/cmd/actionlint',
-    linkerValues: { 'github.com/rhysd/actionlint.version': '{version}' },
-    selfCheck: { args: ['-version'], pattern: versionLine },
-    neededFor: ['test'],
-    coldSec: 4,
-    mise: 'aqua:rhysd/actionlint',
-  },
-  {
-    name: 'alertmanager',
-    dir: 'alertmanager',
-    module: 'github.com/prometheus/alertmanager',
-    package: 'github.com/prometheus/alertmanager/cmd/alertmanager',
-    linkerValues: { 'github.com/prometheus/common/version.Version': '{version}' },
-    selfCheck: { args: ['--version'], pattern: versionLine },
-    neededFor: ['test'],
-    coldSec: 60,
-    mise: 'aqua:prometheus/alertmanager',
-  },
-  {
-    name: 'flate',
-    dir: 'flate',
-    module: 'github.com/home-operations/flate',
-    package: 'github.com/home-operations/flate/cmd/flate',
-    linkerValues: { 'main.version': '{version}' },
-    selfCheck: { args: ['--version'], pattern: versionLine },
-    neededFor: ['test'],
-    coldSec: 120,
+    ...forTests('flate', 'home-operations', { 'main.version': '{version}' }, '--version', 120),
     // flate 0.6.5's go.mod says go 1.27.0.
     goToolchain: 'go1.27.0',
     mise: 'github:home-operations/flate',
