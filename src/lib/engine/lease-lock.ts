@@ -195,7 +195,9 @@ function isDeadNeighbour(lease: Lease, processes: ProcessPort): boolean {
 }
 
 function refused(lease: Lease, scope: string): LockedError {
-  const of = (name: string) => lease.annotations[annotation(name)]
+  // Whoever takes a Lease in another way than we do leaves our words of the run before on it.
+  const words = lease.holder.endsWith(lease.annotations[annotation('run')] ?? '') ? lease.annotations : {}
+  const of = (name: string) => words[annotation(name)]
   const step = of('step')
   return lockedBy(
     {
