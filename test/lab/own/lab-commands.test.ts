@@ -150,9 +150,10 @@ test('etcd-already-bootstrapped: the other control plane has members, and no sec
   await applyConfigs(lab)
   const members = async (node: string) =>
     (await talosctl(lab, node, 'etcd', 'members')).stdout.trim().split('\n').slice(1)
-  // All three are members of the one that the other operator made, without any bootstrap of ours.
+  // All three are members of the one that the other operator made, without any bootstrap of ours. The first says so itself: one that
+  // has been added but not joined yet has no data, and would be bootstrapped.
   const rows = await eventually(
-    () => members(second),
+    () => members(first),
     (found) => found.length === 3,
     60,
   )
