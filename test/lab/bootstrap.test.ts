@@ -195,13 +195,13 @@ describe(`interrupted and resumed (seed ${seed})`, () => {
     const killed = await killAt(lab, ['run', 'resume'], atWork('coredns/sync'))
     expect(killed.signal).toBe('SIGKILL')
     rmSync(join(lab.record.root, '.k8sops/runs'), { recursive: true })
-    const releases = dyingAt(sample(boundariesBetween('coredns/sync', 'flux-system/settle'), 2, random))
+    const releases = dyingAt(sample(boundariesBetween('coredns/sync', 'flux-system/settle'), 1, random))
     const second = await killAtBoundaries(lab, ['bootstrap', '--skip-flux'], releases)
     expect(second.last, told(second.last)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
     expect(Object.keys(statesOf(second.last.result)).filter((id) => /flux/.test(id))).toEqual([])
 
     const longestSec = 20 * patience
-    await killAtInstants(lab, ['bootstrap'], { count: 2, longestSec, random })
+    await killAtInstants(lab, ['bootstrap'], { count: 1, longestSec, random })
     const last = await killAtBoundaries(
       lab,
       ['bootstrap'],
