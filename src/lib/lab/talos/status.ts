@@ -1,27 +1,7 @@
 /** gRPC status of Talos's API: the codes, and the texts that Go puts around them. */
+import { codes } from '../../tools/talos-api/codes.ts'
 
-/** The canonical gRPC codes by the names that Go prints. */
-const names = [
-  'OK',
-  'Canceled',
-  'Unknown',
-  'InvalidArgument',
-  'DeadlineExceeded',
-  'NotFound',
-  'AlreadyExists',
-  'PermissionDenied',
-  'ResourceExhausted',
-  'FailedPrecondition',
-  'Aborted',
-  'OutOfRange',
-  'Unimplemented',
-  'Internal',
-  'Unavailable',
-  'DataLoss',
-  'Unauthenticated',
-] as const
-
-export type CodeName = (typeof names)[number]
+export type CodeName = (typeof codes)[number]
 
 /** Refusal of a call with the code and text that Talos gives. */
 export class StatusError extends Error {
@@ -31,7 +11,7 @@ export class StatusError extends Error {
   constructor(code: CodeName, message: string, text?: string) {
     super(message)
     this.name = 'StatusError'
-    this.code = names.indexOf(code)
+    this.code = codes.indexOf(code)
     this.text = text ?? statusText({ code: this.code, message })
   }
 }
@@ -44,19 +24,19 @@ export interface RpcStatus {
 /** What a client gets of an error: Go maps every error that is no status to Unknown. */
 export function statusOf(error: unknown): RpcStatus {
   if (error instanceof StatusError) return { code: error.code, message: error.message }
-  return { code: names.indexOf('Unknown'), message: error instanceof Error ? error.message : String(error) }
+  return { code: codes.indexOf('Unknown'), message: error instanceof Error ? error.message : String(error) }
 }
 
 /** The text of a status error in Go: `rpc error: code = NotFound desc = ...`. */
 export function statusText({ code, message }: RpcStatus): string {
-  return `rpc error: code = ${names[code] ?? code} desc = ${message}`
+  return `rpc error: code = ${codes[code] ?? code} desc = ${message}`
 }
 
 /** `fmt.Errorf("prefix: %w", err)` on a status: the code stays, the text becomes that of the whole chain. */
 export function wrapStatus(prefix: string, error: unknown): StatusError {
   const status = statusOf(error)
   const text = `${prefix}: ${error instanceof StatusError ? error.text : status.message}`
-  return new StatusError(names[status.code] ?? 'Unknown', text, text)
+  return new StatusError(codes[status.code] ?? 'Unknown', text, text)
 }
 
 /** hashicorp/go-multierror's list of problems, which Talos sends as the text of a refused configuration. */

@@ -5,6 +5,7 @@
  */
 import { connect, type IncomingHttpHeaders } from 'node:http2'
 import type { Result } from '../../types.ts'
+import { codes } from './codes.ts'
 import { expiredSince, type Identity } from './identity.ts'
 
 /** apid's port. */
@@ -86,27 +87,6 @@ export function callTalos(
   if (signal?.aborted) aborted()
   return promise
 }
-
-/** gRPC's status codes by number, as Talos's own tools write them. */
-const codes = [
-  'OK',
-  'Canceled',
-  'Unknown',
-  'InvalidArgument',
-  'DeadlineExceeded',
-  'NotFound',
-  'AlreadyExists',
-  'PermissionDenied',
-  'ResourceExhausted',
-  'FailedPrecondition',
-  'Aborted',
-  'OutOfRange',
-  'Unimplemented',
-  'Internal',
-  'Unavailable',
-  'DataLoss',
-  'Unauthenticated',
-]
 
 const reasons: Record<string, 'denied' | 'not-found'> = {
   PermissionDenied: 'denied',
