@@ -35,6 +35,9 @@ const pieces = [
 ]
 const sound = Object.values({ ...fileCases, ...objectCases }).flatMap((one) => Object.values(one.sound))
 
+/** A third in every `npm test` (which `npm run check` has half a minute for), all with K8SOPS_TEST_FULL=1. */
+const runs = (all: number) => (process.env.K8SOPS_TEST_FULL === '1' ? all : Math.ceil(all / 3))
+
 /** Noise, noise in the middle of what is sound, and what is sound cut off. */
 const anything = fc.oneof(
   fc.array(fc.constantFrom(...pieces), { maxLength: 30 }).map((parts) => parts.join('')),
@@ -60,7 +63,7 @@ test('malformed YAML is a list of errors with lines', () => {
       expect(parsed !== undefined || problems.length > 0).toBe(true)
       for (const problem of problems) expect(isPlace(text, problem.line) && problem.file === 'k8sops.yaml').toBe(true)
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   )
 })
 
@@ -75,7 +78,7 @@ test('a path is found, or its nearest ancestor is, in whatever file', async () =
       const [line] = await linesOf('/nowhere', [finding], [{ path: 'a.yaml', text }])
       expect(isPlace(text, line as number)).toBe(true)
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
 
@@ -95,7 +98,7 @@ test('every rule survives whatever stands in the files that it reads', async () 
       const { findings } = await checkRules(view, { only: rules })
       for (const { file, line } of findings) expect(line >= 1 && (file !== path || isPlace(text, line))).toBe(true)
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 
@@ -121,6 +124,6 @@ test('every rule survives objects with fields of other kinds than it expects', a
       const { findings } = await checkRules(await viewOf({ [path]: broken }), { only: rules })
       for (const { line } of findings) expect(line).toBeGreaterThanOrEqual(1)
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
