@@ -141,8 +141,8 @@ export function startCertManager(lab: Lab, view: ClusterView): Operator {
   async function issue(spec: CertificateSpec, namespace: string): Promise<KeyPair & { ca: string }> {
     const subject = `CN=${spec.commonName ?? spec.dnsNames?.[0] ?? 'lab'}`
     const issuer = await issuerOf(spec, namespace)
-    const { ca, selfSigned } = (issuer?.spec ?? {}) as unknown as IssuerSpec
-    if (spec.isCA || selfSigned) {
+    const { ca } = (issuer?.spec ?? {}) as unknown as IssuerSpec
+    if (spec.isCA) {
       const pair = await newAuthority(subject)
       return { ...pair, ca: pair.crt }
     }
