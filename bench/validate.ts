@@ -128,8 +128,9 @@ function benchPeers({ flux, kubeconform, validate }: Peers): void {
             env,
             command: script(
               ['infra', 'apps']
-                .map((name) => `${local} build ks --path kubernetes/clusters/${name}/flux > /dev/null 2>&1 || true`)
-                .join('; '),
+                .map((name) => `${local} build ks --path kubernetes/clusters/${name}/flux > /dev/null`)
+                // One that fails early is no result: the bench stops, and says what it said.
+                .join(' && '),
             ),
           },
         ]

@@ -3,7 +3,7 @@ import { dig, type Fields, isFields, leaves, listAt, mapAt, textAt } from '../fi
 import type { Finding } from '../locate.ts'
 import { pluralOf } from '../schema-tables.ts'
 import { podOf } from './charts.ts'
-import { about, aboutKustomization, type Rule } from './rule.ts'
+import { about, aboutKustomization, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject, type RepositoryView } from './view.ts'
 
 export const takenRules: Rule[] = [
@@ -15,7 +15,7 @@ export const takenRules: Rule[] = [
     fix: 'Correct the name, or make what it names',
     source: 'Kubernetes',
     scope: 'house',
-    check: (view) => perCluster(view, (cluster) => takers(cluster, view)),
+    check: (view) => each((cluster) => takers(cluster, view))(view),
   },
   {
     id: 'service-port-exists',
@@ -24,7 +24,7 @@ export const takenRules: Rule[] = [
     fix: 'targetPort: the name of the container’s port',
     source: 'Kubernetes',
     scope: 'any',
-    check: (view) => perCluster(view, deafServices),
+    check: each(deafServices),
   },
   {
     id: 'pod-wellformed',
@@ -33,8 +33,7 @@ export const takenRules: Rule[] = [
     fix: 'kubectl explain pod.spec',
     source: 'Kubernetes',
     scope: 'any',
-    check: (view) =>
-      perCluster(view, (cluster) => cluster.objects.filter(({ release }) => !release).flatMap(malformedPods)),
+    check: each((cluster) => cluster.objects.filter(({ release }) => !release).flatMap(malformedPods)),
   },
   {
     id: 'health-check-exists',
@@ -43,12 +42,9 @@ export const takenRules: Rule[] = [
     fix: 'Correct apiVersion, kind, name or namespace; an expression of CEL is about status, metadata or spec',
     source: 'Flux',
     scope: 'any',
-    check: (view) => perCluster(view, (cluster) => deadChecks(cluster, view)),
+    check: (view) => each((cluster) => deadChecks(cluster, view))(view),
   },
 ]
-
-const perCluster = ({ clusters }: RepositoryView, check: (cluster: ClusterView) => Finding[]): Finding[] =>
-  clusters.flatMap((cluster) => check(cluster).map((finding) => ({ ...finding, cluster: cluster.name })))
 
 /** Made by cert-manager and CloudNativePG themselves for what refers to them. */
 const madeOnDemand = /^privateKeySecretRef$/
