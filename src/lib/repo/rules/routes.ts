@@ -145,7 +145,7 @@ function blindMonitors(cluster: ClusterView): Finding[] {
       const ofPods = one.kind.includes('Pod')
       const spec = mapAt(one.object(), 'spec')
       const candidates = [
-        ...(ofPods ? pods(cluster) : services(cluster)),
+        ...(ofPods ? [...pods(cluster), ...operatorPods(cluster)] : services(cluster)),
         ...cluster.releases.flatMap((known) => ofChart(known, ofPods)),
       ]
       const inNamespace = candidates.filter(({ namespace }) => selectsNamespace(spec, one.namespace, namespace))
@@ -181,6 +181,14 @@ const pods = (cluster: ClusterView): Watched[] =>
         [textAt(port, 'name'), textAt(port, 'containerPort')].filter((text) => text !== undefined),
       ),
     ),
+  }))
+
+/** Of a Kafka: brokers, controllers and the exporter (Strimzi 0.47, cluster-operator/model). */
+const operatorPods = (cluster: ClusterView): Watched[] =>
+  ofKind(cluster, 'Kafka').map(({ namespace, name }) => ({
+    namespace,
+    labels: { 'strimzi.io/cluster': name, 'strimzi.io/kind': 'Kafka' },
+    ports: ['tcp-prometheus'],
   }))
 
 /** Of a chart that was not rendered the ports are known, but not every label: then the port decides. */
