@@ -115,7 +115,7 @@ async function openLab(services: Services, labName: string) {
   const { signal } = new AbortController()
   const exec = await services.exec(opened, { redactor, env: process.env, note: () => {}, signal })
   const [kube, talos] = await Promise.all([services.kube(opened), services.talos(opened, exec)])
-  return { opened, ports: { kube, talos, exec, redactor } }
+  return { opened, ports: { kube, talos, exec, redactor, peers: async () => [{ cluster: opened.cluster.name, kube }] } }
 }
 
 async function slowestAlone(reads: Timed[]): Promise<{ what: string; ms: number }> {

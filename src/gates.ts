@@ -10,8 +10,10 @@ import type { GatePorts, ToolState } from './lib/gates/ports.ts'
 import { createProbes } from './lib/gates/probes/index.ts'
 import { readAccess } from './lib/kube/kubeconfig.ts'
 import { layout } from './lib/repo/layout.ts'
+import { firingAlerts } from './lib/tools/alertmanager.ts'
 import { catalog, pinnedVersion, toolNamed } from './lib/tools/catalog.ts'
 import { imageManifest } from './lib/tools/image-manifest.ts'
+import { findService, type Peer } from './lib/tools/monitoring.ts'
 import { createOpPort } from './lib/tools/op.ts'
 import { firstOnPath, resolveTool, toolVersions } from './lib/tools/resolve.ts'
 import { serverCertificate } from './lib/tools/server-certificate.ts'
@@ -32,6 +34,8 @@ interface Ports {
   talos: TalosPort
   exec: Exec
   redactor: Redactor
+  /** The cluster itself, then the others of the repository: where its alerts may go. */
+  peers: () => Promise<Peer[]>
 }
 
 /** The gates of one cluster, looking at its live state. */
@@ -44,7 +48,7 @@ export function createGates(opened: OpenedCluster, ports: Ports): GateReader {
   })
 }
 
-export function createGatePorts(opened: OpenedCluster, { exec, redactor }: Ports): GatePorts {
+export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }: Ports): GatePorts {
   const { repository, cluster, target } = opened
   const op = createOpPort(exec)
   const machineConfigs = createMachineConfigPort(target.root, repository.ageKey, exec)
@@ -90,6 +94,12 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor }: Ports
       const said = await exec({ pipeline, timeoutSec: 30, signal })
       if (said.exitCode === 0) return parseDryRun(said.stderr)
       return { ok: false, why: 'failed', detail: `${node?.hostname ?? address}: ${talosMessage(said)}` }
+    },
+    async alerts(signal) {
+      const service = await findService('alerts', await peers(), signal)
+      if (!service.ok) return service
+      const alerts = await firingAlerts(service.value, signal)
+      return alerts.ok ? { ok: true, value: { alerts: alerts.value, home: service.value.home ?? '' } } : alerts
     },
     clientCertificates: () => clientCertificates(target),
     now: Date.now,

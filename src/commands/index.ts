@@ -3,6 +3,7 @@ import type { CommandEntry } from '../lib/cli/registry.ts'
 
 /** What the first words with verbs below them are about. */
 export const topics: Record<string, string> = {
+  cluster: 'Whole clusters',
   gate: 'Gates: facts that must hold before a cluster is worked on',
   kubeconfig: 'The kubeconfig file of this machine',
   lab: 'The rehearsal cluster on this machine',
@@ -29,6 +30,11 @@ export const commands: CommandEntry[] = [
     path: 'bootstrap',
     summary: 'Make a cluster out of machines in maintenance mode',
     load: async () => (await import('./bootstrap.ts')).bootstrap,
+  },
+  {
+    path: 'cluster status',
+    summary: 'Show on one screen whether clusters are well, and what is not',
+    load: async () => (await import('./cluster/status.ts')).clusterStatus,
   },
   {
     path: 'completion',

@@ -259,11 +259,37 @@ export interface KubeObject {
   data?: Record<string, string>
 }
 
+/** An alert that fires, as Alertmanager tells it. */
+export interface Alert {
+  /** `alertname` */
+  name: string
+  severity: string
+  /** RFC 3339. */
+  since: string
+  /** `active`, or `suppressed` by a silence or an inhibition. */
+  state: string
+  summary: string
+  labels: Record<string, string>
+  /** Ids of the silences that it is under. */
+  silencedBy: string[]
+  runbook: string
+}
+
 /** Reads of the Kubernetes API; there are no writes here on purpose (design section 3). */
 export interface KubePort {
   list(ref: ObjectRef, signal?: AbortSignal): Promise<Result<KubeObject[]>>
   /** Calls `onChange` with the whole current list at once and after each change, until `signal` aborts. Reconnects by itself. */
   watch(ref: ObjectRef, signal: AbortSignal, onChange: (objects: Result<KubeObject[]>) => void): Promise<void>
-  /** `GET path` as text, e.g. `/readyz`, `/version`; `server` dials another address of the same cluster. */
-  raw(path: string, options?: { server?: string; signal?: AbortSignal }): Promise<Result<string>>
+  /** `GET path` as text, e.g. `/readyz`, `/version`. */
+  raw(path: string, options?: RawOptions): Promise<Result<string>>
+}
+
+export interface RawOptions {
+  /** Another address of the same cluster, `https://10.25.13.12:6443`. */
+  server?: string
+  signal?: AbortSignal
+  /** Until the answer begins, and between two parts of it (ms; default 10 s). */
+  timeoutMs?: number
+  /** Told each line as it comes, which then are no part of what is returned: for answers without an end. */
+  onLine?: (line: string) => void
 }

@@ -101,6 +101,7 @@ export function fileGates(root: string): GateReader {
   return {
     evaluate: async ({ gate, params }) => look(gate, params?.name ?? ''),
     evaluateAll: async (checks) => checks.map(({ gate, params }) => look(gate, params?.name ?? '')),
+    follow: async ({ gate, params }, { onVerdict }) => onVerdict(look(gate, params?.name ?? '')),
     waitFor: async ({ gate, params }, { deadline, signal, onWaiting }) => {
       for (;;) {
         const verdict = look(gate, params?.name ?? '')

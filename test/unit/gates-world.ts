@@ -5,6 +5,7 @@ import type { GateSources } from '../../src/lib/gates/evaluate.ts'
 import type { DecryptFailure, GatePorts, TalosSecrets } from '../../src/lib/gates/ports.ts'
 import { createProbes } from '../../src/lib/gates/probes/index.ts'
 import type {
+  Alert,
   Cluster,
   EtcdStatus,
   KubeObject,
@@ -56,6 +57,8 @@ export interface World {
   configEffects?: Record<string, 'nothing' | 'no-reboot' | 'reboot' | Failure>
   /** Days from now by file. */
   certificates?: Record<string, string> | Failure
+  /** What fires in the Alertmanager, which runs in infra. */
+  alerts?: Alert[] | Failure
   /** The machine's clock, RFC 3339. */
   now?: string
 }
@@ -184,6 +187,10 @@ export function portsOf(world: World): GatePorts {
       const { certificates = {} } = world
       if (isFailure(certificates)) return certificates
       return { ok: true, value: Object.entries(certificates).map(([file, pem]) => ({ file, pem })) }
+    },
+    async alerts() {
+      const { alerts = unreachable('observability/vmalertmanager in infra: connection refused') } = world
+      return isFailure(alerts) ? alerts : { ok: true, value: { alerts, home: 'infra' } }
     },
     now: () => nowOf(world),
     talconfigNames: async (hostname) => cluster().nodes.some((node) => node.hostname === hostname),

@@ -156,6 +156,7 @@ async function runCommand(
     signal: interrupts.stop,
     note: output.note,
     openView: output.openView,
+    openLive: output.openLive,
     saysProblems: spec.effect === 'write' && spec.saysProblems === true,
   })
   try {

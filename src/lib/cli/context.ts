@@ -2,18 +2,25 @@
 import { type Repository, requireSound } from '../config/load.ts'
 import type { GateReader, LeasePort } from '../engine/ports.ts'
 import type { Exec, Redactor } from '../exec/types.ts'
+import type { Peer } from '../tools/monitoring.ts'
 import type { KubePort, TalosPort, Target } from '../types.ts'
 import { chooseCluster } from './cluster-choice.ts'
 import { type CommandContext, textOption } from './define.ts'
 import type { OptionValues } from './options.ts'
 import type { Invocation, OpenedCluster, TargetChoice } from './services.ts'
 
+/** What gates look through: the cluster itself, unless a command has reads that it shares with them. */
+export interface Reads {
+  kube: KubePort
+  talos: TalosPort
+}
+
 /** Everything of one cluster. */
 export interface ClusterContext {
   opened: OpenedCluster
   kube: () => Promise<KubePort>
   talos: () => Promise<TalosPort>
-  gates: () => Promise<GateReader>
+  gates: (through?: Reads) => Promise<GateReader>
   lease: () => Promise<LeasePort>
   exec: (runId?: string) => Promise<Exec>
 }
@@ -33,6 +40,7 @@ export interface ContextRequest {
   signal: AbortSignal
   note: (text: string) => void
   openView: CommandContext['view']
+  openLive: CommandContext['live']
   /** See WriteCommand. */
   saysProblems: boolean
 }
@@ -66,24 +74,29 @@ export function createContext(request: ContextRequest): Contexts {
     )
     const kube = once(() => services.kube(opened))
     const talos = once(async () => services.talos(opened, await exec('')))
+    const peers = once(() => openPeers(name))
+    const gates = async (reads: Reads) =>
+      services.gates(opened, { ...reads, exec: await exec(''), redactor: await redactor(), peers })
+    const own = once(async () => gates({ kube: await kube(), talos: await talos() }))
     return {
       opened,
       kube,
       talos,
-      gates: once(async () =>
-        services.gates(opened, {
-          kube: await kube(),
-          talos: await talos(),
-          exec: await exec(''),
-          redactor: await redactor(),
-        }),
-      ),
+      gates: (through) => (through ? gates(through) : own()),
       lease: once(() => services.lease(opened)),
       exec: (runId = '') => exec(runId),
     }
   })
-  const openCluster = async (name?: string): Promise<ClusterContext> =>
-    open(name ?? chooseCluster(await repository(), textOption(options.cluster), env))
+  /** Another cluster that can't be opened (no lab of it is up) has nothing to find. */
+  const openPeers = async (own: string): Promise<Peer[]> => {
+    const others = (await repository()).clusters.map(({ name }) => name).filter((name) => name !== own)
+    const all = await Promise.allSettled(
+      [own, ...others].map(async (cluster) => ({ cluster, kube: await (await open(cluster)).kube() })),
+    )
+    return all.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  }
+  const chosen = async () => chooseCluster(await repository(), textOption(options.cluster), env)
+  const openCluster = async (name?: string): Promise<ClusterContext> => open(name ?? (await chosen()))
 
   const context: CommandContext = {
     args: request.args,
@@ -102,10 +115,13 @@ export function createContext(request: ContextRequest): Contexts {
     gates: async () => (await openCluster()).gates(),
     exec: async () => (await openCluster()).exec(),
     view: request.openView,
+    live: request.openLive,
+    clusterName: chosen,
     another: async (name) => {
-      const { opened, kube, gates } = await openCluster(name)
-      return { cluster: opened.cluster, kube, gates }
+      const { opened, kube, talos, gates } = await openCluster(name)
+      return { cluster: opened.cluster, kube, talos, gates }
     },
+    peers: async () => openPeers((await openCluster()).opened.cluster.name),
     targets: async () => openTargets(await repository(), openCluster),
   }
   return { context, openCluster, redactor }

@@ -8,7 +8,10 @@ import type { Repository } from '../config/load.ts'
 import type { GateReader } from '../engine/ports.ts'
 import type { StoredRun } from '../engine/runs.ts'
 import type { Exec } from '../exec/types.ts'
+import type { Peer } from '../tools/monitoring.ts'
 import type { Cluster, Json, KubePort, Plan, TalosPort, Target } from '../types.ts'
+import type { Colours } from '../ui/colours.ts'
+import type { Screen } from '../ui/screen.ts'
 import type { View } from '../ui/view.ts'
 
 export interface OptionSpec {
@@ -55,14 +58,29 @@ export interface CommandContext {
   exec: () => Promise<Exec>
   /** Shows progress on stderr as a run's is shown; whoever opens it closes it. */
   view: () => Promise<View>
+  /** A terminal's screen for what stays and changes, if stdout is one. Whoever opens it closes it. */
+  live: () => Promise<Live>
+  /** The name of the one cluster, which is not opened: its target may be away. */
+  clusterName: () => Promise<string>
   /** Another cluster of the repository, to look at. Throws as the target's resolution does. */
   another: (name: string) => Promise<{
     cluster: Cluster
     kube: () => Promise<KubePort>
-    gates: () => Promise<GateReader>
+    talos: () => Promise<TalosPort>
+    /** @param through reads that the gates share with whoever asks, in place of the cluster's own */
+    gates: (through?: { kube: KubePort; talos: TalosPort }) => Promise<GateReader>
   }>
+  /** The chosen cluster, then the others of the repository: where a service of all of them may run. */
+  peers: () => Promise<Peer[]>
   /** The targets of all clusters that there are (with --lab: that are up). */
   targets: () => Promise<Target[]>
+}
+
+export interface Live {
+  screen: Screen | undefined
+  colours: Colours
+  /** -o json: an object a line. */
+  json: boolean
 }
 
 export interface Column {

@@ -5,7 +5,7 @@ import type { Plan, RunResult } from '../types.ts'
 import type { OutputFormat } from '../ui/data-text.ts'
 import type { PlanSurroundings } from '../ui/plan-text.ts'
 import type { View } from '../ui/view.ts'
-import type { Data } from './define.ts'
+import type { Data, Live } from './define.ts'
 import type { OptionValues } from './options.ts'
 import type { Invocation } from './services.ts'
 
@@ -16,6 +16,7 @@ export interface Output {
   /** Cluster, context and endpoints, before anything is written. */
   surroundings: (plan: Plan, around: PlanSurroundings) => Promise<void>
   openView: () => Promise<View>
+  openLive: () => Promise<Live>
   /** The timeline on stdout, and on stderr why it stopped. */
   result: (result: RunResult) => Promise<void>
   /** `.json` and `.md` by the file's ending, both when it has none. */
@@ -64,6 +65,11 @@ export function createOutput(invocation: Invocation, options: OptionValues): Out
       if (name === 'json') return (await import('../ui/ndjson-view.ts')).createNdjsonView(note)
       if (name === 'github') return (await import('../ui/github-view.ts')).createGithubView(note, env)
       return (await import('../ui/plain-view.ts')).createPlainView(note, await colours(stderr))
+    },
+    openLive: async () => {
+      const { openScreen } = await import('../ui/screen.ts')
+      const plain = json || format === 'yaml' || env.TERM === 'dumb'
+      return { screen: plain ? undefined : openScreen(stdout), colours: await colours(stdout), json }
     },
     result: async (result) => {
       if (format === 'json') return out(JSON.stringify(result, null, 2))

@@ -2,6 +2,7 @@
 import type { Repository } from '../config/load.ts'
 import type { BasisPort, GateReader, LeasePort, SilencePort } from '../engine/ports.ts'
 import type { Exec, ProcessPort, Redactor } from '../exec/types.ts'
+import type { Peer } from '../tools/monitoring.ts'
 import type { Cluster, KubePort, TalosPort, Target } from '../types.ts'
 import type { CommandEntry } from './registry.ts'
 
@@ -26,7 +27,7 @@ export interface Services {
   talos: (opened: OpenedCluster, exec: Exec) => Promise<TalosPort>
   gates: (
     opened: OpenedCluster,
-    ports: { kube: KubePort; talos: TalosPort; exec: Exec; redactor: Redactor },
+    ports: { kube: KubePort; talos: TalosPort; exec: Exec; redactor: Redactor; peers: () => Promise<Peer[]> },
   ) => Promise<GateReader>
   lease: (opened: OpenedCluster) => Promise<LeasePort>
   /** Undefined where the target has no Alertmanager. */

@@ -19,6 +19,15 @@ export interface GatePort {
 export interface GateReader extends GatePort {
   /** One look at each, side by side; what several of them read is read once. Verdicts in the order of the checks. */
   evaluateAll(checks: Check[], signal: AbortSignal): Promise<Verdict[]>
+  /** Looks at once, then whenever something changes, until the signal aborts, whatever the verdict is. */
+  follow(check: Check, options: FollowOptions): Promise<void>
+}
+
+export interface FollowOptions {
+  signal: AbortSignal
+  /** Between two looks at what can't be watched (seconds). */
+  everySec: number
+  onVerdict: (verdict: Verdict) => void
 }
 
 export interface WaitOptions {

@@ -9,6 +9,7 @@ import { nodeOperationGates } from './catalog/node-operations.ts'
 import { nodeGates } from './catalog/nodes.ts'
 import { objectGates } from './catalog/objects.ts'
 import { releaseGates } from './catalog/releases.ts'
+import { serviceGates } from './catalog/services.ts'
 import { setupGates } from './catalog/setup.ts'
 import { storageGates } from './catalog/storage.ts'
 import { upgraderGates } from './catalog/upgraders.ts'
@@ -26,6 +27,7 @@ export const gates = {
   ...storageGates,
   ...upgraderGates,
   ...releaseGates,
+  ...serviceGates,
 }
 
 export type GateId = keyof typeof gates

@@ -84,6 +84,7 @@ export function reasonAgainst(object: Observed, condition: Condition, now = Date
   }
   if ('empty' in condition) return isEmpty(value) ? undefined : `${path} has ${oneLine(text)}`
   if ('youngerThanSec' in condition) return ageReason(path, text, condition.youngerThanSec, now)
+  if ('dueForSec' in condition) return dueReason(path, text, condition.dueForSec, now)
   if ('equalsPath' in condition) {
     const other = textOf(valueAt(object, condition.equalsPath))
     if (text !== '' && text === other) return undefined
@@ -120,6 +121,12 @@ function ageReason(path: string, text: string, limitSec: number, now: number): s
   if (ageSec > limitSec) return `${path} is ${Math.round(ageSec)} s ago, more than ${limitSec} s`
   if (ageSec < -limitSec) return `${path} is ${Math.round(-ageSec)} s in the future: a clock is wrong`
   return undefined
+}
+
+function dueReason(path: string, text: string, graceSec: number, now: number): string | undefined {
+  const overdueSec = (now - Date.parse(text)) / 1000
+  if (Number.isNaN(overdueSec)) return `${path} is ${text || 'empty'}, no time`
+  return overdueSec > graceSec ? `${path} was ${Math.round(overdueSec)} s ago, and nothing came of it` : undefined
 }
 
 const isEmpty = (value: unknown): boolean =>

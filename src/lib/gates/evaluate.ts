@@ -45,6 +45,18 @@ export function createGatePort(sources: GateSources, definitions: Record<string,
     return { reads, once }
   }
   const { reads, once } = lookingThrough(sources)
+  const verdictsOf = (
+    gate: Gate,
+    check: Check,
+    interval: number | undefined,
+    signal: AbortSignal,
+    emit: (verdict: Verdict) => void,
+  ): Promise<void> => {
+    const looks = looksOf(gate)
+    return looks
+      ? observe(looks, reads, interval, signal, (verdict) => emit(completed(gate, verdict)))
+      : poll(() => once(gate, check, signal), interval ?? everySec, signal, emit)
+  }
 
   return {
     async evaluate(check, signal) {
@@ -63,15 +75,16 @@ export function createGatePort(sources: GateSources, definitions: Record<string,
     },
     async waitFor(check, options) {
       const gate = gateOf(check)
-      const looks = looksOf(gate)
       return untilPassed(
-        (signal, emit) =>
-          looks
-            ? observe(looks, reads, gate.everySec, signal, (verdict) => emit(completed(gate, verdict)))
-            : poll(() => once(gate, check, signal), gate.everySec ?? everySec, signal, emit),
+        (signal, emit) => verdictsOf(gate, check, gate.everySec, signal, emit),
         (check.stableSec ?? gate.stableSec ?? 0) * sources.timeScale * 1000,
         options,
       )
+    },
+    follow(check, options) {
+      const gate = gateOf(check)
+      // Machines and probes that a wait asks every second are asked less often by one who only looks on.
+      return verdictsOf(gate, check, options.everySec, options.signal, options.onVerdict)
     },
   }
 }

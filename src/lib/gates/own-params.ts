@@ -88,6 +88,10 @@ function paramOf(name: string, id: string, request: CheckRequest, node: ClusterN
       return '30'
     case 'expect':
       return expected(id, cluster)
+    case 'sources':
+      return String(cluster.gates.volsync.sources)
+    case 'databases':
+      return String(cluster.gates.cnpg.clusters)
     case 'tolerate':
       return cluster.gates.ceph.tolerate.join(',')
   }

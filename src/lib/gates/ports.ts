@@ -1,5 +1,5 @@
 /** What probes look through, beside the Kubernetes and Talos APIs. All of it reads; src/gates.ts fills it in. */
-import type { Cluster, Problem, Result, Target } from '../types.ts'
+import type { Alert, Cluster, Problem, Result, Target } from '../types.ts'
 
 /** A tool of the pinned chain, on this machine. */
 export interface ToolState {
@@ -53,6 +53,10 @@ export interface GatePorts {
   configEffect: (address: string, signal: AbortSignal) => Promise<Result<'nothing' | 'no-reboot' | 'reboot'>>
   /** The certificates (PEM) that we show to the APIs, by the file they are in. None for a kubeconfig that has another way in. */
   clientCertificates: () => Promise<Result<{ file: string; pem: string }[]>>
+  /** Every alert that fires in the Alertmanager that the cluster's alerts go to, those of other clusters included. */
+  alerts: (
+    signal: AbortSignal,
+  ) => Promise<Result<{ alerts: Alert[] /** The cluster that it runs in. */; home: string }>>
   /** Milliseconds since 1970. */
   now: () => number
   /** Whether the cluster's talconfig.yaml names the node, read anew: a run may have edited it. */

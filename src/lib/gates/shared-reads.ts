@@ -34,7 +34,11 @@ export function sharedReads({ kube, talos }: { kube: KubePort; talos: TalosPort 
     kube: {
       list,
       watch: (ref, signal, onChange) => kube.watch(ref, signal, onChange),
-      raw: (path, options = {}) => once(['raw', path, options.server ?? ''], () => kube.raw(path, options)),
+      // What is told line by line has its own listener each time.
+      raw: (path, options = {}) =>
+        options.onLine
+          ? kube.raw(path, options)
+          : once(['raw', path, options.server ?? ''], () => kube.raw(path, options)),
     },
     talos: {
       state: (node, signal) => once(['state', node], () => talos.state(node, signal)),

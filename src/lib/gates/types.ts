@@ -21,6 +21,8 @@ export type Condition =
   | { path: string; equalsPath: string }
   /** The time at `path` is at most this many seconds ago. A time from the future by more than that is no better. */
   | { path: string; youngerThanSec: number }
+  /** The time at `path` is yet to come, or at most this many seconds ago: what is due then has not been forgotten. */
+  | { path: string; dueForSec: number }
   /** Nothing stands at the path, or an empty list or map. */
   | { path: string; empty: true }
   /** The object at `path` has every one of these keys, none of them empty; `$keys` is a comma list. */
@@ -57,6 +59,7 @@ export interface Expectation {
 }
 
 export type ProbeName =
+  | 'alerts-quiet'
   | 'api-ready'
   | 'client-certificates-valid'
   | 'cluster-identity'

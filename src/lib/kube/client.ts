@@ -21,8 +21,9 @@ export function createKubePort(target: { kubeconfig: string; context: string }):
     },
     watch: (ref, signal, onChange) => watchObjects(connection, discovery, ref, signal, onChange),
     raw(path, options = {}) {
-      const { server, signal } = options
-      return connection.text(path, { accept: '*/*', ...(server ? { server } : {}), ...(signal ? { signal } : {}) })
+      const { onLine, ...request } = options
+      if (onLine) return connection.lines(path, onLine, { accept: '*/*', ...request })
+      return connection.text(path, { accept: '*/*', ...request })
     },
   }
 }

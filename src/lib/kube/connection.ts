@@ -18,6 +18,8 @@ export interface Connection {
   open(path: string, options?: RequestOptions): Promise<Result<IncomingMessage>>
   /** The whole body of a GET with status 200. */
   text(path: string, options?: RequestOptions): Promise<Result<string>>
+  /** The lines of a body that may have no end, one by one; ok when the server has ended it. */
+  lines(path: string, onLine: (line: string) => void, options?: RequestOptions): Promise<Result<string>>
 }
 
 type Failure = Extract<Result<never>, { ok: false }>
@@ -77,6 +79,32 @@ export function createConnection(target: { kubeconfig: string; context: string }
         return failureOf(error as Error, path)
       }
     },
+    async lines(path, onLine, options) {
+      const response = await open(path, options)
+      if (!response.ok) return response
+      try {
+        for await (const line of linesOf(response.value)) onLine(line)
+        return { ok: true, value: '' }
+      } catch (error) {
+        return failureOf(error as Error, path)
+      } finally {
+        response.value.destroy()
+      }
+    },
+  }
+}
+
+/**
+ * The non-empty lines of a response. Not node:readline, whose iterator waits for ever when its input is destroyed
+ * without having ended (seen with Node 24.21), which is how an interrupted watch ends.
+ */
+export async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = ''
+  response.setEncoding('utf8')
+  for await (const chunk of response) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines.filter(Boolean)
   }
 }
 
@@ -108,16 +136,18 @@ async function statusOf(response: IncomingMessage): Promise<Result<IncomingMessa
   const detail = `HTTP ${status}: ${messageOf(text)}`
   if (status === 401 || status === 403) return { ok: false, why: 'denied', detail }
   if (status === 404) return { ok: false, why: 'not-found', detail }
+  // 502 comes from the proxy to a Service: what is behind it does not answer.
   // 410 asks for a new list (an expired resourceVersion); watch.ts reads it from the detail's number.
-  if (status === 429 || status === 503 || status === 504) return { ok: false, why: 'unreachable', detail }
+  if (status === 429 || status === 502 || status === 503 || status === 504)
+    return { ok: false, why: 'unreachable', detail }
   return { ok: false, why: 'failed', detail }
 }
 
-/** The `message` of a Status object, else the text itself. */
+/** The `message` of a Status object, the `error` of a Prometheus API behind the service proxy, else the text itself. */
 function messageOf(text: string): string {
   try {
-    const status = JSON.parse(text) as { message?: string }
-    return status.message ?? text
+    const status = JSON.parse(text) as { message?: string; error?: string } | string
+    return typeof status === 'string' ? status : (status.message ?? status.error ?? text)
   } catch {
     return text.trim()
   }

@@ -18,6 +18,7 @@ const builtIn: Record<string, Resource> = {
   'v1/Namespace': { name: 'namespaces', namespaced: false },
   'v1/Pod': { name: 'pods', namespaced: true },
   'v1/Secret': { name: 'secrets', namespaced: true },
+  'v1/Service': { name: 'services', namespaced: true },
   'v1/ConfigMap': { name: 'configmaps', namespaced: true },
   'apps/v1/Deployment': { name: 'deployments', namespaced: true },
   'apps/v1/DaemonSet': { name: 'daemonsets', namespaced: true },

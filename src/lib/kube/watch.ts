@@ -1,8 +1,7 @@
 /** List, then watch, as client-go's reflector does: the caller always sees the whole current list. */
-import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject, ObjectRef, Result } from '../types.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, linesOf } from './connection.ts'
 import type { Discovery } from './discovery.ts'
 import { asObject, listObjects, selection } from './list.ts'
 
@@ -109,20 +108,6 @@ async function follow(
     return { ok: true, value: undefined }
   } finally {
     response.value.destroy()
-  }
-}
-
-/**
- * The non-empty lines of a response. Not node:readline, whose iterator waits for ever when its input is destroyed
- * without having ended (seen with Node 24.21), which is how an interrupted watch ends.
- */
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
-  let rest = ''
-  response.setEncoding('utf8')
-  for await (const chunk of response) {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop() ?? ''
-    yield* lines.filter(Boolean)
   }
 }
 

@@ -1,6 +1,7 @@
 /** Silences of Alertmanager by its API v2 (0.28), which VMAlertmanager speaks as well. */
 import type { SilencePort } from '../engine/ports.ts'
-import type { Result } from '../types.ts'
+import type { Alert, Result } from '../types.ts'
+import type { MonitoringService } from './monitoring.ts'
 
 const timeoutMs = 5_000
 
@@ -52,3 +53,44 @@ function matcherOf(text: string): { name: string; value: string; isRegex: boolea
   const [, name = '', operator = '=', value = ''] = /^(\w+)(=~|!~|!=|=)"(.*)"$/.exec(text) ?? []
   return { name, value, isRegex: operator.endsWith('~'), isEqual: operator.startsWith('=') }
 }
+
+interface WireAlert {
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  startsAt: string
+  status: { state: string; silencedBy: string[] }
+}
+
+/** Everything that fires, silenced or not, the worst first. */
+export async function firingAlerts(service: MonitoringService, signal?: AbortSignal): Promise<Result<Alert[]>> {
+  const read = await service.read('/api/v2/alerts?active=true&silenced=true&inhibited=true', signal ? { signal } : {})
+  if (!read.ok) return read
+  const alerts = parsed<WireAlert[]>(read.value)
+  if (!Array.isArray(alerts)) return notJson(service)
+  return { ok: true, value: alerts.map(alertOf) }
+}
+
+const alertOf = ({ labels, annotations, startsAt, status }: WireAlert): Alert => ({
+  name: labels.alertname ?? '',
+  severity: labels.severity ?? '',
+  since: startsAt,
+  state: status.state,
+  summary: annotations.summary ?? annotations.description ?? annotations.message ?? '',
+  labels,
+  silencedBy: status.silencedBy,
+  runbook: annotations.runbook_url ?? '',
+})
+
+function parsed<T>(text: string): T | undefined {
+  try {
+    return JSON.parse(text) as T
+  } catch {
+    return undefined
+  }
+}
+
+const notJson = ({ name, title }: MonitoringService): Result<never> => ({
+  ok: false,
+  why: 'bad-output',
+  detail: `${name}: what answers there is no ${title}`,
+})

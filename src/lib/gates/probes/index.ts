@@ -3,6 +3,7 @@ import type { KubePort, TalosPort } from '../../types.ts'
 import type { Probe } from '../evaluate.ts'
 import type { GatePorts } from '../ports.ts'
 import type { ProbeName } from '../types.ts'
+import { alertProbes } from './alerts.ts'
 import { apiProbes } from './api.ts'
 import { disruptionProbes } from './disruption.ts'
 import { etcdProbes } from './etcd.ts'
@@ -34,5 +35,6 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...nodeOperationProbes(ports, talos),
     ...releaseProbes(kube),
     ...windowProbes(ports),
+    ...alertProbes(ports),
   }
 }

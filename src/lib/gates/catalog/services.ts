@@ -1,0 +1,82 @@
+/** What a cluster does for those who use it, beside its workloads: certificates, backups, alerts. */
+import type { Condition, Gate } from '../types.ts'
+
+const gatesRunbook = 'docs/runbooks/gates.md'
+
+/** A base backup a day, volumes every eight hours (FR59): a day, and time to run. */
+const backupAgeSec = 26 * 3600
+
+/** Whoever suspends with k8sops leaves a note with an end; what is suspended without one fails here, as nobody knows why. */
+const noted = {
+  atLeast: 0,
+  where: [{ path: 'spec.suspend', in: ['true'] }] as Condition[],
+  every: [{ path: 'metadata.annotations[k8sops.dev/hold-until]', dueForSec: 0 }] as Condition[],
+}
+
+export const serviceGates = {
+  'holds-current': {
+    title: 'what is suspended says until when, and that time is not over',
+    all: [
+      { object: { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' }, expect: noted },
+      { object: { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease' }, expect: noted },
+    ],
+    params: [],
+    everySec: 15,
+    next: 'find out who needs it, then resume it: flux get kustomizations -A; flux get helmreleases -A',
+    runbook: gatesRunbook,
+  },
+  'certificates-ready': {
+    title: 'every Certificate is Ready, and none waits to be renewed',
+    object: { apiVersion: 'cert-manager.io/v1', kind: 'Certificate' },
+    expect: {
+      atLeast: 1,
+      // An hour: an ACME order takes minutes, and cert-manager begins a month before the end.
+      every: [
+        { condition: 'Ready', is: 'True' },
+        { path: 'status.renewalTime', dueForSec: 3600 },
+      ],
+    },
+    params: [],
+    everySec: 60,
+    next: 'kubectl get certificates,orders,challenges -A; kubectl describe certificate NAME',
+    runbook: 'docs/runbooks/cert-manager.md',
+  },
+  'backups-recent': {
+    title: '$sources volumes or more and $databases database clusters or more have a backup of the last 26 hours',
+    all: [
+      {
+        object: { apiVersion: 'volsync.backube/v1alpha1', kind: 'ReplicationSource' },
+        expect: {
+          atLeast: '$sources',
+          every: [
+            { path: 'status.latestMoverStatus.result', in: ['Successful'] },
+            { path: 'status.lastSyncTime', youngerThanSec: backupAgeSec },
+          ],
+        },
+      },
+      {
+        object: { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Backup' },
+        expect: {
+          atLeast: '$databases',
+          where: [
+            { path: 'status.phase', in: ['completed'] },
+            { path: 'status.stoppedAt', youngerThanSec: backupAgeSec },
+          ],
+          every: [],
+        },
+      },
+    ],
+    params: ['sources', 'databases'],
+    everySec: 60,
+    next: 'kubectl get replicationsources,scheduledbackups.postgresql.cnpg.io,backups.postgresql.cnpg.io -A',
+    runbook: gatesRunbook,
+  },
+  'alerts-quiet': {
+    title: 'no alert of severity critical or warning fires, and Watchdog does',
+    probe: 'alerts-quiet',
+    params: [],
+    everySec: 15,
+    next: 'kubectl get prometheusrules,vmrules -A; the runbook of the alert itself',
+    runbook: gatesRunbook,
+  },
+} as const satisfies Record<string, Gate>

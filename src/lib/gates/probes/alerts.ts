@@ -1,0 +1,43 @@
+/** What Alertmanager has to say of the cluster. */
+import type { Alert, Verdict } from '../../types.ts'
+import type { Probe } from '../evaluate.ts'
+import type { GatePorts } from '../ports.ts'
+import { unreadable } from '../unreadable.ts'
+
+/** Severities that somebody has to look at; `info` and `none` (Watchdog, InfoInhibitor) are for machines. */
+const loud = ['critical', 'warning']
+/** Fires for as long as rules are evaluated and alerts arrive (kube-prometheus' and VictoriaMetrics' `general.rules`). */
+const heartbeat = 'Watchdog'
+
+export function alertProbes(ports: GatePorts): Record<'alerts-quiet', Probe> {
+  return {
+    async 'alerts-quiet'(_, signal): Promise<Verdict> {
+      const read = await ports.alerts(signal)
+      if (!read.ok) return unreadable(read)
+      const { alerts, home } = read.value
+      if (!alerts.some(({ name }) => name === heartbeat)) {
+        const detail = `${heartbeat} does not fire: no rule is evaluated, or no alert arrives`
+        return { status: 'unknown', detail, waitingFor: [detail] }
+      }
+      const firing = alertsOf(ports.cluster.name, home, alerts).filter(
+        ({ severity, state }) => loud.includes(severity) && state === 'active',
+      )
+      if (firing.length === 0) return { status: 'pass', detail: 'no alert fires' }
+      const waitingFor = firing
+        .toSorted((a, b) => loud.indexOf(a.severity) - loud.indexOf(b.severity) || a.since.localeCompare(b.since))
+        .map(({ severity, name, summary }) => `${severity} ${name}${summary ? `: ${summary}` : ''}`)
+      const [first = ''] = waitingFor
+      const since = firing.map((alert) => alert.since).toSorted()[0]
+      return {
+        status: 'fail',
+        detail: waitingFor.length === 1 ? first : `${first} (and ${waitingFor.length - 1} more)`,
+        waitingFor,
+        ...(since ? { since } : {}),
+      }
+    },
+  }
+}
+
+/** An alert without a cluster's name is of the cluster that evaluates the rules. */
+export const alertsOf = (cluster: string, home: string, alerts: Alert[]): Alert[] =>
+  alerts.filter(({ labels }) => (labels.cluster ?? home) === cluster)
