@@ -1,7 +1,7 @@
 import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes } from '../../lib/errors.ts'
+import { etcdHealthy } from '../../lib/gates/lifecycle-sets.ts'
 import { type EtcdMemberView, observeEtcd } from '../../lib/ops/etcd-observe.ts'
-import { etcdHealthyCheck } from '../../lib/ops/machine-plan.ts'
 import type { Json } from '../../lib/types.ts'
 
 export const talosEtcdStatus = defineCommand({
@@ -17,7 +17,7 @@ export const talosEtcdStatus = defineCommand({
     const [cluster, talos, gates] = await Promise.all([context.cluster(), context.talos(), context.gates()])
     const [{ members, alarms, answering }, healthy] = await Promise.all([
       observeEtcd(talos, cluster, context.signal),
-      gates.evaluate(etcdHealthyCheck(cluster), context.signal),
+      gates.evaluate(etcdHealthy(cluster), context.signal),
     ])
     if (healthy.status !== 'pass') context.note(`etcd is not healthy: ${healthy.detail}`)
     return {

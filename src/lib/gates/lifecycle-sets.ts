@@ -175,12 +175,14 @@ function windowChecks({ window }: LifecycleFacts): Check[] {
   return [check('within-window', { days: days.join(','), from, hours: String(hours), timeZone })]
 }
 
-const storesHealthy = ({ gates }: Cluster): Check[] => [
+/** Whatever keeps data has all of its copies. */
+export const storesHealthy = ({ gates }: Cluster): Check[] => [
   check('ceph-healthy', { expect: String(gates.ceph.clusters), tolerate: gates.ceph.tolerate.join(',') }),
   check('cnpg-healthy', { expect: String(gates.cnpg.clusters) }),
 ]
 
-function etcdHealthy(cluster: Cluster): Check {
+/** The control planes of talconfig.yaml, and nobody else, are healthy members of one etcd. */
+export function etcdHealthy(cluster: Cluster): Check {
   const members = controlPlanes(cluster)
   return check('etcd-healthy', { nodes: addresses(members), members: hostnames(members) })
 }

@@ -3,13 +3,15 @@
  * control planes lose their etcd at the same time, because one that came back while another still has data would join that
  * one again; then the first of talconfig.yaml starts a new etcd from the snapshot. Facts: reference talos.md 1.3 and 3.
  */
+
 import { ConfigError } from '../errors.ts'
+import { etcdHealthy } from '../gates/lifecycle-sets.ts'
 import { recoverEtcdArgs } from '../tools/talosctl-etcd.args.ts'
 import { resetArgs } from '../tools/talosctl-node.args.ts'
 import type { Basis, Check, Cluster, ClusterNode, Plan, Step, Target } from '../types.ts'
 import { check } from './bootstrap-input.ts'
 import { tooEarly } from './bootstrap-machines.ts'
-import { etcdHealthyCheck, machineRunbook, planOf } from './machine-plan.ts'
+import { machineRunbook, planOf } from './machine-plan.ts'
 
 export interface RestoreInput {
   cluster: Cluster
@@ -132,7 +134,7 @@ function afterwards({ cluster, controlPlanes, nodeTimeoutSec }: RestoreInput): S
     runbook: machineRunbook,
   })
   return [
-    wait('etcd/quorum', 'Wait until all control planes are healthy members of one etcd', [etcdHealthyCheck(cluster)]),
+    wait('etcd/quorum', 'Wait until all control planes are healthy members of one etcd', [etcdHealthy(cluster)]),
     wait('api/ready', 'Wait until the API server is ready everywhere', [check('api-ready', { servers })]),
     wait('nodes/ready', `Wait until all ${cluster.nodes.length} nodes are Ready`, [
       check('machines-ready', { nodes: cluster.nodes.map(({ address }) => address).join(',') }),

@@ -1,7 +1,6 @@
 /** What the plans of the small operations on machines and nodes have in common. */
 import { layout } from '../repo/layout.ts'
-import type { Basis, Check, Cluster, Json, Plan, Step } from '../types.ts'
-import { check } from './bootstrap-input.ts'
+import type { Basis, Json, Plan, Step } from '../types.ts'
 
 export const machineRunbook = 'docs/runbooks/talos.md'
 
@@ -19,15 +18,6 @@ export interface PlanHead {
 
 export function planOf({ operation, cluster, params, scope = 'cluster' }: PlanHead, basis: Basis, steps: Step[]): Plan {
   return { apiVersion: 'k8sops.dev/v1', kind: 'Plan', operation, cluster, params, basis, scope, steps }
-}
-
-/** That the control planes of talconfig.yaml, and nobody else, are healthy members of one etcd. */
-export function etcdHealthyCheck({ nodes }: Cluster): Check {
-  const controlPlanes = nodes.filter(({ controlPlane }) => controlPlane)
-  return check('etcd-healthy', {
-    nodes: controlPlanes.map(({ address }) => address).join(','),
-    members: controlPlanes.map(({ hostname }) => hostname).join(','),
-  })
 }
 
 /** `node.reboot/20261124T115502Z-3f9c`: who took a node out, on the node itself. */

@@ -1,8 +1,9 @@
 /** `k8sops node add` and `node replace`: a machine in maintenance mode becomes a node of a running cluster. */
+import { etcdHealthy, storesHealthy } from '../gates/lifecycle-sets.ts'
 import type { Basis, Check, Cluster, ClusterNode, Plan, Step } from '../types.ts'
 import { check } from './bootstrap-input.ts'
 import { firstConfig, generateConfigs } from './bootstrap-machines.ts'
-import { etcdHealthyCheck, machineRunbook, planOf } from './machine-plan.ts'
+import { machineRunbook, planOf } from './machine-plan.ts'
 import { type RemoveInput, removeSteps } from './node-remove.ts'
 import { secretsChecks } from './talos-files.ts'
 
@@ -42,7 +43,7 @@ function preflight({ cluster, node }: JoinInput): Step {
     action: { kind: 'wait' },
     require: [
       ...secretsChecks(others.nodes),
-      etcdHealthyCheck(others),
+      etcdHealthy(others),
       check('nodes-ready', { names: others.nodes.map(({ hostname }) => hostname).join(',') }),
       check('node-state', { nodes: node.address, in: 'maintenance' }),
     ],
@@ -69,7 +70,6 @@ function machineWaits({ node, nodeTimeoutSec }: JoinInput): Step {
 }
 
 function joinSteps({ cluster, ageKey, node, nodeTimeoutSec }: JoinInput): Step[] {
-  const { ceph, cnpg } = cluster.gates
   const port = new URL(cluster.endpoint).port || '443'
   const wait = { action: { kind: 'wait' as const }, interrupt: 'now' as const, runbook: machineRunbook }
   return [
@@ -82,7 +82,7 @@ function joinSteps({ cluster, ageKey, node, nodeTimeoutSec }: JoinInput): Step[]
         check('machines-ready', { nodes: node.address }),
         check('nodes-ready', { names: node.hostname }),
         ...(node.controlPlane
-          ? [etcdHealthyCheck(cluster), check('api-ready', { servers: `https://${node.address}:${port}` })]
+          ? [etcdHealthy(cluster), check('api-ready', { servers: `https://${node.address}:${port}` })]
           : []),
       ],
       timeoutSec: nodeTimeoutSec,
@@ -94,8 +94,7 @@ function joinSteps({ cluster, ageKey, node, nodeTimeoutSec }: JoinInput): Step[]
       verify: [
         check('nodes-schedulable', { names: node.hostname }),
         check('pods-ready-on-node', { name: node.hostname }),
-        check('ceph-healthy', { expect: String(ceph.clusters), tolerate: ceph.tolerate.join(',') }),
-        check('cnpg-healthy', { expect: String(cnpg.clusters) }),
+        ...storesHealthy(cluster),
       ],
       timeoutSec: 1800,
       ...wait,

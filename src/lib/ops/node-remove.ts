@@ -5,7 +5,9 @@
  *
  * Every step knows the machine, the Node and the member that were meant: one that joined again under the same name is let be.
  */
+
 import { GateError } from '../errors.ts'
+import { etcdHealthy, storesHealthy } from '../gates/lifecycle-sets.ts'
 import { layout } from '../repo/layout.ts'
 import { editTalconfigArgs } from '../tools/filters.args.ts'
 import { deleteNodeArgs } from '../tools/kubectl-node.args.ts'
@@ -13,7 +15,7 @@ import { removeEtcdMemberArgs } from '../tools/talosctl-etcd.args.ts'
 import { resetArgs } from '../tools/talosctl-node.args.ts'
 import type { Basis, Check, Cluster, ClusterNode, Plan, Step } from '../types.ts'
 import { check, whileApiIsAway } from './bootstrap-input.ts'
-import { etcdHealthyCheck, machineRunbook, planOf } from './machine-plan.ts'
+import { machineRunbook, planOf } from './machine-plan.ts'
 import { type MaintenanceInput, takeOutSteps } from './node-maintenance.ts'
 
 export interface RemoveInput extends MaintenanceInput {
@@ -80,7 +82,7 @@ function nothingIsLost(input: RemoveInput): Step {
       check('ceph-osds-absent', { node: node.hostname }),
       check('local-volumes-absent', { node: node.hostname }),
       check('node-not-held', { node: node.hostname, by: input.operation }),
-      ...(node.controlPlane ? [etcdHealthyCheck(cluster)] : []),
+      ...(node.controlPlane ? [etcdHealthy(cluster)] : []),
     ],
     verify: [],
     interrupt: 'now',
@@ -165,16 +167,14 @@ function deleteNode({ cluster, target, node, uid }: RemoveInput): Step {
 /** What stays is as well as before. */
 function othersWell(cluster: Cluster, node: ClusterNode): Step {
   const rest = { ...cluster, nodes: cluster.nodes.filter(({ hostname }) => hostname !== node.hostname) }
-  const { ceph, cnpg } = cluster.gates
   return {
     id: 'cluster/check',
     title: 'Check that the cluster is well without it',
     action: { kind: 'wait' },
     verify: [
-      etcdHealthyCheck(rest),
+      etcdHealthy(rest),
       check('nodes-schedulable', { names: rest.nodes.map(({ hostname }) => hostname).join(',') }),
-      check('ceph-healthy', { expect: String(ceph.clusters), tolerate: ceph.tolerate.join(',') }),
-      check('cnpg-healthy', { expect: String(cnpg.clusters) }),
+      ...storesHealthy(cluster),
     ],
     interrupt: 'now',
     timeoutSec: 1800,
