@@ -1,10 +1,14 @@
 /** Every command: one line each. A file is loaded when its command is used, so that --help and --version stay fast. */
 import type { CommandEntry } from '../lib/cli/registry.ts'
+import { fluxCommands } from './flux/index.ts'
+import { holdsCommands } from './holds/index.ts'
 
 /** What the first words with verbs below them are about. */
 export const topics: Record<string, string> = {
   cluster: 'Whole clusters',
+  flux: 'Flux: what it runs, and holding it still',
   gate: 'Gates: facts that must hold before a cluster is worked on',
+  holds: 'What is held open on purpose',
   kubeconfig: 'The kubeconfig file of this machine',
   lab: 'The rehearsal cluster on this machine',
   'lab fault': 'Faults that the lab can play',
@@ -51,6 +55,7 @@ export const commands: CommandEntry[] = [
     summary: 'Check tools, versions, secrets and access',
     load: async () => (await import('./doctor.ts')).doctor,
   },
+  ...fluxCommands,
   {
     path: 'gate check',
     summary: 'Look at gates of a cluster: do they hold, and if not, why',
@@ -67,6 +72,7 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./graph.ts')).graph,
   },
   { path: 'help', summary: 'Explain a topic, or a command', load: async () => (await import('./help.ts')).help },
+  ...holdsCommands,
   {
     path: 'kubeconfig merge',
     summary: 'Put a kubeconfig from stdin into your own',

@@ -15,6 +15,7 @@ import {
   drainArgs,
   uncordonArgs,
 } from '../../src/lib/tools/kubectl.args.ts'
+import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
@@ -98,6 +99,8 @@ describe('talhelper', () => {
 })
 
 describe('kubectl', () => {
+  const heldObjects: HeldObjects = { kind: 'HelmRelease', namespace: 'business', names: ['odoo', 'web'] }
+  const holdNote = { id: 'flux.suspend/1', owner: 'me', reason: "it's slow", since: '', until: '', scope: 'app/odoo' }
   const manifest = 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n'
   it.each([
     applyStdinArgs('flags'),
@@ -105,6 +108,9 @@ describe('kubectl', () => {
     holdNodeArgs('flags', 'apps-w1', { by: 'node.cordon/me', reason: "it's slow", since: '2026-11-24T12:00:00Z' }),
     releaseNodeArgs('flags', 'apps-w1', '4711'),
     deleteNodeArgs('flags', 'apps-w1'),
+    suspendArgs('flags', heldObjects, holdNote, true),
+    resumeArgs('flags', heldObjects, true),
+    extendArgs('flags', heldObjects, '2026-11-30T15:00:00Z'),
     deletePendingReleasesArgs('flags', 'kube-system', ['cilium', 'coredns']),
     cordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
     drainArgs('flags', 'apps-w1', 5),

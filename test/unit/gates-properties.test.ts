@@ -17,7 +17,15 @@ const passing = Object.keys(gates).flatMap((gate) =>
 )
 
 /** They say that something is not there, so that an API server which has none of it says just that. */
-const ofAbsence = ['etcd-absent', 'holds-current', 'local-volumes-absent', 'no-other-upgrader', 'releases-settled']
+const ofAbsence = [
+  'etcd-absent',
+  'flux-released',
+  'flux-running',
+  'holds-current',
+  'local-volumes-absent',
+  'no-other-upgrader',
+  'releases-settled',
+]
 /** One machine's answer is enough for the one; for the other it is an answer that no etcd runs there. */
 const satisfiedByLess = ['etcd-absent', 'etcd-bootstrapped']
 /** Budgets over no pod of the node, and those whose operator makes room: their counts don't matter. */

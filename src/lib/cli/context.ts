@@ -118,8 +118,9 @@ export function createContext(request: ContextRequest): Contexts {
     live: request.openLive,
     clusterName: chosen,
     another: async (name) => {
-      const { opened, kube, talos, gates } = await openCluster(name)
-      return { cluster: opened.cluster, kube, talos, gates }
+      const { opened, kube, talos, gates, exec } = await openCluster(name)
+      const { cluster, target } = opened
+      return { cluster, target, kube, talos, gates, exec: () => exec() }
     },
     peers: async () => openPeers((await openCluster()).opened.cluster.name),
     targets: async () => openTargets(await repository(), openCluster),

@@ -65,10 +65,12 @@ export interface CommandContext {
   /** Another cluster of the repository, to look at. Throws as the target's resolution does. */
   another: (name: string) => Promise<{
     cluster: Cluster
+    target: Target
     kube: () => Promise<KubePort>
     talos: () => Promise<TalosPort>
     /** @param through reads that the gates share with whoever asks, in place of the cluster's own */
     gates: (through?: { kube: KubePort; talos: TalosPort }) => Promise<GateReader>
+    exec: () => Promise<Exec>
   }>
   /** The chosen cluster, then the others of the repository: where a service of all of them may run. */
   peers: () => Promise<Peer[]>

@@ -4,6 +4,7 @@
  */
 import { apiGates } from './catalog/api.ts'
 import { etcdGates } from './catalog/etcd.ts'
+import { holdGates } from './catalog/holds.ts'
 import { machineGates } from './catalog/machines.ts'
 import { nodeOperationGates } from './catalog/node-operations.ts'
 import { nodeGates } from './catalog/nodes.ts'
@@ -28,6 +29,7 @@ export const gates = {
   ...upgraderGates,
   ...releaseGates,
   ...serviceGates,
+  ...holdGates,
 }
 
 export type GateId = keyof typeof gates

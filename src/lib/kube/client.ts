@@ -15,8 +15,8 @@ export function createKubePort(target: { kubeconfig: string; context: string }):
   const connection = createConnection(target)
   const discovery = createDiscovery(connection)
   return {
-    async list(ref, signal) {
-      const listing = await listObjects(connection, discovery, ref, signal)
+    async list(ref, signal, reduce) {
+      const listing = await listObjects(connection, discovery, ref, signal, reduce)
       return listing.ok ? { ok: true, value: listing.value.objects } : listing
     },
     watch: (ref, signal, onChange) => watchObjects(connection, discovery, ref, signal, onChange),

@@ -20,6 +20,7 @@ export async function listObjects(
   discovery: Discovery,
   ref: ObjectRef,
   signal?: AbortSignal,
+  reduce: (object: KubeObject) => KubeObject = (object) => object,
 ): Promise<Result<Listing>> {
   const path = await discovery.path(ref, signal)
   if (!path.ok) return path
@@ -33,7 +34,7 @@ export async function listObjects(
     const list = parseList(page.value)
     if (!list.ok) return list
     // Items of a list carry neither kind nor apiVersion.
-    for (const item of list.value.items) objects.push(asObject(item, ref))
+    for (const item of list.value.items) objects.push(reduce(asObject(item, ref)))
     next = list.value.metadata.continue
     if (!next) return { ok: true, value: { objects, resourceVersion: list.value.metadata.resourceVersion } }
   }

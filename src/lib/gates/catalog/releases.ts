@@ -15,7 +15,7 @@ const fluxReady: Condition[] = [
 /** An operator who suspends on purpose leaves a hold, which says who, why and until when. */
 const settled = (atLeast: number) => ({
   atLeast,
-  where: [{ path: 'metadata.annotations[k8sops.dev/hold]', empty: true }] as Condition[],
+  where: [{ path: 'metadata.annotations[k8sops.dev/hold-id]', empty: true }] as Condition[],
   every: fluxReady,
 })
 

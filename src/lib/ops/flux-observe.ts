@@ -1,0 +1,60 @@
+/** Reads Flux' objects of one cluster, reduced page by page, and how far their revisions are from git. */
+import type { Git } from '../config/source.ts'
+import type { KubePort, Result } from '../types.ts'
+import { commitOf, type FluxKind, type FluxView, fluxKinds, fluxRef, fluxView, reducedFluxObject } from './flux-view.ts'
+
+/** All objects of `kinds`. A kind that is not served has none; anything else that can't be read is why nothing is told. */
+export async function observeFlux(
+  kube: KubePort,
+  signal: AbortSignal,
+  kinds: FluxKind[] = fluxKinds,
+): Promise<Result<FluxView[]>> {
+  const reads = await Promise.all(
+    kinds.map(async (kind) => {
+      const read = await kube.list(fluxRef(kind), signal, reducedFluxObject)
+      return read.ok ? { ok: true as const, value: read.value.map(fluxView) } : read
+    }),
+  )
+  const failed = reads.find((read) => !read.ok && read.why !== 'not-found')
+  if (failed && !failed.ok) return failed
+  return { ok: true, value: reads.flatMap((read) => (read.ok ? read.value : [])) }
+}
+
+/** How far a commit is from the branch that a cluster follows. */
+export interface Distance {
+  behind: number
+  /** Commits that the branch does not have: a branch that was forced, or one that was not fetched here. */
+  ahead: number
+}
+
+export interface GitPosition {
+  /** `origin/main`; undefined when this repository does not have the branch. */
+  ref: string | undefined
+  /** By commit; one that this repository does not know is missing. */
+  distances: Map<string, Distance>
+}
+
+/** Compares every commit that the objects run with the branch: the remote's where it is known here, as Flux pulls that one. */
+export async function gitPosition(git: Git, follows: string, views: FluxView[]): Promise<GitPosition> {
+  const distances = new Map<string, Distance>()
+  const ref = await branchOf(git, follows)
+  if (ref === undefined) return { ref, distances }
+  const commits = new Set(views.flatMap(({ revision }) => commitOf(revision) ?? []))
+  await Promise.all(
+    [...commits].map(async (commit) => {
+      const counted = await git(['rev-list', '--left-right', '--count', `${commit}...${ref}`])
+      const [, ahead, behind] = /^(\d+)\s+(\d+)/.exec(counted.stdout) ?? []
+      if (counted.exitCode === 0 && behind !== undefined)
+        distances.set(commit, { behind: Number(behind), ahead: Number(ahead) })
+    }),
+  )
+  return { ref: ref.replace(/^refs\/(remotes|heads)\//, ''), distances }
+}
+
+async function branchOf(git: Git, follows: string): Promise<string | undefined> {
+  for (const candidate of [`refs/remotes/origin/${follows}`, `refs/heads/${follows}`]) {
+    const found = await git(['rev-parse', '--verify', '--quiet', candidate])
+    if (found.exitCode === 0) return candidate
+  }
+  return undefined
+}

@@ -1,0 +1,111 @@
+/** Everything that is held open on a cluster, as one list: Flux objects, nodes, policies. Pure. */
+import { UsageError } from '../errors.ts'
+import type { Json, KubeObject } from '../types.ts'
+import { type HoldableView, isHoldable } from './flux-choice.ts'
+import { type FluxView, idOf } from './flux-view.ts'
+import { holdOf, isExpired } from './hold.ts'
+import { nodeView } from './node-view.ts'
+
+export type HoldKind = 'flux' | 'node' | 'policy'
+
+export interface OpenHold {
+  kind: HoldKind
+  /** What it is known by: `app/odoo`, `cluster`, `node/apps-w1`, `policy/business`; the object itself where nobody left a note. */
+  name: string
+  /** Empty where nobody left a note. */
+  id: string
+  objects: string[]
+  owner: string | null
+  reason: string | null
+  since: string | null
+  until: string | null
+  expired: boolean
+}
+
+export interface HoldSources {
+  flux: FluxView[]
+  nodes: KubeObject[]
+  namespaces: KubeObject[]
+}
+
+/** Namespaces with it are left out of the default deny (ADR 0006). */
+export const bypassLabel = 'k8sops.dev/netpol-bypass'
+
+/** @param now milliseconds since 1970 */
+export function openHolds({ flux, nodes, namespaces }: HoldSources, now: number): OpenHold[] {
+  const noted = Map.groupBy(
+    flux.filter(({ hold }) => hold !== null),
+    ({ hold }) => hold?.id ?? '',
+  )
+  const byNote = [...noted.values()].flatMap((views): OpenHold[] => {
+    const hold = views[0]?.hold
+    if (!hold) return []
+    const { id, scope, owner, reason, since, until } = hold
+    const objects = views.map(idOf)
+    return [
+      { kind: 'flux', name: scope || id, id, objects, owner, reason, since, until, expired: isExpired(hold, now) },
+    ]
+  })
+  // What Git suspends is in review there: nobody forgets it unseen.
+  const unowned = flux.filter(({ suspended, hold, suspendInGit }) => suspended && !hold && suspendInGit !== true)
+  return [...byNote, ...unowned.map(unownedHold), ...nodes.flatMap(nodeHold), ...namespaces.flatMap(bypassOf(now))]
+}
+
+function unownedHold(view: FluxView): OpenHold {
+  const { manager, time } = view.suspendedBy ?? { manager: null, time: null }
+  return {
+    ...{ kind: 'flux', name: idOf(view), id: '', objects: [idOf(view)], owner: null, until: null, expired: false },
+    reason: manager === null ? null : `suspended by ${manager}, without a note`,
+    since: time,
+  }
+}
+
+function nodeHold(node: KubeObject): OpenHold[] {
+  const { name, schedulable, holder, reason, since } = nodeView(node)
+  if (schedulable) return []
+  const id = `node/${name}`
+  return [{ kind: 'node', name: id, id, objects: [id], owner: holder, reason, since, until: null, expired: false }]
+}
+
+const bypassOf =
+  (now: number) =>
+  (namespace: KubeObject): OpenHold[] => {
+    const { name, labels = {} } = namespace.metadata
+    if (labels[bypassLabel] === undefined) return []
+    const hold = holdOf(namespace)
+    const { id = '', owner = null, reason = null, since = null, until = null } = hold ?? {}
+    const expired = hold !== undefined && isExpired(hold, now)
+    return [
+      {
+        kind: 'policy',
+        name: `policy/${name}`,
+        id,
+        objects: [`Namespace/${name}`],
+        owner,
+        reason,
+        since,
+        until,
+        expired,
+      },
+    ]
+  }
+
+export const holdRow = (cluster: string, hold: OpenHold): { [key: string]: Json } => ({ cluster, ...hold })
+
+/**
+ * The Flux objects of the holds that are named: by name (`app/odoo`, or just `odoo`), by id or the end of one.
+ * @throws UsageError for names that fit none, or several
+ */
+export function heldObjects(views: FluxView[], names: string[]): HoldableView[] {
+  const held = views.filter(isHoldable).filter(({ hold }) => hold !== null)
+  const ids = names.map((name) => {
+    const fits = ({ hold }: HoldableView) =>
+      hold !== null &&
+      (hold.id === name || hold.id.endsWith(`-${name}`) || hold.scope === name || hold.scope === `app/${name}`)
+    const found = new Set(held.filter(fits).map(({ hold }) => hold?.id))
+    if (found.size === 1) return [...found][0]
+    if (found.size === 0) throw new UsageError(`there is no hold ${name}`, { next: 'k8sops holds list' })
+    throw new UsageError(`${name} is ambiguous: ${[...found].join(', ')}`, { next: 'give the id' })
+  })
+  return held.filter(({ hold }) => ids.includes(hold?.id))
+}
