@@ -8,13 +8,19 @@ export interface FluxWatch {
   /** Looks anew. */
   rows: () => Promise<FluxRow[]>
   first: FluxRow[]
+  /** Whether there is something to wait for; default: something is unwell, or under way. */
+  isOpen?: (rows: FluxRow[]) => boolean
+  /** What is told of a row whenever it changes. */
+  line?: (row: FluxRow) => string
 }
 
 /** Returns the rows as they are at the end: when all is well, time is up, or the operator stopped it. */
 export async function watchFlux(context: CommandContext, clusters: string[], watch: FluxWatch): Promise<FluxRow[]> {
+  const { isOpen = isUnsettled, line = stateLine } = watch
+  const linesOf = (all: FluxRow[]) => new Map(all.map((row) => [keyOf(row), line(row)]))
   let rows = watch.first
   let told = linesOf(rows)
-  for (const line of told.values()) context.note(line)
+  for (const row of rows) if (isOpen([row])) context.note(line(row))
   if (!isOpen(rows)) return rows
   const ended = new AbortController()
   const signal = AbortSignal.any([context.signal, ended.signal, AbortSignal.timeout(watch.timeoutSec * 1000)])
@@ -25,7 +31,7 @@ export async function watchFlux(context: CommandContext, clusters: string[], wat
   const look = async (): Promise<void> => {
     rows = await watch.rows()
     const lines = linesOf(rows)
-    for (const [id, line] of lines) if (told.get(id) !== line) context.note(line)
+    for (const [id, text] of lines) if (told.get(id) !== text) context.note(text)
     told = lines
     if (!isOpen(rows)) ended.abort()
   }
@@ -54,14 +60,12 @@ export async function watchFlux(context: CommandContext, clusters: string[], wat
   return rows
 }
 
-const isOpen = (rows: FluxRow[]) => rows.some((row) => isUnwell(row) || (row.state === 'progressing' && !row.suspended))
+const isUnsettled = (rows: FluxRow[]) =>
+  rows.some((row) => isUnwell(row) || (row.state === 'progressing' && row.suspended !== true))
 
-function linesOf(rows: FluxRow[]): Map<string, string> {
-  return new Map(
-    rows.map((row) => {
-      const state = row.suspended === true ? 'suspended' : row.state
-      const id = `${row.cluster} ${row.kind} ${row.namespace}/${row.name}`
-      return [id, `${id}: ${state}${row.state === 'ready' || !row.message ? '' : `: ${row.message}`}`]
-    }),
-  )
+const keyOf = (row: FluxRow) => `${row.cluster} ${row.kind ?? 'Kustomization'} ${row.namespace ?? ''}/${row.name}`
+
+function stateLine(row: FluxRow): string {
+  const state = row.suspended === true ? 'suspended' : row.state
+  return `${keyOf(row)}: ${state}${row.state === 'ready' || !row.message ? '' : `: ${row.message}`}`
 }

@@ -73,3 +73,8 @@ export function drainArgs(context: string, node: string, timeoutSec: number): Co
   const flags = ['--ignore-daemonsets', '--delete-emptydir-data', `--timeout=${timeoutSec}s`]
   return kubectl(context, ['drain', node, ...flags])
 }
+
+/** One object, whole, by any of the names of its kind. */
+export function getObjectArgs(context: string, kind: string, name: string, namespace?: string): Command {
+  return kubectl(context, [...(namespace ? ['-n', namespace] : []), 'get', kind, name, '-o', 'json'])
+}

@@ -1,4 +1,4 @@
-/** Flux objects that an operator holds still: the note on each of them, and the suspension itself. */
+/** Flux objects by name: those that an operator holds still, and those that Flux was asked to look at. */
 import type { Condition, Gate, ObjectLook } from '../types.ts'
 
 const holdsRunbook = 'docs/runbooks/holds.md'
@@ -53,6 +53,24 @@ export const holdGates = {
     ...each([{ path: 'spec.suspend', notIn: ['true'] }, { condition: 'Ready', is: 'True' }, { observed: true }]),
     params,
     next: 'k8sops flux status --failed',
+    runbook: 'docs/runbooks/flux.md',
+  },
+  'flux-requested': {
+    title: '$kind $names of $namespace: Flux is asked to look at it ($token)',
+    ...each([{ path: 'metadata.annotations[reconcile.fluxcd.io/requestedAt]', in: ['$token'] }]),
+    params: [...params, 'token'],
+    runbook: 'docs/runbooks/flux.md',
+  },
+  'flux-reconciled': {
+    title: '$kind $names of $namespace: Flux has answered the request $token, and it is Ready',
+    // Ready of an older sync is no answer (Flux keeps it until the new one is through).
+    ...each([
+      { path: 'status.lastHandledReconcileAt', in: ['$token'] },
+      { condition: 'Ready', is: 'True' },
+      { observed: true },
+    ]),
+    params: [...params, 'token'],
+    next: 'k8sops flux errors',
     runbook: 'docs/runbooks/flux.md',
   },
 } as const satisfies Record<string, Gate>
