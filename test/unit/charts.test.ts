@@ -60,6 +60,13 @@ describe('archives', () => {
 })
 
 describe('placeholders', () => {
+  test('a key may hold a dot of its own', () => {
+    const dotted = { ...record, values: ['grafana\\.ini.*', 'web.port'] }
+    expect(valuesSchema(dotted)).toMatchObject({ properties: { 'grafana.ini': {}, web: {} } })
+    const values = { 'grafana.ini': { server: {} }, grafana: { ini: {} }, web: { host: '' } }
+    expect(unknownValueKeys(dotted, values)).toEqual([['grafana'], ['web', 'host']])
+  })
+
   test('a value key that the chart lacks is an error of its schema', () => {
     expect(valuesSchema(record)).toMatchObject({
       additionalProperties: false,

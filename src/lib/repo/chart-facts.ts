@@ -28,8 +28,8 @@ export async function readChartFacts(root: string, name: string, version: string
 
 /** Paths of what `values` sets although the chart has no such key. `global` is every chart's, for its subcharts. */
 export function unknownValueKeys({ values: keys }: ChartValueKeys, values: Release['values']): string[][] {
-  const open = new Set(keys.filter((key) => key.endsWith('.*')).map((key) => key.slice(0, -2)))
-  const known = new Set(keys.flatMap((key) => prefixes(key.replace(/\.\*$/, '').split('.'))))
+  const open = new Set(keys.filter((key) => key.endsWith('.*')).map((key) => keysOf(key.slice(0, -2)).join('.')))
+  const known = new Set(keys.flatMap((key) => prefixes(keysOf(key.replace(/\.\*$/, '')))))
   const inside = (value: unknown, path: string[]): string[][] => {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || open.has(path.join('.'))) return []
     return Object.entries(value).flatMap(([key, below]) => {
@@ -40,6 +40,9 @@ export function unknownValueKeys({ values: keys }: ChartValueKeys, values: Relea
   }
   return inside(values, [])
 }
+
+/** `a.b.c` -> `a`, `b`, `c`; a dot of a key itself has a backslash before it (`grafana\.ini`). */
+export const keysOf = (path: string): string[] => path.split(/(?<!\\)\./).map((key) => key.replaceAll('\\.', '.'))
 
 /** `a.b.c` -> `a`, `a.b`, `a.b.c`. */
 const prefixes = (parts: string[]): string[] => parts.map((_, index) => parts.slice(0, index + 1).join('.'))

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keysOf } from '../../repo/chart-facts.ts'
 import type { Json } from '../../types.ts'
 
 /**
@@ -23,7 +24,7 @@ export interface ChartRecord {
   url: string
   /** Where these facts were read: repository and tag. */
   source: string
-  /** Every value key that the chart reads, dotted; a trailing `.*` is a map that takes any key. */
+  /** Every value key that the chart reads, dotted; a trailing `.*` is a map that takes any key, `\.` a dot of the key itself. */
   values: string[]
   /** Default values, only those that the fields below refer to. */
   defaults?: { [key: string]: Json }
@@ -136,7 +137,7 @@ export function keyTree(paths: string[]): KeyTree {
   const root: KeyTree = { open: false, children: new Map() }
   for (const path of paths) {
     let node = root
-    for (const key of path.split('.')) {
+    for (const key of keysOf(path)) {
       if (key === '*') {
         node.open = true
         break

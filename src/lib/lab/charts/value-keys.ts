@@ -46,11 +46,12 @@ function fromValues(value: unknown, path: string, keys: Keys): void {
     if (path) keys.set(path, 'open')
   } else if (!isMap(value)) {
     keys.set(path, 'leaf')
-  } else if (Object.keys(value).some((key) => key.includes('.') || key.includes('/'))) {
+  } else if (path && Object.keys(value).some((key) => key.includes('.') || key.includes('/'))) {
     keys.set(path, 'open')
   } else {
     if (path) keys.set(path, 'map')
-    for (const [key, child] of Object.entries(value)) fromValues(child, path ? `${path}.${key}` : key, keys)
+    for (const [key, child] of Object.entries(value))
+      fromValues(child, path ? `${path}.${key}` : key.replaceAll('.', '\\.'), keys)
   }
 }
 

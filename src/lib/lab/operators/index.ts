@@ -14,6 +14,7 @@ import { startNotificationController } from './notification-controller.ts'
 import { followOtherUpgrader } from './other-upgrader.ts'
 import { startStrimzi } from './strimzi.ts'
 import { startStrimziEntities } from './strimzi-entities.ts'
+import { startVictoriaMetrics } from './victoria-metrics.ts'
 import { startVolsync } from './volsync.ts'
 import { startLocalProvisioner, startRbdDriver } from './volumes.ts'
 import { followWebhookTimeout } from './webhook-timeout.ts'
@@ -33,6 +34,7 @@ export async function startOperators(lab: Lab): Promise<Part> {
     startVolsync,
     startStrimzi,
     startStrimziEntities,
+    startVictoriaMetrics,
   ].map((start) => start(lab, view))
   const faults = [followWebhookTimeout, followNeverReady, followBlockedDrain, followOtherUpgrader, followForeignLock]
   const endings = faults.map((follow) => follow(lab, view))
@@ -41,7 +43,7 @@ export async function startOperators(lab: Lab): Promise<Part> {
     status: () => ({
       ...Object.fromEntries(operators.map((operator) => [operator.name, operator.status()])),
       simulated:
-        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) Cilium's operator (CRDs, CiliumNodes, addresses for Services of type LoadBalancer; no datapath, no BGP session), Envoy Gateway (proxies as pods, Services, conditions of gateways, routes and policies; no traffic), notification-controller (a Receiver's path), Rook (monitors, OSDs, their budgets and the CSI controller as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover, first backups; no PostgreSQL, no plugin), VolSync (first and manual synchronisations; no schedule, no data), Strimzi (brokers and controllers as pods, Services, Secrets of users; no Kafka): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
+        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads) Cilium's operator (CRDs, CiliumNodes, addresses for Services of type LoadBalancer; no datapath, no BGP session), Envoy Gateway (proxies as pods, Services, conditions of gateways, routes and policies; no traffic), notification-controller (a Receiver's path), Rook (monitors, OSDs, their budgets and the CSI controller as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover, first backups; no PostgreSQL, no plugin), VolSync (first and manual synchronisations; no schedule, no data), Strimzi (brokers and controllers as pods, Services, Secrets of users; no Kafka), VictoriaMetrics (what its operator makes, as pods with volumes, and statuses; nothing is scraped, stored or sent, monitors are not converted): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
     }),
     async stop() {
       for (const end of endings) end()

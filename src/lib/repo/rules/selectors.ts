@@ -24,7 +24,7 @@ export const selectorRules: Rule[] = [
  * of what comes with the observability stack.
  */
 const ofOthers =
-  /^(rook-ceph-(mon|mgr|osd|mds|rgw|tools|exporter|crashcollector)|instance|primary|replica|proxy|kube-dns|linux|vmagent|Kafka|true|false)$/
+  /^(rook-ceph-(mon|mgr|osd|mds|rgw|tools|exporter|crashcollector)|instance|primary|replica|proxy|kube-dns|linux|vm(agent|alert|alertmanager|auth|single)|Kafka|true|false)$/
 
 /** Label values of whatever is rendered, names of objects, releases and charts, and labels of charts that are known by their record. */
 function knownWords({ objects, releases }: ClusterView): ReadonlySet<string> {
