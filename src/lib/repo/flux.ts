@@ -21,6 +21,8 @@ export interface FluxKustomization extends ObjectName {
   file: string | undefined
   spec: BuildSpec
   sourceKind: string
+  /** Reads another repository than this one: what it applies is not here. */
+  isForeign: boolean
   dependsOn: string[]
   substitute: Record<string, string>
   substituteFrom: SubstituteReference[]
@@ -41,7 +43,7 @@ export const isFluxKustomization = ({ apiVersion, kind }: Manifest): boolean =>
   kind === 'Kustomization' && apiVersion.startsWith(fluxGroup)
 
 interface RawSpec extends BuildSpec {
-  sourceRef?: { kind?: string }
+  sourceRef?: { kind?: string; name?: string; namespace?: string }
   dependsOn?: { name: string; namespace?: string }[]
   postBuild?: {
     substitute?: Record<string, string>
@@ -51,6 +53,11 @@ interface RawSpec extends BuildSpec {
   wait?: boolean
   suspend?: boolean
 }
+
+/** The cluster's own source is the one that the FluxInstance makes (flux-operator: named as its namespace). */
+const isForeign = (reference: RawSpec['sourceRef'], namespace: string): boolean =>
+  reference?.kind === 'GitRepository' &&
+  `${reference.namespace ?? namespace}/${reference.name}` !== 'flux-system/flux-system'
 
 /** Reads one Kustomization; `parent` is the one whose path it was found in. */
 export function fluxKustomization(source: Manifest, parent: string): FluxKustomization {
@@ -64,6 +71,7 @@ export function fluxKustomization(source: Manifest, parent: string): FluxKustomi
     file: source.file,
     spec: { ...spec, path: spec.path ?? '' },
     sourceKind: spec.sourceRef?.kind ?? 'GitRepository',
+    isForeign: isForeign(spec.sourceRef, namespace),
     dependsOn: (spec.dependsOn ?? []).map((other) => `${other.namespace ?? namespace}/${other.name}`),
     substitute: spec.postBuild?.substitute ?? {},
     substituteFrom: from.map(({ kind, name, optional }) => ({ kind, name, optional: optional ?? false })),
@@ -83,6 +91,7 @@ export function entryKustomization(path: string): FluxKustomization {
     file: undefined,
     spec: { path },
     sourceKind: 'GitRepository',
+    isForeign: false,
     dependsOn: [],
     substitute: {},
     substituteFrom: [],

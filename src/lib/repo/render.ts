@@ -108,6 +108,7 @@ async function renderOne(
     complain(message, text)
     return { kustomization, manifests: [], findings }
   }
+  if (kustomization.isForeign) return { kustomization, manifests: [], findings }
   if (kustomization.sourceKind !== 'GitRepository') {
     return refused(
       `its source is a ${kustomization.sourceKind}, which this repository does not hold: not rendered`,

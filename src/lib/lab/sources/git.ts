@@ -1,7 +1,8 @@
-/** GitRepositories: the lab's own repository stands for the remote that the cluster follows. */
+/** GitRepositories: the lab's own repository stands for the remote that the cluster follows, a stand-in for those of others. */
 import type { KubeObject, KubePort } from '../../types.ts'
 import type { Artifact, ArtifactStore } from './artifacts.ts'
 import { checkCredentials } from './credentials.ts'
+import { standInArchive, standInRevision } from './foreign.ts'
 import { type GitReference, packCommit, resolveReference, UnknownReferenceError } from './git-revision.ts'
 import { SourceError, type SourceStatus, storedStatus } from './status.ts'
 
@@ -19,6 +20,8 @@ export interface GitSource {
   reads(): KubePort | undefined
   /** Whether the lab's repository stands for this remote. */
   standsFor(url: string, object: KubeObject): boolean
+  /** Paths of another remote that Kustomizations read; none, and it fails as one that can't be cloned. */
+  pathsReadOf(object: KubeObject): string[]
 }
 
 /** Fetches and packs what a GitRepository asks for. Throws SourceError with source-controller's reasons. */
@@ -29,11 +32,21 @@ export async function fetchGit(source: GitSource, object: KubeObject): Promise<S
   if (!URL.canParse(url)) throw new SourceError('URLInvalid', `failed to parse url '${url}'`, true)
   if (secretRef) await checkCredentials(source.reads(), url, namespace, secretRef.name)
   const cloning = `failed to checkout and determine revision: unable to clone '${url}'`
-  if (!source.standsFor(url, object)) {
+  const own = source.standsFor(url, object)
+  const paths = own ? [] : source.pathsReadOf(object)
+  if (!own && paths.length === 0) {
     throw new SourceError(
       'GitOperationFailed',
       `${cloning}: the lab has no such remote, only the repository it was made from`,
     )
+  }
+  const store = (revision: string, archive: Buffer) =>
+    source.store.put({ kind: 'GitRepository', namespace, name: metadata.name }, revision, archive, 'tar.gz')
+  const stored = (artifact: Artifact) =>
+    storedStatus(object, artifact, `stored artifact for revision '${artifact.revision}'`)
+  if (!own) {
+    const archive = standInArchive(url, paths)
+    return stored(await store(standInRevision(archive, ref), archive))
   }
   const { commit, revision } = await resolveReference(source.repository, ref).catch((error: Error) => {
     if (!(error instanceof UnknownReferenceError)) throw error
@@ -43,15 +56,7 @@ export async function fetchGit(source: GitSource, object: KubeObject): Promise<S
     | { artifact?: { revision?: string; url?: string }; observedIgnore?: string }
     | undefined
   const current = before?.artifact?.revision === revision && before.observedIgnore === ignore
-  const stored = (artifact: Artifact) =>
-    storedStatus(object, artifact, `stored artifact for revision '${artifact.revision}'`)
   if (current) return stored(before.artifact as Artifact)
   const archive = await packCommit(source.repository, commit, ignore)
-  const artifact = await source.store.put(
-    { kind: 'GitRepository', namespace, name: metadata.name },
-    revision,
-    archive,
-    'tar.gz',
-  )
-  return { ...stored(artifact), ...(ignore === undefined ? {} : { observedIgnore: ignore }) }
+  return { ...stored(await store(revision, archive)), ...(ignore === undefined ? {} : { observedIgnore: ignore }) }
 }

@@ -10,6 +10,7 @@ import { isTrue, statusHolds } from '../kube/conditions.ts'
 import { createReconciler, keyOf, type Reconciler, specChange } from '../kube/reconciler.ts'
 import type { Lab, Part } from '../types.ts'
 import { serveArtifacts } from './artifacts.ts'
+import { pathsReadOf } from './foreign.ts'
 import { fetchGit } from './git.ts'
 import { fetchChart, fetchIndex, isAddressOnly } from './helm.ts'
 import { fetchOci } from './oci.ts'
@@ -34,6 +35,7 @@ export async function startSources(lab: Lab): Promise<Part> {
   )
   let registry: Promise<RegistryClient> | undefined
   let remotes = new Set<string>()
+  let readers: KubeObject[] = []
   const unplayed = new Map<string, string[]>()
 
   const git = (object: KubeObject) =>
@@ -44,6 +46,7 @@ export async function startSources(lab: Lab): Promise<Part> {
         reads: view.reads,
         standsFor: (url, { metadata }) =>
           remotes.has(url) || (metadata.namespace === 'flux-system' && metadata.name === 'flux-system'),
+        pathsReadOf: (object) => pathsReadOf(object, readers),
       },
       object,
     )
@@ -115,6 +118,13 @@ export async function startSources(lab: Lab): Promise<Part> {
       remotes = new Set(instances.map(({ spec }) => String((spec?.sync as { url?: string } | undefined)?.url)))
       gitRepositories.again()
     }),
+    // What a repository of others has to hold shows only in who reads it.
+    view.watch({ apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' }, (objects) => {
+      const foreign = (all: KubeObject[]) => gitRepositories.objects().map((object) => pathsReadOf(object, all))
+      const before = JSON.stringify(foreign(readers))
+      readers = objects
+      if (JSON.stringify(foreign(readers)) !== before) gitRepositories.again()
+    }),
     ...unplayedKinds.map((kind) =>
       view.watch({ apiVersion: group, kind }, (objects) => {
         unplayed.set(kind, objects.map(keyOf))
@@ -138,7 +148,7 @@ export async function startSources(lab: Lab): Promise<Part> {
         sources: objects.length,
         unplayed: nobodys,
         artifacts: `http://${lab.spec.base}:${artifactPort}`,
-        simulated: `source-controller: the lab packs its own copy of the repository for every GitRepository with the cluster's URL, and pulls OCIRepositories, HelmRepositories and HelmCharts through its proxy; signatures are not verified${nobodys.length > 0 ? `; nobody plays ${nobodys.join(', ')}` : ''}`,
+        simulated: `source-controller: the lab packs its own copy of the repository for every GitRepository with the cluster's URL and a stand-in of every other one that a Kustomization reads, and pulls OCIRepositories, HelmRepositories and HelmCharts through its proxy; signatures are not verified${nobodys.length > 0 ? `; nobody plays ${nobodys.join(', ')}` : ''}`,
       }
     },
     async stop() {

@@ -118,6 +118,36 @@ export const detailCases: Record<string, Case> = {
     'CiliumNetworkPolicy ns/p: selects by app: other, which nothing has',
     join(policy('  endpointSelector:\n    matchLabels:\n      app: d\n'), pod('')),
   ),
+  'monitor-selects-port': one(
+    join(
+      object('v1', 'Service', 's', 'spec:\n  ports:\n    - {name: http, port: 80}\n'),
+      object(
+        'monitoring.coreos.com/v1',
+        'ServiceMonitor',
+        'm',
+        'spec:\n  selector: {}\n  endpoints:\n    - port: metrics\n',
+      ),
+    ),
+    18,
+    'ServiceMonitor ns/m: port metrics is none of what it selects',
+    join(
+      object('v1', 'Service', 's', 'spec:\n  ports:\n    - {name: http, port: 80}\n'),
+      object(
+        'monitoring.coreos.com/v1',
+        'ServiceMonitor',
+        'm',
+        'spec:\n  selector: {}\n  endpoints:\n    - port: http\n',
+      ),
+      // Strimzi makes the pods.
+      object('kafka.strimzi.io/v1beta2', 'Kafka', 'k'),
+      object(
+        'monitoring.coreos.com/v1',
+        'PodMonitor',
+        'k',
+        'spec:\n  selector: {matchLabels: {strimzi.io/cluster: k}}\n  podMetricsEndpoints:\n    - port: tcp-prometheus\n',
+      ),
+    ),
+  ),
   'taken-object-exists': one(
     pod('      volumes:\n        - {name: a, configMap: {name: other}}\n'),
     12,

@@ -364,28 +364,6 @@ export const objectCases: Record<string, Case> = {
     'Gateway ns/gw: listens for HTTP and nothing redirects it',
     join(gateway(http), redirect),
   ),
-  'monitor-selects-port': one(
-    join(
-      object('v1', 'Service', 's', 'spec:\n  ports:\n    - {name: http, port: 80}\n'),
-      object(
-        'monitoring.coreos.com/v1',
-        'ServiceMonitor',
-        'm',
-        'spec:\n  selector: {}\n  endpoints:\n    - port: metrics\n',
-      ),
-    ),
-    18,
-    'ServiceMonitor ns/m: port metrics is none of what it selects',
-    join(
-      object('v1', 'Service', 's', 'spec:\n  ports:\n    - {name: http, port: 80}\n'),
-      object(
-        'monitoring.coreos.com/v1',
-        'ServiceMonitor',
-        'm',
-        'spec:\n  selector: {}\n  endpoints:\n    - port: http\n',
-      ),
-    ),
-  ),
   'prune-disabled': one(
     namespace('ns'),
     3,
