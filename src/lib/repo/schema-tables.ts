@@ -28,6 +28,7 @@ export async function readSchemaTables(root: string): Promise<SchemaTables> {
 export function pluralOf(kind: string): string {
   const word = kind.toLowerCase()
   if (word === 'endpoints') return word
+  if (word === 'apicurioregistry3') return 'apicurioregistries3'
   if (/[^aeiou]y$/.test(word)) return `${word.slice(0, -1)}ies`
   return /(s|x|ch|sh)$/.test(word) ? `${word}es` : `${word}s`
 }

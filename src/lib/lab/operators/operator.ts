@@ -19,6 +19,7 @@ export interface Operator {
 export interface PlayedKind {
   apiVersion: string
   kind: string
+  labelSelector?: string
   /** Brings one object's status up to date; may return milliseconds after which to look again. */
   reconcile(object: KubeObject): Promise<number | undefined>
 }
@@ -40,13 +41,13 @@ export function startOperator(lab: Lab, view: ClusterView, definition: OperatorD
   const reconcilers = new Map<string, Reconciler>()
   const lost = new Map<string, string[]>()
   const endings = [
-    ...kinds.map(({ apiVersion, kind, reconcile }) => {
+    ...kinds.map(({ apiVersion, kind, labelSelector, reconcile }) => {
       const reconciler = createReconciler(reconcile, {
         active: running,
         onError: (object, error) => lab.log(name, `${kind} ${keyOf(object)}: ${error.message}`),
       })
       reconcilers.set(kind, reconciler)
-      return view.watch({ apiVersion, kind }, reconciler.set)
+      return view.watch({ apiVersion, kind, ...(labelSelector ? { labelSelector } : {}) }, reconciler.set)
     }),
     ...unplayed.map(({ apiVersion, kind }) =>
       view.watch({ apiVersion, kind }, (objects) => {

@@ -76,6 +76,7 @@ export const dependencyRules: Rule[] = [
 ]
 
 const withoutReady: Record<string, Set<string>> = {
+  'k8s.keycloak.org': new Set(['KeycloakRealmImport']),
   'kafka.strimzi.io': new Set(['Kafka']),
   'ceph.rook.io': new Set(['CephCluster', 'CephBlockPool', 'CephFilesystem', 'CephObjectStore']),
   'postgresql.cnpg.io': new Set(['Cluster']),

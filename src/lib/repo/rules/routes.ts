@@ -183,13 +183,19 @@ const pods = (cluster: ClusterView): Watched[] =>
     ),
   }))
 
-/** Of a Kafka: brokers, controllers and the exporter (Strimzi 0.47, cluster-operator/model). */
-const operatorPods = (cluster: ClusterView): Watched[] =>
-  ofKind(cluster, 'Kafka').map(({ namespace, name }) => ({
+/** Pods that operators make: of a Kafka brokers, controllers and the exporter (Strimzi 0.47), of a registry the API (Apicurio 3.2). */
+const operatorPods = (cluster: ClusterView): Watched[] => [
+  ...ofKind(cluster, 'Kafka').map(({ namespace, name }) => ({
     namespace,
     labels: { 'strimzi.io/cluster': name, 'strimzi.io/kind': 'Kafka' },
     ports: ['tcp-prometheus'],
-  }))
+  })),
+  ...ofKind(cluster, 'ApicurioRegistry3').map(({ namespace, name }) => ({
+    namespace,
+    labels: { app: name, 'app.kubernetes.io/component': 'app', 'app.kubernetes.io/name': 'apicurio-registry' },
+    ports: ['http', 'management'],
+  })),
+]
 
 /** Of a chart that was not rendered the ports are known, but not every label: then the port decides. */
 function ofChart({ release, facts, rendered }: KnownRelease, ofPods: boolean): Watched[] {

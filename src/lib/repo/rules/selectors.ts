@@ -14,17 +14,19 @@ export const selectorRules: Rule[] = [
     scope: 'house',
     check: each((cluster) => {
       const known = knownWords(cluster)
-      return cluster.objects.filter(({ release }) => !release).flatMap((one) => strangers(one, known))
+      return cluster.objects
+        .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+        .flatMap((one) => strangers(one, known))
     }),
   },
 ]
 
 /**
- * Labels that operators give (Rook's daemons, CloudNativePG's and Strimzi's pods, Envoy's proxies), that Kubernetes' own charts and nodes have, and
+ * Labels that operators give (Rook's daemons, CloudNativePG's, Strimzi's and Apicurio's pods, Envoy's proxies), that Kubernetes' own charts and nodes have, and
  * of what comes with the observability stack.
  */
 const ofOthers =
-  /^(rook-ceph-(mon|mgr|osd|mds|rgw|tools|exporter|crashcollector)|instance|primary|replica|proxy|kube-dns|linux|vm(agent|alert|alertmanager|auth|single)|Kafka|true|false)$/
+  /^(rook-ceph-(mon|mgr|osd|mds|rgw|tools|exporter|crashcollector)|instance|primary|replica|proxy|kube-dns|linux|vm(agent|alert|alertmanager|auth|single)|Kafka|app|true|false)$/
 
 /** Label values of whatever is rendered, names of objects, releases and charts, and labels of charts that are known by their record. */
 function knownWords({ objects, releases }: ClusterView): ReadonlySet<string> {
