@@ -10,7 +10,7 @@ import type { GatePorts, ToolState } from './lib/gates/ports.ts'
 import { createProbes } from './lib/gates/probes/index.ts'
 import { readAccess } from './lib/kube/kubeconfig.ts'
 import { layout } from './lib/repo/layout.ts'
-import { firingAlerts } from './lib/tools/alertmanager.ts'
+import { firingAlerts, openSilences } from './lib/tools/alertmanager.ts'
 import { catalog, pinnedVersion, toolNamed } from './lib/tools/catalog.ts'
 import { imageManifest } from './lib/tools/image-manifest.ts'
 import { findService, type Peer } from './lib/tools/monitoring.ts'
@@ -100,6 +100,10 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }
       if (!service.ok) return service
       const alerts = await firingAlerts(service.value, signal)
       return alerts.ok ? { ok: true, value: { alerts: alerts.value, home: service.value.home ?? '' } } : alerts
+    },
+    async silences(signal) {
+      const service = await findService('alerts', await peers(), signal)
+      return service.ok ? openSilences(service.value, signal) : service
     },
     clientCertificates: () => clientCertificates(target),
     now: Date.now,

@@ -1,10 +1,15 @@
 /** Every command: one line each. A file is loaded when its command is used, so that --help and --version stay fast. */
 import type { CommandEntry } from '../lib/cli/registry.ts'
+import { alertsCommands } from './alerts/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
+import { labCommands } from './lab/index.ts'
+import { nodeCommands } from './node/index.ts'
+import { talosCommands } from './talos/index.ts'
 
 /** What the first words with verbs below them are about. */
 export const topics: Record<string, string> = {
+  alerts: 'What Alertmanager has to say, and silences',
   cluster: 'Whole clusters',
   flux: 'Flux: what it runs, and holding it still',
   gate: 'Gates: facts that must hold before a cluster is worked on',
@@ -13,6 +18,7 @@ export const topics: Record<string, string> = {
   lab: 'The rehearsal cluster on this machine',
   'lab fault': 'Faults that the lab can play',
   'lab fixtures': 'Workloads that an upgrade has to look after, for a lab',
+  metrics: 'What VictoriaMetrics knows of all clusters',
   node: 'Nodes: in and out of service, restarted, added, removed',
   repo: 'The GitOps repository',
   run: 'Runs: what was done, and going on with what was not',
@@ -30,6 +36,7 @@ export const commands: CommandEntry[] = [
     hidden: true,
     load: async () => (await import('./completion.ts')).complete,
   },
+  ...alertsCommands,
   {
     path: 'bootstrap',
     summary: 'Make a cluster out of machines in maintenance mode',
@@ -78,89 +85,19 @@ export const commands: CommandEntry[] = [
     summary: 'Put a kubeconfig from stdin into your own',
     load: async () => (await import('./kubeconfig/merge.ts')).kubeconfigMerge,
   },
+  ...labCommands,
+  { path: 'logs', summary: 'Show what pods say, on all clusters', load: async () => (await import('./logs.ts')).logs },
   {
-    path: 'lab down',
-    summary: 'End a lab and remove its state',
-    load: async () => (await import('./lab/down.ts')).labDown,
+    path: 'metrics query',
+    summary: 'Ask VictoriaMetrics for values as they are now, or were',
+    load: async () => (await import('./metrics/query.ts')).metricsQuery,
   },
   {
-    path: 'lab exec',
-    summary: "Run a command with a lab's environment",
-    load: async () => (await import('./lab/exec.ts')).labExec,
+    path: 'metrics range',
+    summary: 'Show how values went over a time, as a line for each series',
+    load: async () => (await import('./metrics/range.ts')).metricsRange,
   },
-  {
-    path: 'lab fault add',
-    summary: 'Break something in a lab',
-    load: async () => (await import('./lab/fault.ts')).labFaultAdd,
-  },
-  {
-    path: 'lab fault clear',
-    summary: 'Repair what was broken',
-    load: async () => (await import('./lab/fault.ts')).labFaultClear,
-  },
-  {
-    path: 'lab fault list',
-    summary: 'List the faults that the lab can play',
-    load: async () => (await import('./lab/fault.ts')).labFaultList,
-  },
-  {
-    path: 'lab fixtures add',
-    summary: 'Give a lab storage, databases and guarded workloads',
-    load: async () => (await import('./lab/fixtures.ts')).labFixturesAdd,
-  },
-  {
-    path: 'lab status',
-    summary: 'Show the labs of this machine',
-    load: async () => (await import('./lab/status.ts')).labStatus,
-  },
-  {
-    path: 'lab up',
-    summary: 'Start a rehearsal cluster on this machine',
-    load: async () => (await import('./lab/up.ts')).labUp,
-  },
-  {
-    path: 'node add',
-    summary: 'Let a machine in maintenance mode join the cluster',
-
-    load: async () => (await import('./node/add.ts')).nodeAdd,
-  },
-  {
-    path: 'node cordon',
-    summary: 'Hold nodes out of service, with a reason',
-    load: async () => (await import('./node/cordon.ts')).nodeCordon,
-  },
-  {
-    path: 'node drain',
-    summary: 'Take nodes out of service and evict what runs there',
-    load: async () => (await import('./node/drain.ts')).nodeDrain,
-  },
-  {
-    path: 'node list',
-    summary: 'Show every node: role, versions, Ready, holder, etcd',
-    load: async () => (await import('./node/list.ts')).nodeList,
-  },
-  {
-    path: 'node reboot',
-    summary: 'Restart nodes, one at a time',
-    load: async () => (await import('./node/reboot.ts')).nodeReboot,
-  },
-  {
-    path: 'node remove',
-    summary: 'Take a node out of the cluster for good',
-
-    load: async () => (await import('./node/remove.ts')).nodeRemove,
-  },
-  {
-    path: 'node replace',
-    summary: "Let another machine take a node's name and address",
-
-    load: async () => (await import('./node/replace.ts')).nodeReplace,
-  },
-  {
-    path: 'node uncordon',
-    summary: 'Bring nodes back into service',
-    load: async () => (await import('./node/uncordon.ts')).nodeUncordon,
-  },
+  ...nodeCommands,
   {
     path: 'repo releases',
     summary: "List a cluster's Helm releases as Flux would install them",
@@ -192,98 +129,7 @@ export const commands: CommandEntry[] = [
     summary: 'Keep an encrypted file from stdin',
     load: async () => (await import('./sops/store.ts')).sopsStore,
   },
-  {
-    path: 'talos apply',
-    summary: 'Give the nodes the machine configs of the repository',
-    load: async () => (await import('./talos/apply.ts')).talosApply,
-  },
-  {
-    path: 'talos dashboard',
-    summary: "Show a node's own console in this terminal",
-    load: async () => (await import('./talos/dashboard.ts')).talosDashboard,
-  },
-  {
-    path: 'talos diff',
-    summary: 'Show what the machine configs of the repository would change',
-    load: async () => (await import('./talos/diff.ts')).talosDiff,
-  },
-  {
-    path: 'talos etcd keep',
-    summary: 'Put an etcd snapshot where snapshots are kept',
-    hidden: true,
-    load: async () => (await import('./talos/etcd-keep.ts')).talosEtcdKeep,
-  },
-  {
-    path: 'talos etcd restore',
-    summary: 'Go back to an etcd snapshot',
-    load: async () => (await import('./talos/etcd-restore.ts')).talosEtcdRestore,
-  },
-  {
-    path: 'talos etcd snapshot',
-    summary: 'Keep a snapshot of etcd, with its digest',
-    load: async () => (await import('./talos/etcd-snapshot.ts')).talosEtcdSnapshot,
-  },
-  {
-    path: 'talos etcd status',
-    summary: "Show etcd's members, leader, size and alarms",
-    load: async () => (await import('./talos/etcd-status.ts')).talosEtcdStatus,
-  },
-  {
-    path: 'talos gen',
-    summary: 'Generate machine configs',
-    load: async () => (await import('./talos/gen.ts')).talosGen,
-  },
-  {
-    path: 'talos gensecret',
-    summary: "Make a new cluster's Talos secrets",
-    load: async () => (await import('./talos/gensecret.ts')).talosGensecret,
-  },
-  {
-    path: 'talos health',
-    summary: 'Tell whether machines, etcd and nodes are well',
-    load: async () => (await import('./talos/health.ts')).talosHealth,
-  },
-  {
-    path: 'talos kubeconfig',
-    summary: "Put the cluster's admin kubeconfig into your own",
-    load: async () => (await import('./talos/kubeconfig.ts')).talosKubeconfig,
-  },
-  {
-    path: 'talos support',
-    summary: 'Collect logs and state of the machines in one zip',
-    load: async () => (await import('./talos/support.ts')).talosSupport,
-  },
-  {
-    path: 'talos upgrade',
-    summary: 'Roll every node to the Talos version and schematic that Git names',
-    load: async () => (await import('./talos/upgrade.ts')).talosUpgrade,
-  },
-  {
-    path: 'talos upgrade-k8s',
-    summary: 'Upgrade Kubernetes on every node',
-    load: async () => (await import('./talos/upgrade-k8s.ts')).talosUpgradeK8s,
-  },
-  {
-    path: 'talos talosconfig',
-    summary: "Make the cluster's talosconfig anew",
-    load: async () => (await import('./talos/talosconfig.ts')).talosTalosconfig,
-  },
-  {
-    path: 'talos talconfig remove',
-    summary: 'Take a node out of a talconfig.yaml',
-    hidden: true,
-    load: async () => (await import('./talos/talconfig-remove.ts')).talosTalconfigRemove,
-  },
-  {
-    path: 'talos validate',
-    summary: 'Check generated machine configs',
-    load: async () => (await import('./talos/validate.ts')).talosValidate,
-  },
-  {
-    path: 'talos versions',
-    summary: 'Show what every node runs beside what Git wants',
-    load: async () => (await import('./talos/versions.ts')).talosVersions,
-  },
+  ...talosCommands,
   {
     path: 'validate',
     summary: 'Check configuration and manifests',

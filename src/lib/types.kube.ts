@@ -31,22 +31,6 @@ export interface KubeObject {
   data?: Record<string, string>
 }
 
-/** An alert that fires, as Alertmanager tells it. */
-export interface Alert {
-  /** `alertname` */
-  name: string
-  severity: string
-  /** RFC 3339. */
-  since: string
-  /** `active`, or `suppressed` by a silence or an inhibition. */
-  state: string
-  summary: string
-  labels: Record<string, string>
-  /** Ids of the silences that it is under. */
-  silencedBy: string[]
-  runbook: string
-}
-
 /** Who last wrote which fields (server-side apply). */
 export interface ManagedFields {
   manager?: string

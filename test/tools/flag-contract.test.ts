@@ -17,6 +17,7 @@ import {
 } from '../../src/lib/tools/kubectl.args.ts'
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
+import { deletePathArgs, postStdinArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
 import {
@@ -38,7 +39,8 @@ const repository = join(import.meta.dirname, '..', '..')
 /** Nothing listens on any port of this loopback address. */
 const closed = '127.13.208.99'
 const image = `factory.talos.dev/metal-installer/${'3'.repeat(64)}:v1.12.11`
-const refused = /connection refused|connect: refused|ECONNREFUSED/i
+// `was refused`: how kubectl 1.35 says it of a raw path.
+const refused = /connection refused|connect: refused|ECONNREFUSED|was refused - did you specify/i
 
 let directory = ''
 beforeAll(() => {
@@ -107,6 +109,8 @@ describe('kubectl', () => {
     applyStdinArgs('flags', { forceConflicts: true }),
     holdNodeArgs('flags', 'apps-w1', { by: 'node.cordon/me', reason: "it's slow", since: '2026-11-24T12:00:00Z' }),
     releaseNodeArgs('flags', 'apps-w1', '4711'),
+    postStdinArgs('flags', '/api/v1/namespaces/n/services/s:http/proxy/api/v2/silences'),
+    deletePathArgs('flags', '/api/v1/namespaces/n/services/s:http/proxy/api/v2/silence/1'),
     deleteNodeArgs('flags', 'apps-w1'),
     suspendArgs('flags', heldObjects, holdNote, true),
     resumeArgs('flags', heldObjects, true),

@@ -6,6 +6,7 @@ import type { DecryptFailure, GatePorts, TalosSecrets } from '../../src/lib/gate
 import { createProbes } from '../../src/lib/gates/probes/index.ts'
 import type {
   Alert,
+  AlertSilence,
   Cluster,
   EtcdStatus,
   KubeObject,
@@ -59,6 +60,7 @@ export interface World {
   certificates?: Record<string, string> | Failure
   /** What fires in the Alertmanager, which runs in infra. */
   alerts?: Alert[] | Failure
+  silences?: AlertSilence[] | Failure
   /** The machine's clock, RFC 3339. */
   now?: string
 }
@@ -192,6 +194,8 @@ export function portsOf(world: World): GatePorts {
       const { alerts = unreachable('observability/vmalertmanager in infra: connection refused') } = world
       return isFailure(alerts) ? alerts : { ok: true, value: { alerts, home: 'infra' } }
     },
+    silences: async () =>
+      answer(world.silences ?? unreachable('observability/vmalertmanager in infra: connection refused')),
     now: () => nowOf(world),
     talconfigNames: async (hostname) => cluster().nodes.some((node) => node.hostname === hostname),
     machineCertificate: async (node) =>

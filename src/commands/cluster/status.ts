@@ -33,7 +33,8 @@ export const clusterStatus = defineCommand({
     const names = await askedClusters(context)
     if (context.options.watch === true) {
       const { watchStatus } = await import('./watch.ts')
-      return statusData(await watchStatus(context, names), exitCodes.interrupted)
+      const last = statusData(await watchStatus(context, names), exitCodes.interrupted)
+      return context.options.output === 'json' ? { ...last, streamed: true } : last
     }
     const limitMs = parseDurationSec(String(context.options.limit)) * 1000
     const rows = await Promise.all(names.map((name) => rowsOf(context, name, limitMs)))

@@ -122,7 +122,7 @@ export function createContext(request: ContextRequest): Contexts {
       const { cluster, target } = opened
       return { cluster, target, kube, talos, gates, exec: () => exec() }
     },
-    peers: async () => openPeers((await openCluster()).opened.cluster.name),
+    peers: openPeers,
     targets: async () => openTargets(await repository(), openCluster),
   }
   return { context, openCluster, redactor }

@@ -72,8 +72,8 @@ export interface CommandContext {
     gates: (through?: { kube: KubePort; talos: TalosPort }) => Promise<GateReader>
     exec: () => Promise<Exec>
   }>
-  /** The chosen cluster, then the others of the repository: where a service of all of them may run. */
-  peers: () => Promise<Peer[]>
+  /** That cluster, then the others of the repository: where a service of all of them may run. */
+  peers: (first: string) => Promise<Peer[]>
   /** The targets of all clusters that there are (with --lab: that are up). */
   targets: () => Promise<Target[]>
 }
@@ -105,6 +105,8 @@ export interface Data {
   columns?: Column[]
   /** The text for humans when it is no table. */
   text?: string
+  /** Everything was printed while it came, and nothing is left to print. */
+  streamed?: true
   /** Fields beside `items` in JSON. */
   fields?: { [key: string]: Json }
   /** 0 unless something was found (3) or is broken (1). */

@@ -41,6 +41,7 @@ export function createOutput(invocation: Invocation, options: OptionValues): Out
   return {
     note,
     data: async (data) => {
+      if (data.streamed) return
       const { renderData } = await import('../ui/data-text.ts')
       const text = await renderData(data, format, width)
       if (text !== '') out(text)

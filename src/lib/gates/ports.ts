@@ -1,5 +1,5 @@
 /** What probes look through, beside the Kubernetes and Talos APIs. All of it reads; src/gates.ts fills it in. */
-import type { Alert, Cluster, Problem, Result, Target } from '../types.ts'
+import type { Alert, AlertSilence, Cluster, Problem, Result, Target } from '../types.ts'
 
 /** A tool of the pinned chain, on this machine. */
 export interface ToolState {
@@ -57,6 +57,8 @@ export interface GatePorts {
   alerts: (
     signal: AbortSignal,
   ) => Promise<Result<{ alerts: Alert[] /** The cluster that it runs in. */; home: string }>>
+  /** What is held there, ended silences left out. */
+  silences: (signal: AbortSignal) => Promise<Result<AlertSilence[]>>
   /** Milliseconds since 1970. */
   now: () => number
   /** Whether the cluster's talconfig.yaml names the node, read anew: a run may have edited it. */

@@ -60,6 +60,7 @@ export interface Expectation {
 
 export type ProbeName =
   | 'alerts-quiet'
+  | 'alerts-silenced'
   | 'api-ready'
   | 'client-certificates-valid'
   | 'cluster-identity'
@@ -91,6 +92,7 @@ export type ProbeName =
   | 'pdbs-allow'
   | 'release-in-place'
   | 'releases-settled'
+  | 'silence-ended'
   | 'talconfig-lacks'
   | 'talos-config-current'
   | 'talos-config-valid'

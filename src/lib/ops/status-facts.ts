@@ -1,5 +1,6 @@
 /** What a cluster's status shows beside the verdicts: read from the very objects that the gates look at. Judges nothing. */
 import type { Json, KubeObject, ObjectRef, Result } from '../types.ts'
+import { holdOf } from './hold.ts'
 import { nodeView } from './node-view.ts'
 
 /** Kinds with few objects; pods are none of them. */
@@ -121,15 +122,9 @@ function holdsOf(facts: Facts): HeldObject[] | undefined {
     .map(({ name, holder, reason, since }) => ({ object: `Node ${name}`, owner: holder, reason, since, until: null }))
   const suspended = [...(kustomizations ?? []), ...(helmReleases ?? [])]
     .filter(({ spec }) => spec?.suspend === true)
-    .map(({ kind, metadata }) => {
-      const note = (key: string) => metadata.annotations?.[`k8sops.dev/hold-${key}`] ?? null
-      return {
-        object: `${kind} ${metadata.namespace}/${metadata.name}`,
-        owner: note('owner'),
-        reason: note('reason'),
-        since: note('since'),
-        until: note('until'),
-      }
+    .map((held) => {
+      const { owner = null, reason = null, since = null, until = null } = holdOf(held) ?? {}
+      return { object: `${held.kind} ${nameOf(held.metadata)}`, owner, reason, since, until }
     })
   return [...cordoned, ...suspended]
 }
@@ -143,6 +138,8 @@ const read = (facts: Facts, kind: FactKind): KubeObject[] | undefined => {
   const found = facts[kind]
   return found?.ok ? found.value : undefined
 }
+
+const nameOf = ({ namespace, name }: KubeObject['metadata']) => `${namespace}/${name}`
 
 const distinct = (texts: string[]) => [...new Set(texts.filter(Boolean))].sort()
 

@@ -1,6 +1,6 @@
 /** Silences of Alertmanager by its API v2 (0.28), which VMAlertmanager speaks as well. */
 import type { SilencePort } from '../engine/ports.ts'
-import type { Alert, Result } from '../types.ts'
+import type { Alert, AlertSilence, Result } from '../types.ts'
 import type { MonitoringService } from './monitoring.ts'
 
 const timeoutMs = 5_000
@@ -48,10 +48,72 @@ export function createSilencePort(url: string): SilencePort {
   }
 }
 
+interface Matcher {
+  name: string
+  value: string
+  isRegex: boolean
+  isEqual: boolean
+}
+
 /** `severity=~"warning|info"`, as everywhere at Prometheus. */
-function matcherOf(text: string): { name: string; value: string; isRegex: boolean; isEqual: boolean } {
+function matcherOf(text: string): Matcher {
   const [, name = '', operator = '=', value = ''] = /^(\w+)(=~|!~|!=|=)"(.*)"$/.exec(text) ?? []
   return { name, value, isRegex: operator.endsWith('~'), isEqual: operator.startsWith('=') }
+}
+
+const matcherText = ({ name, value, isRegex, isEqual }: Matcher): string =>
+  `${name}${isEqual ? '=' : '!'}${isRegex ? '~' : isEqual ? '' : '='}"${value}"`
+
+/** Matchers as one is written by hand and as `/api/v2/silences` takes a new one. */
+export function silenceBody(silence: {
+  matchers: string[]
+  by: string
+  comment: string
+  from: Date
+  until: Date
+}): string {
+  const { matchers, by, comment, from, until } = silence
+  return JSON.stringify({
+    matchers: matchers.map(matcherOf),
+    startsAt: from.toISOString(),
+    endsAt: until.toISOString(),
+    createdBy: by,
+    comment,
+  })
+}
+
+/** Whether it can be read as one matcher. */
+export const isMatcher = (text: string): boolean => /^\w+(=~|!~|!=|=)".*"$/.test(text)
+
+interface WireSilence {
+  id: string
+  status: { state: string }
+  createdBy: string
+  comment: string
+  endsAt: string
+  matchers: Matcher[]
+}
+
+/** Those that hold or will, the one that ends first before the others. */
+export async function openSilences(service: MonitoringService, signal?: AbortSignal): Promise<Result<AlertSilence[]>> {
+  const read = await service.read('/api/v2/silences', signal ? { signal } : {})
+  if (!read.ok) return read
+  const silences = parsed<WireSilence[]>(read.value)
+  if (!Array.isArray(silences)) return notJson(service)
+  return {
+    ok: true,
+    value: silences
+      .filter(({ status }) => status.state !== 'expired')
+      .map(({ id, status, createdBy, comment, endsAt, matchers }) => ({
+        id,
+        state: status.state,
+        by: createdBy,
+        comment,
+        until: endsAt,
+        matchers: matchers.map(matcherText),
+      }))
+      .toSorted((a, b) => a.until.localeCompare(b.until)),
+  }
 }
 
 interface WireAlert {
@@ -67,8 +129,12 @@ export async function firingAlerts(service: MonitoringService, signal?: AbortSig
   if (!read.ok) return read
   const alerts = parsed<WireAlert[]>(read.value)
   if (!Array.isArray(alerts)) return notJson(service)
-  return { ok: true, value: alerts.map(alertOf) }
+  const rank = ({ severity }: Alert) => severities.indexOf(severity) + 1 || severities.length + 1
+  const sorted = alerts.map(alertOf).toSorted((a, b) => rank(a) - rank(b) || a.since.localeCompare(b.since))
+  return { ok: true, value: sorted }
 }
+
+const severities = ['critical', 'warning', 'info']
 
 const alertOf = ({ labels, annotations, startsAt, status }: WireAlert): Alert => ({
   name: labels.alertname ?? '',

@@ -34,3 +34,10 @@ export function keepSnapshotArgs(file: string, destination: string, keep: number
 export function editTalconfigArgs(file: string, words: string[]): Command {
   return { tool: 'k8sops', args: ['talos', 'talconfig', ...words, '--file', file] }
 }
+
+/** The body of a silence, for Alertmanager's API; it begins when it is made. */
+export function silenceBodyArgs(silence: { matchers: string[]; by: string; comment: string; until: string }): Command {
+  const { matchers, by, comment, until } = silence
+  const flags = ['--by', by, '--comment', comment, '--until', until]
+  return { tool: 'k8sops', args: ['alerts', 'silence-body', ...flags, ...matchers] }
+}

@@ -2,6 +2,7 @@
 import type { Condition, Gate } from '../types.ts'
 
 const gatesRunbook = 'docs/runbooks/gates.md'
+const alertsRunbook = 'docs/runbooks/alerts.md'
 
 /** A base backup a day, volumes every eight hours (FR59): a day, and time to run. */
 const backupAgeSec = 26 * 3600
@@ -22,8 +23,8 @@ export const serviceGates = {
     ],
     params: [],
     everySec: 15,
-    next: 'find out who needs it, then resume it: flux get kustomizations -A; flux get helmreleases -A',
-    runbook: gatesRunbook,
+    next: 'k8sops holds list; find out who needs it before you end it',
+    runbook: 'docs/runbooks/holds.md',
   },
   'certificates-ready': {
     title: 'every Certificate is Ready, and none waits to be renewed',
@@ -76,7 +77,21 @@ export const serviceGates = {
     probe: 'alerts-quiet',
     params: [],
     everySec: 15,
-    next: 'kubectl get prometheusrules,vmrules -A; the runbook of the alert itself',
-    runbook: gatesRunbook,
+    next: 'k8sops alerts list',
+    runbook: alertsRunbook,
+  },
+  'alerts-silenced': {
+    title: 'Alertmanager holds the silence with the note $note',
+    probe: 'alerts-silenced',
+    params: ['note'],
+    next: 'k8sops alerts list',
+    runbook: alertsRunbook,
+  },
+  'silence-ended': {
+    title: 'silence $id is no more',
+    probe: 'silence-ended',
+    params: ['id'],
+    next: 'k8sops alerts list',
+    runbook: alertsRunbook,
   },
 } as const satisfies Record<string, Gate>

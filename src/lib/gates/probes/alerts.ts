@@ -9,7 +9,7 @@ const loud = ['critical', 'warning']
 /** Fires for as long as rules are evaluated and alerts arrive (kube-prometheus' and VictoriaMetrics' `general.rules`). */
 const heartbeat = 'Watchdog'
 
-export function alertProbes(ports: GatePorts): Record<'alerts-quiet', Probe> {
+export function alertProbes(ports: GatePorts): Record<'alerts-quiet' | 'alerts-silenced' | 'silence-ended', Probe> {
   return {
     async 'alerts-quiet'(_, signal): Promise<Verdict> {
       const read = await ports.alerts(signal)
@@ -34,6 +34,21 @@ export function alertProbes(ports: GatePorts): Record<'alerts-quiet', Probe> {
         waitingFor,
         ...(since ? { since } : {}),
       }
+    },
+    /** The one that has this note at the end of its comment: Alertmanager itself chooses a new one's id. */
+    async 'alerts-silenced'({ note = '' }, signal): Promise<Verdict> {
+      const read = await ports.silences(signal)
+      if (!read.ok) return unreadable(read)
+      const found = read.value.find(({ comment, state }) => comment.endsWith(`[${note}]`) && state === 'active')
+      if (found) return { status: 'pass', detail: `silence ${found.id} until ${found.until}` }
+      return { status: 'fail', detail: `Alertmanager has no active silence with the note ${note}` }
+    },
+    async 'silence-ended'({ id = '' }, signal): Promise<Verdict> {
+      const read = await ports.silences(signal)
+      if (!read.ok) return unreadable(read)
+      const found = read.value.find((silence) => silence.id === id)
+      if (!found) return { status: 'pass', detail: `silence ${id} is no more` }
+      return { status: 'fail', detail: `silence ${id} of ${found.by} holds until ${found.until}` }
     },
   }
 }
