@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { Result } from '../types.ts'
-import { type Access, fileStamp, readAccess } from './kubeconfig.ts'
+import { type Access, createAccessReader, tlsOptions } from './kubeconfig.ts'
 
 export interface RequestOptions {
   /** Another address of the same cluster, `https://10.25.13.12:6443`. */
@@ -32,28 +32,17 @@ const requestTimeoutMs = 10_000
  * context into it while this connection is already in use.
  */
 export function createConnection(target: { kubeconfig: string; context: string }): Connection {
-  let known: { stamp: string; access: Access; agent: Agent } | undefined
+  const accessNow = createAccessReader(target)
+  let known: { access: Access; agent: Agent } | undefined
 
   const access = async (): Promise<Result<{ access: Access; agent: Agent }>> => {
-    const stamp = await fileStamp(target.kubeconfig)
-    if (known && known.stamp === stamp) return { ok: true, value: known }
-    const read = await readAccess(target.kubeconfig, target.context)
+    const read = await accessNow()
     if (!read.ok) return read
-    // Another request has read the same file in the meantime, and its agent is in use.
-    if (known && known.stamp === stamp) return { ok: true, value: known }
-    known?.agent.destroy()
-    const { ca, cert, key, servername, insecure } = read.value
-    const agent =
-      read.value.agent ??
-      new Agent({
-        keepAlive: true,
-        ...(ca ? { ca } : {}),
-        ...(cert ? { cert } : {}),
-        ...(key ? { key } : {}),
-        ...(servername ? { servername } : {}),
-        ...(insecure ? { rejectUnauthorized: false } : {}),
-      })
-    known = { stamp, access: read.value, agent }
+    if (known?.access !== read.value) {
+      known?.agent.destroy()
+      const agent = read.value.agent ?? new Agent({ keepAlive: true, ...tlsOptions(read.value) })
+      known = { access: read.value, agent }
+    }
     return { ok: true, value: known }
   }
 

@@ -6,6 +6,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Agent, RequestOptions } from 'node:https'
 import { dirname, resolve } from 'node:path'
+import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 import type { Result } from '../types.ts'
 
 /** How to reach one cluster: the TLS material and headers of its kubeconfig entry. */
@@ -14,13 +15,16 @@ export interface Access {
   server: string
   ca?: Buffer
   cert?: Buffer
-  key?: Buffer
+  /** Of both and the key, made once: it takes longer than the rest of a connection. */
+  secureContext?: SecureContext
   servername?: string
   insecure?: boolean
   headers: Record<string, string>
   /** Made by @kubernetes/client-node when the kubeconfig needs more than certificates and tokens. */
   agent?: Agent
 }
+
+type TlsOptions = Pick<ConnectionOptions, 'secureContext' | 'servername' | 'rejectUnauthorized'>
 
 interface Entry<Name extends string> {
   name: string
@@ -62,8 +66,18 @@ export async function readAccess(file: string, context: string): Promise<Result<
   return directAccess(file, cluster, user)
 }
 
+/** The same whenever it is asked, of a file that others write meanwhile; understood anew, as another object, only when it was written. */
+export function createAccessReader(target: { kubeconfig: string; context: string }): () => Promise<Result<Access>> {
+  let known: { stamp: string; access: Promise<Result<Access>> } | undefined
+  return async () => {
+    const stamp = await fileStamp(target.kubeconfig)
+    if (known?.stamp !== stamp) known = { stamp, access: readAccess(target.kubeconfig, target.context) }
+    return known.access
+  }
+}
+
 /** The stamp of a file, to notice that it was rewritten; empty when it isn't there. */
-export async function fileStamp(file: string): Promise<string> {
+async function fileStamp(file: string): Promise<string> {
   const found = await stat(file).catch(() => undefined)
   return found ? `${found.mtimeMs}:${found.size}:${found.ino}` : ''
 }
@@ -115,7 +129,11 @@ async function directAccess(
         server: String(cluster.server),
         ...(ca ? { ca } : {}),
         ...(cert ? { cert } : {}),
-        ...(key ? { key } : {}),
+        secureContext: createSecureContext({
+          ...(ca ? { ca } : {}),
+          ...(cert ? { cert } : {}),
+          ...(key ? { key } : {}),
+        }),
         ...(typeof servername === 'string' ? { servername } : {}),
         ...(cluster['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
         headers: authorization ? { authorization } : {},
@@ -123,6 +141,15 @@ async function directAccess(
     }
   } catch (error) {
     return { ok: false, why: 'failed', detail: `${file}: ${(error as Error).message}` }
+  }
+}
+
+/** What Node's https takes from it. */
+export function tlsOptions({ secureContext, servername, insecure }: Access): TlsOptions {
+  return {
+    ...(secureContext ? { secureContext } : {}),
+    ...(servername ? { servername } : {}),
+    ...(insecure ? { rejectUnauthorized: false } : {}),
   }
 }
 

@@ -5,7 +5,7 @@
 import { request as httpsRequest } from 'node:https'
 import type { Lease, LeasePort } from '../engine/ports.ts'
 import type { Result } from '../types.ts'
-import { type Access, readAccess } from './kubeconfig.ts'
+import { type Access, createAccessReader, tlsOptions } from './kubeconfig.ts'
 
 const base = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases'
 /** While machines are still off, this is what every write waits for; an API server that lives answers in milliseconds. */
@@ -23,10 +23,11 @@ interface LeaseObject {
   }
 }
 
-/** The kubeconfig is read at each call: bootstrap writes it while the run goes on. */
+/** The kubeconfig is looked at in each call: bootstrap writes it while the run goes on. */
 export function createLeasePort(target: { kubeconfig: string; context: string }): LeasePort {
+  const accessNow = createAccessReader(target)
   const call = async (method: string, path: string, body?: LeaseObject): Promise<Result<Lease>> => {
-    const access = await readAccess(target.kubeconfig, target.context)
+    const access = await accessNow()
     // No context yet: as far as the lock goes, a cluster that isn't there yet.
     if (!access.ok) return { ok: false, why: 'unreachable', detail: access.detail }
     const answer = await send(access.value, method, path, body)
@@ -50,17 +51,13 @@ interface Answer {
 /** One request on a connection of its own: the lock must not hang on one that died with a control plane. */
 function send(access: Access, method: string, path: string, body: LeaseObject | undefined): Promise<Answer | Error> {
   const { promise, resolve } = Promise.withResolvers<Answer | Error>()
-  const { server, ca, cert, key, servername, insecure, headers, agent } = access
+  const { server, headers, agent } = access
   const url = new URL(path, server)
   const request = httpsRequest(url, {
     method,
     headers: { accept: 'application/json', ...(body ? { 'content-type': 'application/json' } : {}), ...headers },
     ...(agent ? { agent } : { agent: false as const }),
-    ...(ca ? { ca } : {}),
-    ...(cert ? { cert } : {}),
-    ...(key ? { key } : {}),
-    ...(servername ? { servername } : {}),
-    ...(insecure ? { rejectUnauthorized: false } : {}),
+    ...tlsOptions(access),
     signal: AbortSignal.timeout(timeoutMs),
   })
   request.on('error', (error) =>

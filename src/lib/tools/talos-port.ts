@@ -4,7 +4,7 @@ import type { Exec } from '../exec/types.ts'
 import type { Result, TalosPort } from '../types.ts'
 import { machineState } from './machine-state.ts'
 import { callTalos } from './talos-api/call.ts'
-import { readIdentity } from './talos-api/identity.ts'
+import { createIdentityReader } from './talos-api/identity.ts'
 import {
   type Call,
   readEtcdAlarms,
@@ -23,11 +23,12 @@ export interface TalosReads extends TalosPort {
 /** @param target where talosconfig is; it may not exist yet */
 export function createTalosPort(target: { root: string; talosconfig: string }, exec: Exec): TalosReads {
   const talosconfig = { path: target.talosconfig, absolute: join(target.root, target.talosconfig) }
-  /** talosconfig is read anew each time: making the machine configs makes another certificate. */
+  /** Asked anew each time: making the machine configs makes another certificate. */
+  const identityNow = createIdentityReader(talosconfig.absolute)
   const to =
     (node: string, signal?: AbortSignal): Call =>
     async (path, request = Buffer.alloc(0)) => {
-      const identity = await readIdentity(talosconfig.absolute)
+      const identity = await identityNow()
       if (identity.ok) return callTalos(node, identity.value, path, request, signal)
       if (identity.why !== 'not-found') return identity
       return { ok: false, why: 'unreachable', detail: `there is no ${target.talosconfig} yet (k8sops talos gen)` }

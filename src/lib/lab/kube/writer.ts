@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { createConnection } from '../../kube/connection.ts'
 import { createDiscovery } from '../../kube/discovery.ts'
-import { readAccess } from '../../kube/kubeconfig.ts'
+import { readAccess, tlsOptions } from '../../kube/kubeconfig.ts'
 import type { Json, KubeObject, ObjectRef } from '../../types.ts'
 
 export type Manifest = {
@@ -51,9 +51,7 @@ export function createWriter(target: { kubeconfig: string; context: string }): W
   const open = async () => {
     const read = await readAccess(target.kubeconfig, target.context)
     if (!read.ok) throw new WriteError(read.detail, 0)
-    const { server, ca, cert, key } = read.value
-    const agent = new Agent({ keepAlive: true, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) })
-    return { server, agent }
+    return { server: read.value.server, agent: new Agent({ keepAlive: true, ...tlsOptions(read.value) }) }
   }
 
   const send = async (method: string, path: string, body?: unknown, type = 'application/json'): Promise<KubeObject> => {

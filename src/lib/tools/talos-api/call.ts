@@ -25,8 +25,7 @@ export function callTalos(
   signal?: AbortSignal,
 ): Promise<Result<Buffer[]>> {
   const { promise, resolve } = Promise.withResolvers<Result<Buffer[]>>()
-  const { ca, crt: cert, key } = identity
-  const session = connect(`https://${node}:${talosPort}`, { ca, cert, key })
+  const session = connect(`https://${node}:${talosPort}`, { secureContext: identity.secureContext })
   const settle = (result: Result<Buffer[]>) => {
     clearTimeout(connecting)
     clearTimeout(calling)

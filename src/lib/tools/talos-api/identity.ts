@@ -1,6 +1,7 @@
 /** Who we are to the Talos API: certificate, key and CA of talosconfig's current context. */
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Result } from '../../types.ts'
 
 /** PEM. */
@@ -8,6 +9,8 @@ export interface Identity {
   ca: string
   crt: string
   key: string
+  /** All three, for connections: made once, because it takes longer than the rest of a call. */
+  secureContext: SecureContext
 }
 
 interface TalosconfigFile {
@@ -17,19 +20,34 @@ interface TalosconfigFile {
 
 /** `not-found` when there is no such file or context. */
 export async function readIdentity(path: string): Promise<Result<Identity>> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return { ok: false, why: 'not-found', detail: `${path} does not exist` }
+  return createIdentityReader(path)()
+}
+
+/** The same whenever it is asked; understood anew only when the file has changed. */
+export function createIdentityReader(path: string): () => Promise<Result<Identity>> {
+  let known: { text: string; identity: Promise<Result<Identity>> } | undefined
+  return async () => {
+    try {
+      const text = await readFile(path, 'utf8')
+      if (known?.text !== text) known = { text, identity: identityIn(text, path) }
+      return await known.identity
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      return { ok: false, why: 'not-found', detail: `${path} does not exist` }
+    }
   }
+}
+
+async function identityIn(text: string, path: string): Promise<Result<Identity>> {
   try {
     const { parse } = await import('yaml')
     const file = parse(text) as TalosconfigFile | null
     const { ca, crt, key } = file?.contexts?.[file.context ?? ''] ?? {}
-    if (ca && crt && key) return { ok: true, value: { ca: pem(ca), crt: pem(crt), key: privateKey(pem(key)) } }
-    return { ok: false, why: 'not-found', detail: `${path} has no certificate for context ${file?.context ?? ''}` }
+    if (!ca || !crt || !key)
+      return { ok: false, why: 'not-found', detail: `${path} has no certificate for context ${file?.context ?? ''}` }
+    const pems = { ca: pem(ca), crt: pem(crt), key: privateKey(pem(key)) }
+    const secureContext = createSecureContext({ ca: pems.ca, cert: pems.crt, key: pems.key })
+    return { ok: true, value: { ...pems, secureContext } }
   } catch (error) {
     return { ok: false, why: 'bad-output', detail: `${path}: ${(error as Error).message}` }
   }
