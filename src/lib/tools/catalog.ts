@@ -228,6 +228,10 @@ export const catalog: Tool[] = [
   },
   forTests('kubeconform', 'yannh', { 'main.version': '{tag}' }, '-v', 3),
   forTests('actionlint', 'rhysd', { 'github.com/rhysd/actionlint.version': '{version}' }, '-version', 4),
+  {
+    ...forTests('hcl2json', 'tmccombs', { 'main.version': '{version}' }, '-version', 6),
+    package: 'github.com/tmccombs/hcl2json',
+  },
   forTests(
     'alertmanager',
     'prometheus',
