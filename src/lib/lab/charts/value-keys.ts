@@ -80,7 +80,17 @@ function fromSchema(schema: Schema, root: Schema, path: string, keys: Keys): voi
 const kubernetesTyped =
   /(^|\.)(affinity|nodeSelector|resources|\w*[sS]ecurityContext|\w*(Annotations|Labels|Probe)|annotations|labels)$/
 
-function fromTemplate(text: string, keys: Keys): void {
+/** `$storage := .Values.a.b` and later `$storage.c`: the same as `.Values.a.b.c`. */
+function spellOut(text: string): string {
+  const names = [...text.matchAll(/\$(\w+) *:= *\$?\.Values\.([\w.]+) *-?\}\}/g)]
+  return names.reduce(
+    (all, [, name, path]) => all.replaceAll(new RegExp(`\\$${name}\\.(?=\\w)`, 'g'), `.Values.${path}.`),
+    text,
+  )
+}
+
+function fromTemplate(template: string, keys: Keys): void {
+  const text = spellOut(template)
   // `toYaml .Values.x`, `with .Values.x ... toYaml .` and `range ... .Values.x` hand a whole map through.
   const whole =
     /(?:toYaml|range (?:\$\w+, )?\$\w+ :=|range) \(?\.Values\.([\w.]+)|\.Values\.([\w.]+) \| toYaml|with \.Values\.([\w.]+)[^{}]*\}\}(?=[^{]*(?:\{\{-? *if[^{]*)?\{\{-? *toYaml \.)/g

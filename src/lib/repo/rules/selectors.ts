@@ -22,11 +22,11 @@ export const selectorRules: Rule[] = [
 ]
 
 /**
- * Labels that operators give (Rook's daemons, CloudNativePG's, Strimzi's and Apicurio's pods, Envoy's proxies), that Kubernetes' own charts and nodes have, and
+ * Labels that operators give (Rook's daemons, CloudNativePG's, Dragonfly's, Strimzi's and Apicurio's pods, Envoy's proxies), that Kubernetes' own charts and nodes have, and
  * of what comes with the observability stack.
  */
 const ofOthers =
-  /^(rook-ceph-(mon|mgr|osd|mds|rgw|tools|exporter|crashcollector)|instance|primary|replica|proxy|kube-dns|linux|vm(agent|alert|alertmanager|auth|single)|Kafka|app|true|false)$/
+  /^(rook-ceph-(mon|mgr|osd|mds|rgw|tools|exporter|crashcollector)|instance|primary|replica|proxy|dragonfly|kube-dns|linux|vm(agent|alert|alertmanager|auth|single)|Kafka|app|true|false)$/
 
 /** Label values of whatever is rendered, names of objects, releases and charts, and labels of charts that are known by their record. */
 function knownWords({ objects, releases }: ClusterView): ReadonlySet<string> {
