@@ -117,6 +117,7 @@ function pinned(): Record<string, string[]> {
       add(/^\s+(?:renovate-)?version: (\S+)/gm)
       add(/--package=[\w-]+@(\S+)/g)
     }
+    if (/^terraform\/.*\.tf$/.test(path)) add(/^\s+(?:version|required_version)\s+= "([^"]+)"/gm)
     if (path === 'mise.toml') add(/^\S+ = "([^"]+)"/gm)
     if (/^tools\/[^/]+\/go\.mod$/.test(path)) {
       add(/^go (\S+)/gm)
