@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -11,6 +11,7 @@ import { placeholderArchive, placeholderFiles, valuesSchema } from '../../src/li
 import { type ChartRecord, labDataDir, readChartRecord } from '../../src/lib/lab/charts/record.ts'
 import { createTable } from '../../src/lib/lab/charts/schemas-from-crds.ts'
 import { chartSources } from '../../src/lib/lab/charts/sources.ts'
+import { valueKeys } from '../../src/lib/lab/charts/value-keys.ts'
 import { unknownValueKeys } from '../../src/lib/repo/chart-facts.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -172,6 +173,19 @@ describe('stand-in CRDs', () => {
         expect(versions.filter(({ storage }) => storage).length, name).toBe(1)
       }
     }
+  })
+})
+
+describe('the value keys of a chart', () => {
+  test('are those of values.yaml, and those that templates read, also by another name', async () => {
+    const chart = join(dir, 'keys')
+    await mkdir(join(chart, 'templates'), { recursive: true })
+    await writeFile(join(chart, 'values.yaml'), 'replicas: 1\nstore:\n  s3:\n    bucket: b\n')
+    await writeFile(
+      join(chart, 'templates/cm.yaml'),
+      '{{- $store := .Values.store -}}\na: {{ $store.s3.endpoint }}\nb: {{ .Values.late }}\nc: {{ $other.s3.no }}\n',
+    )
+    expect(await valueKeys(chart)).toEqual(['late.*', 'replicas', 'store.s3.bucket', 'store.s3.endpoint.*'])
   })
 })
 
