@@ -136,6 +136,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./validate.ts')).validate,
   },
   {
+    path: 'why',
+    summary: 'Tell why an application is not well',
+    load: async () => (await import('./why.ts')).why,
+  },
+  {
     path: 'yaml select',
     summary: 'Copy only the YAML documents of some kinds from stdin to stdout',
     hidden: true,

@@ -28,7 +28,14 @@ export interface EtcdMember {
 }
 
 /** Kinds of resources of a machine that we read, by the names that `talosctl get` takes. */
-export type TalosResourceType = 'extensions' | 'machinestatus' | 'members' | 'nodename' | 'timestatus' | 'version'
+export type TalosResourceType =
+  | 'extensions'
+  | 'machinestatus'
+  | 'members'
+  | 'nodename'
+  | 'services'
+  | 'timestatus'
+  | 'version'
 
 export interface TalosResource {
   metadata: { id: string }

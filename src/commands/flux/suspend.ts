@@ -44,7 +44,7 @@ export const fluxSuspend = defineCommand({
       else if (scope !== 'app' && view.suspended) note(`${idOf(view)} was suspended before, and is left as it is`)
     if (scope === 'app')
       for (const view of dependentsOf(objects, views))
-        note(`${idOf(view)} depends on it: it waits, should the one that is held have a change outstanding`)
+        note(`${idOf(view)} depends on it, and takes no change until then (it will say DependencyNotReady)`)
     const expired = expiredHolds(views, now).filter((view) => !objects.includes(view))
     const basis = await holdBasis(context, { objects: holdFacts(objects) })
     return planSuspend({ cluster, target, note: hold, objects, expired, force: options.force === true }, scope, basis)

@@ -49,7 +49,10 @@ function unknownApp(name: string, views: HoldableView[]): UsageError {
   })
 }
 
-/** Those that would wait for `held`, directly or not, for as long as it is held with a change outstanding. */
+/**
+ * Those that wait for `held`, directly or not, as long as it is held: the suspension is a new generation that nobody observes, and that is
+ * `dependency is not ready` to kustomize-controller (1.9.5, checkDependencies) and to helm-controller.
+ */
 export function dependentsOf(held: FluxView[], views: FluxView[]): FluxView[] {
   const waiting = new Set(held.map(idOf))
   for (let before = -1; before !== waiting.size; ) {

@@ -13,6 +13,7 @@ const resourceTypes: Record<TalosResourceType, { type: string; namespace: string
   machinestatus: { type: 'MachineStatuses.runtime.talos.dev', namespace: 'runtime' },
   members: { type: 'Members.cluster.talos.dev', namespace: 'cluster' },
   nodename: { type: 'Nodenames.kubernetes.talos.dev', namespace: 'k8s' },
+  services: { type: 'Services.v1alpha1.talos.dev', namespace: 'runtime' },
   timestatus: { type: 'TimeStatuses.v1alpha1.talos.dev', namespace: 'runtime' },
   version: { type: 'Versions.runtime.talos.dev', namespace: 'runtime' },
 }

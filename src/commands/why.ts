@@ -1,0 +1,82 @@
+import { defineCommand } from '../lib/cli/define.ts'
+import { exitCodes, UnreachableError } from '../lib/errors.ts'
+import { gitIn } from '../lib/ops/basis.ts'
+import { breakClasses, type Link } from '../lib/ops/why/link.ts'
+import { fixFor, lastCommitOf, type Touched } from '../lib/ops/why/mend.ts'
+import { answerWalk } from '../lib/ops/why/read.ts'
+import { whyApp } from '../lib/ops/why/walk.ts'
+import { declaredIn, readSourceFiles } from '../lib/repo/source-files.ts'
+import type { Json } from '../lib/types.ts'
+
+export const why = defineCommand({
+  path: 'why',
+  summary: 'Tell why an application is not well: the first broken link below it',
+  description:
+    'Walks from its Kustomization and HelmReleases over dependencies, sources, secrets, stores, pods and nodes down to the services of the machine, and tells the first broken link in its own words, since when, the last commit that touched it and what mends it. Exit code 3 when there is one, 0 when all of it is well. The class in -o json is stable.',
+  effect: 'read',
+  scope: 'cluster',
+  args: { app: 'application: a Kustomization or HelmRelease' },
+  examples: ['k8sops why coredns --cluster apps', 'k8sops why arsipq --cluster apps -o json'],
+  runbook: 'docs/runbooks/flux.md',
+  async read(context) {
+    const [{ app = '' }, { signal, note }] = [context.args, context]
+    const [cluster, target, kube, talos, exec] = await Promise.all([
+      context.cluster(),
+      context.target(),
+      context.kube(),
+      context.talos(),
+      context.exec(),
+    ])
+    const unread: { what: string; detail: string }[] = []
+    const found = await answerWalk(whyApp(app, isDeclared(target.root, cluster.name, app)), {
+      kube,
+      talos,
+      nodes: cluster.nodes,
+      signal,
+      onUnread: (what, detail) => {
+        if (/^(Kustomization|HelmRelease)$/.test(what))
+          throw new UnreachableError(`Flux of ${cluster.name} can't be read`, { output: detail })
+        unread.push({ what, detail })
+        note(`${what} can't be read: ${detail}`)
+      },
+    })
+    const fields = { cluster: cluster.name, app, unread }
+    if (!found) return { kind: 'Why', text: `nothing is broken below ${app}`, fields: { ...fields, broken: null } }
+    const { link, path } = found
+    const commit = await lastCommitOf(gitIn(exec, signal), target.root, path)
+    const fix = fixFor(link, cluster.name)
+    const broken: Json = { ...link, path, commit: commit ? { ...commit } : null, fix }
+    return {
+      kind: 'Why',
+      text: textOf(link, path, commit, fix),
+      fields: { ...fields, broken },
+      exitCode: exitCodes.gate,
+    }
+  },
+})
+
+/** Whether Git gives the cluster a Kustomization of that name. */
+function isDeclared(root: string, cluster: string, app: string): boolean {
+  return readSourceFiles(root, ['kubernetes/infrastructure', 'kubernetes/apps', `kubernetes/clusters/${cluster}`]).some(
+    (file) =>
+      declaredIn(file).some(
+        ({ apiVersion, kind, name }) =>
+          kind === 'Kustomization' && apiVersion.startsWith('kustomize.toolkit.fluxcd.io/') && name === app,
+      ),
+  )
+}
+
+function textOf(link: Link, path: string[], commit: Touched | undefined, fix: string): string {
+  const field = (name: string, value: string) => `${name.padEnd(8)}${value}`
+  return [
+    `${link.object}: ${breakClasses[link.class]}`,
+    ...link.message.split('\n').map((line) => `  ${line}`),
+    field('class', link.class),
+    ...(link.since ? [field('since', link.since)] : []),
+    field('way', path.join(' -> ')),
+    ...(commit
+      ? [field('commit', `${commit.commit} ${commit.subject} (${commit.author}, ${commit.at}, ${commit.file})`)]
+      : []),
+    field('fix', fix),
+  ].join('\n')
+}
