@@ -9,6 +9,13 @@ locals {
   # One entry an application: its address, where its logins may come back to, who sees it. The key is the client's id, and the slug in the
   # issuer https://SSO_HOST/application/o/<key>/.
   clients = {
+    arsipq = {
+      name      = "ArsipQ"
+      section   = "Business"
+      url       = "https://arsipq.${local.domain.apps}"
+      redirects = ["/login/oauth2/code/authentik"]
+      groups    = ["business-users", "developers"]
+    }
     grafana = {
       name      = "Grafana"
       section   = "Platform"
@@ -55,6 +62,7 @@ locals {
 
   # A client without one is public: Odoo's login happens in the browser, which could keep none.
   secrets = {
+    arsipq     = var.arsipq_client_secret
     grafana    = var.grafana_client_secret
     harbor     = var.harbor_client_secret
     mattermost = var.mattermost_client_secret

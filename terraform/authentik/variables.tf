@@ -1,3 +1,9 @@
+variable "arsipq_client_secret" {
+  description = "Field client-secret of the 1Password item arsipq"
+  type        = string
+  sensitive   = true
+}
+
 variable "grafana_client_secret" {
   description = "Field client-secret of the 1Password item grafana"
   type        = string
