@@ -99,6 +99,11 @@ export const commands: CommandEntry[] = [
   },
   ...nodeCommands,
   {
+    path: 'report',
+    summary: 'Tell how clusters were over the last week, and where their capacity leads',
+    load: async () => (await import('./report.ts')).report,
+  },
+  {
     path: 'repo releases',
     summary: "List a cluster's Helm releases as Flux would install them",
     load: async () => (await import('./repo/releases.ts')).repoReleases,

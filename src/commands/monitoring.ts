@@ -31,11 +31,8 @@ export async function openMonitoring(context: CommandContext, kind: MonitoringKi
   const { options, signal } = context
   const repository = await context.repository()
   const cluster = options.cluster === 'all' ? undefined : await context.clusterName()
-  const url = textOption(options.url)
-  if (url !== undefined) {
-    if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new UsageError(`--url ${url} is no http or https URL`)
-    return { service: behindUrl(kind, url), cluster }
-  }
+  const given = behindUrlOf(context, kind)
+  if (given) return { service: given.value, cluster }
   const found = await findService(kind, await context.peers(cluster ?? repository.defaultCluster), signal)
   if (found.ok) return { service: found.value, cluster }
   if (found.why === 'not-found')
@@ -49,6 +46,20 @@ export async function openMonitoring(context: CommandContext, kind: MonitoringKi
     next: 'k8sops doctor, or name its gateway with --url',
     runbook: monitoringRunbook,
   })
+}
+
+/**
+ * What --url names.
+ * @throws UsageError for what is no URL
+ */
+export function behindUrlOf(
+  { options }: CommandContext,
+  kind: MonitoringKind,
+): { ok: true; value: MonitoringService } | undefined {
+  const url = textOption(options.url)
+  if (url === undefined) return undefined
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new UsageError(`--url ${url} is no http or https URL`)
+  return { ok: true, value: behindUrl(kind, url) }
 }
 
 /**

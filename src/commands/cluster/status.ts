@@ -42,7 +42,7 @@ export const clusterStatus = defineCommand({
   },
 })
 
-async function rowsOf(context: CommandContext, name: string, limitMs: number): Promise<StatusRow[]> {
+export async function rowsOf(context: CommandContext, name: string, limitMs: number): Promise<StatusRow[]> {
   const { signal } = context
   try {
     const { cluster, kube, talos, gates } = await context.another(name)
