@@ -1,7 +1,7 @@
 /**
  * Makes lab/crds/schemas/<group>.json from the real CRDs of a project: names, types, words, patterns and bounds of fields, and which
  * are required; no text, no rules. A new version of a chart may need it again:
- *   node src/lib/lab/charts/schemas-from-crds.ts cert-manager.io "cert-manager/cert-manager v1.20.2" CRD.yaml...
+ *   node src/lib/lab/charts/schemas-from-crds.ts cert-manager.io "cert-manager/cert-manager v1.20.2 deploy/crds" CRD.yaml...
  * A file may also be the JSON schema of one kind, named `<kind>_<version>.json` as the CRDs catalog does.
  */
 import { readFile, writeFile } from 'node:fs/promises'
@@ -82,10 +82,16 @@ export function createTable(source: string) {
   }
 }
 
-if (import.meta.main) {
-  const [group = '', source = '', ...files] = process.argv.slice(2)
-  const facts = await readFile(join(labDataDir(), 'crds', `${group}.json`), 'utf8').catch(() => '{"kinds":[]}')
-  const { kinds } = JSON.parse(facts) as { kinds: KindFacts[] }
+/**
+ * The table of one API group, from the files that its project publishes.
+ * @param source repository, tag and path of the files @param kinds the group's kinds, by which files of the CRDs catalog are told
+ */
+export async function tableOf(
+  group: string,
+  source: string,
+  files: string[],
+  kinds: KindFacts[] = [],
+): Promise<SchemaTable> {
   const { table, add } = createTable(source)
   for (const file of files) {
     const text = await readFile(file, 'utf8')
@@ -100,9 +106,18 @@ if (import.meta.main) {
     for (const part of plain.split(/^---\s*$/m)) {
       const spec = parseAllDocuments(part)[0]?.toJS()?.spec
       if (spec?.group !== group) continue
-      for (const { name, schema } of spec.versions) add(spec.names.plural, name, schema?.openAPIV3Schema ?? {})
+      for (const { name, served, schema } of spec.versions)
+        if (served) add(spec.names.plural, name, schema?.openAPIV3Schema ?? {})
     }
   }
+  return table
+}
+
+if (import.meta.main) {
+  const [group = '', source = '', ...files] = process.argv.slice(2)
+  const facts = await readFile(join(labDataDir(), 'crds', `${group}.json`), 'utf8').catch(() => '{"kinds":[]}')
+  const { kinds } = JSON.parse(facts) as { kinds: KindFacts[] }
+  const table = await tableOf(group, source, files, kinds)
   await writeFile(join(labDataDir(), 'crds/schemas', `${group}.json`), `${JSON.stringify(table)}\n`)
   const count = (part: object) => Object.keys(part).length
   process.stdout.write(`${group}: ${count(table.roots)} kinds, ${count(table.definitions)} definitions\n`)
