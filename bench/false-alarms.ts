@@ -3,9 +3,9 @@
  * what is right: `node bench/false-alarms.ts DIRECTORY kubernetes/flux/cluster`. The directory is a checkout; nothing in it is changed.
  */
 import { join } from 'node:path'
-import { byOwner, manifestOf } from '../src/lib/repo/flate-render.ts'
+import { byOwner } from '../src/lib/repo/flate-render.ts'
 import { entryKustomization, fluxKustomization, isFluxKustomization, nameOf } from '../src/lib/repo/flux.ts'
-import { manifest, splitDocuments } from '../src/lib/repo/manifests.ts'
+import { manifest, manifestOf, splitDocuments } from '../src/lib/repo/manifests.ts'
 import { originOf } from '../src/lib/repo/origin.ts'
 import type { RenderedKustomization } from '../src/lib/repo/render.ts'
 import { rules } from '../src/lib/repo/rules/catalog.ts'

@@ -18,7 +18,16 @@ import { cli, compare, median, root, row, timeAndResources } from './measure.ts'
 /** What validation reads, copied, with `count` Kustomizations more on one cluster. */
 function repositoryWith(count: number): string {
   const copy = mkdtempSync(join(tmpdir(), 'k8sops-bench-'))
-  for (const part of ['kubernetes', 'talos', 'bootstrap', 'k8sops.yaml', '.sops.yaml', 'docs/runbooks', '.github'])
+  for (const part of [
+    'kubernetes',
+    'talos',
+    'bootstrap',
+    'k8sops.yaml',
+    '.sops.yaml',
+    'docs/runbooks',
+    'docs/prerequisites.md',
+    '.github',
+  ])
     cpSync(join(root, part), join(copy, part), { recursive: true })
   const apps = 'kubernetes/clusters/apps/apps'
   const write = (path: string, text: string) => {

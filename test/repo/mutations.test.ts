@@ -57,7 +57,16 @@ function meaningOf(view: RepositoryView): string {
 }
 
 test(`seed ${seed}`, { timeout: full ? 3_700_000 : 180_000 }, async () => {
-  for (const part of ['kubernetes', 'talos', 'bootstrap', 'k8sops.yaml', '.sops.yaml', 'docs/runbooks', '.github'])
+  for (const part of [
+    'kubernetes',
+    'talos',
+    'bootstrap',
+    'k8sops.yaml',
+    '.sops.yaml',
+    'docs/runbooks',
+    'docs/prerequisites.md',
+    '.github',
+  ])
     cpSync(join(projectRoot, part), join(root, part), { recursive: true })
   const views = await incrementalView(root, kustomizeBuild(process.env))
   const files = new Map(

@@ -19,7 +19,8 @@ export const listAt = (value: unknown, path: string): Json[] => {
   return Array.isArray(found) ? found : []
 }
 
-export const textAt = (value: unknown, path: string): string | undefined => {
+/** For keys with dots give the keys apart. */
+export const textAt = (value: unknown, path: string | readonly (string | number)[]): string | undefined => {
   const found = dig(value, path)
   return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined
 }
@@ -71,4 +72,10 @@ const units: Record<string, number> = {
 export function bytesOf(text: string | undefined): number | undefined {
   const match = /^(\d+(?:\.\d+)?)([kMGT]|[KMGT]i)?$/.exec(text ?? '')
   return match ? Number(match[1]) * (units[match[2] ?? ''] ?? 1) : undefined
+}
+
+/** Cores of a Kubernetes quantity (`250m`, `2`); undefined when it is none, or has a unit of bytes. */
+export function coresOf(text: string | undefined): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(m?)$/.exec(text ?? '')
+  return match ? Number(match[1]) / (match[2] === 'm' ? 1000 : 1) : undefined
 }

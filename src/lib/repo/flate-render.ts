@@ -6,10 +6,9 @@
 import { posix } from 'node:path'
 import type { KubeObject } from '../types.ts'
 import type { Kustomize } from './build.ts'
-import { textAt } from './fields.ts'
 import { type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf } from './flux.ts'
 import { layout } from './layout.ts'
-import type { Manifest } from './manifests.ts'
+import { type Manifest, manifestOf } from './manifests.ts'
 import { originOf } from './origin.ts'
 import { type RenderedKustomization, renderCluster } from './render.ts'
 import { declaredIn, type SourceFile } from './source-files.ts'
@@ -127,19 +126,4 @@ export function byOwner(objects: KubeObject[]): { owned: Map<string, KubeObject[
     else if (kustomization) owned.set(kustomization, [...(owned.get(kustomization) ?? []), object])
   }
   return { owned, charts }
-}
-
-/** JSON is YAML: the text is there for whoever wants it, and made only then. */
-export function manifestOf(object: KubeObject, file: string | undefined): Manifest {
-  let text: string | undefined
-  return {
-    apiVersion: textAt(object, 'apiVersion') ?? '',
-    kind: textAt(object, 'kind') ?? '',
-    file,
-    get text() {
-      text ??= `${JSON.stringify(object)}\n`
-      return text
-    },
-    object: () => object,
-  }
 }

@@ -13,6 +13,8 @@ export const layout = {
   talosPatches: 'talos/patches',
   bootstrap: 'bootstrap',
   runbooks: 'docs/runbooks',
+  /** What has to be there before a bootstrap: among it the items of 1Password. */
+  prerequisites: 'docs/prerequisites.md',
   workflows: '.github/workflows',
   /** Facts about charts (value keys, workloads, CRDs), one file per chart and version. */
   chartRecords: 'lab/charts',

@@ -1,5 +1,6 @@
 /** Manifests as text first: a CRD of a megabyte is parsed only when somebody looks into it. */
 import type { KubeObject } from '../types.ts'
+import { textAt } from './fields.ts'
 import { parse } from './yaml.ts'
 
 export interface Manifest {
@@ -47,5 +48,20 @@ export function manifest(text: string, file: string | undefined, parsed?: KubeOb
       object ??= parseManifest(text) as KubeObject
       return object
     },
+  }
+}
+
+/** JSON is YAML: the text is there for whoever wants it, and made only then. */
+export function manifestOf(object: KubeObject, file: string | undefined): Manifest {
+  let text: string | undefined
+  return {
+    apiVersion: textAt(object, 'apiVersion') ?? '',
+    kind: textAt(object, 'kind') ?? '',
+    file,
+    get text() {
+      text ??= `${JSON.stringify(object)}\n`
+      return text
+    },
+    object: () => object,
   }
 }

@@ -86,6 +86,7 @@ export const lookedAt = [
   layout.talosRoot,
   layout.bootstrap,
   layout.runbooks,
+  layout.prerequisites,
   layout.workflows,
 ]
 

@@ -1,5 +1,5 @@
 /** Alerts: whoever is woken by one has to know what it is, how bad it is, and what to read. */
-import { dig, listAt, mapAt, textAt } from '../fields.ts'
+import { listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { about, each, type Rule } from './rule.ts'
 import { ofKind, type RenderedObject } from './view.ts'
@@ -8,9 +8,9 @@ export const alertRules: Rule[] = [
   {
     id: 'alert-complete',
     demands:
-      'An alert has a name, an expression, a severity that is routed, a sentence that says what is wrong, and its runbook',
+      'An alert has a name, an expression, how long it must hold, a severity that is routed, a sentence that says what is wrong, and its runbook',
     why: 'An alert without them reaches nobody, or somebody who does not know what to do',
-    fix: 'alert: WordsInCamelCase; labels.severity: critical, warning or info; annotations.summary and runbook_url',
+    fix: 'alert: WordsInCamelCase; for: 5m; labels.severity: critical, warning or info; annotations.summary and runbook_url',
     source: 'issue 5',
     scope: 'house',
     check: each((cluster) =>
@@ -47,9 +47,7 @@ function incompleteAlerts(one: RenderedObject): Finding[] {
         ...(Object.keys(mapAt(rule, 'labels')).some((key) => /^(summary|runbook_url|description)$/.test(key))
           ? [says('has annotations among its labels', 'labels')]
           : []),
-        ...(dig(rule, 'for') === undefined || durationLike.test(textAt(rule, 'for') ?? '')
-          ? []
-          : [says('waits for no duration', 'for')]),
+        ...(durationLike.test(textAt(rule, 'for') ?? '') ? [] : [says('waits for no duration', 'for')]),
       ]
     }),
   )

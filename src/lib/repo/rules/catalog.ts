@@ -7,7 +7,9 @@ import { factRules } from './facts.ts'
 import { nameRules } from './names.ts'
 import { numberRules } from './numbers.ts'
 import { pinRules } from './pins.ts'
+import { podRules } from './pods.ts'
 import { policyRules } from './policies.ts'
+import { quotaRules } from './quotas.ts'
 import { referenceRules } from './references.ts'
 import { routeRules } from './routes.ts'
 import type { Rule } from './rule.ts'
@@ -27,6 +29,7 @@ export const families: Record<string, readonly Rule[]> = {
   talos: talosRules,
   references: referenceRules,
   taken: takenRules,
+  pods: podRules,
   dependencies: dependencyRules,
   variables: variableRules,
   schemas: schemaRules,
@@ -35,6 +38,7 @@ export const families: Record<string, readonly Rule[]> = {
   policies: policyRules,
   selectors: selectorRules,
   access: accessRules,
+  quotas: quotaRules,
   charts: chartRules,
   routes: routeRules,
   alerts: alertRules,

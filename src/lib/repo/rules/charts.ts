@@ -1,9 +1,9 @@
 /** What a release asks of its chart: values that it reads, containers with resources, attempts after a failure. */
 import { unknownValueKeys } from '../chart-facts.ts'
+import { isAskedFor, valuesOf } from '../chart-objects.ts'
 import { bytesOf, dig, type Fields, isFields, listAt, textAt } from '../fields.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
-import { mergeValues, type Release } from '../releases.ts'
 import { about, aboutRelease, each, type Rule } from './rule.ts'
 import { type KnownRelease, ofKind, type RenderedObject } from './view.ts'
 
@@ -97,6 +97,15 @@ export const chartRules: Rule[] = [
     ]),
   },
   {
+    id: 'chart-monitored',
+    demands: 'A chart that brings a ServiceMonitor or PodMonitor is asked for one',
+    why: 'What is not scraped is down without an alert',
+    fix: 'serviceMonitor.enabled: true, as the chart calls it',
+    source: 'docs/patterns.md, step 1',
+    scope: 'house',
+    check: each(({ releases }) => releases.flatMap(unmonitored)),
+  },
+  {
     id: 'chart-layer-copied',
     demands: 'An OCIRepository that takes a chart out of its layer copies it',
     why: 'source-controller would unpack the archive, and helm-controller finds no chart in what is left',
@@ -166,14 +175,27 @@ function limitsIn(value: unknown, path: (string | number)[] = []): { path: (stri
   return [...own, ...Object.entries(value).flatMap(([key, below]) => limitsIn(below, [...path, key]))]
 }
 
+/** The switch of a chart's own monitor, at the top or beside what it runs; of subcharts and parts that are off nothing is said. */
+const monitorSwitch =
+  /^([\w.]+\.)?((service|pod|servicem|podm)?monitor|monitoring)\.(enabled|create|podMonitorEnabled)$/i
+
+function unmonitored({ release, facts }: KnownRelease): Finding[] {
+  if (!facts) return []
+  const switches = facts.values.filter((key) => monitorSwitch.test(key))
+  const values = valuesOf(release, facts)
+  const isOn = switches.some((key) => dig(values, key) === true)
+  if (switches.length === 0 || isOn || (facts.workloads ?? []).length === 0) return []
+  return [aboutRelease(release, `has no monitor (${switches.join(' or ')})`, ['spec', 'values'])]
+}
+
 const isComplete = (resources: unknown): boolean =>
   ['requests.cpu', 'requests.memory', 'limits.memory'].every((path) => textAt(resources, path) !== undefined)
 
 function containersOfChart({ release, facts }: KnownRelease): Finding[] {
   if (!facts) return []
-  const values = mergeValues(facts.defaults ?? {}, release.values)
+  const values = valuesOf(release, facts)
   return (facts.workloads ?? [])
-    .filter(({ when = [] }) => when.every((condition) => holds(condition, values)))
+    .filter((workload) => isAskedFor(workload, values))
     .flatMap(({ containers }) => containers)
     .filter(({ resourcesValue }) => resourcesValue !== undefined && !isComplete(dig(values, resourcesValue)))
     .map(({ name, resourcesValue = '' }) =>
@@ -183,13 +205,6 @@ function containersOfChart({ release, facts }: KnownRelease): Finding[] {
         ...resourcesValue.split('.'),
       ]),
     )
-}
-
-/** A record's own words: `a.b` is true, `!a.b` is not, `a.b=text` and `a.b!=text` compare. */
-export function holds(condition: string, values: Release['values']): boolean {
-  const comparison = /^([^!=]+)(!?=)(.*)$/.exec(condition)
-  if (comparison) return (String(dig(values, comparison[1] ?? '')) === comparison[3]) === (comparison[2] === '=')
-  return condition.startsWith('!') ? !dig(values, condition.slice(1)) : Boolean(dig(values, condition))
 }
 
 /** `resources` with requests of a container, in custom resources and values; a claim's are of storage. */

@@ -1,8 +1,9 @@
 /** The dependsOn graph: complete, without cycles, shallow, and with the CRD before the custom resource. */
 import { deepestChain, dependencyFindings } from '../dependencies.ts'
-import { textAt } from '../fields.ts'
+import { listAt, textAt } from '../fields.ts'
 import { type FluxKustomization, nameOf } from '../flux.ts'
 import type { Finding } from '../locate.ts'
+import { referencesOf } from './references.ts'
 import { about, aboutKustomization, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind } from './view.ts'
 
@@ -44,12 +45,45 @@ export const dependencyRules: Rule[] = [
   },
   {
     id: 'crd-before-resource',
-    demands: 'A Kustomization with custom resources depends on the one that brings their CRD',
-    why: 'The dry run of a kind that does not exist yet fails, and the first bootstrap with it',
+    demands:
+      'A Kustomization with custom resources depends itself on the one that brings their CRD, or on one that has what they refer to in that API',
+    why: 'The dry run of a kind that does not exist yet fails, and the first bootstrap with it; what others depend on may change',
     fix: 'dependsOn: [{name: <the component with the CRD>}]',
-    source: 'issue 5',
-    scope: 'any',
+    source: 'issue 5, docs/patterns.md',
+    scope: 'house',
     check: each(crdBeforeResource),
+  },
+  {
+    id: 'referred-before-referrer',
+    demands: 'A Kustomization depends on those whose stores, issuers, gateways, classes and clusters its objects name',
+    why: 'Its objects cannot become ready before those are there: at a bootstrap it would wait in vain until its timeout',
+    fix: 'dependsOn: [{name: <the component that has the object>}]',
+    source: 'Flux, docs/patterns.md',
+    scope: 'house',
+    check: each(referredBeforeReferrer),
+  },
+  {
+    id: 'readiness-stated',
+    demands:
+      'A Kustomization waits for what it applies (`wait: true` or healthChecks), or says `wait: false`; what others depend on waits',
+    why: 'Without it Ready only says that everything was applied: what depends on it starts before it works',
+    fix: 'wait: true',
+    source: 'Flux',
+    scope: 'house',
+    check: each(({ rendered }) => {
+      const awaited = new Set(rendered.flatMap(({ kustomization }) => kustomization.dependsOn))
+      return rendered
+        .map(({ kustomization }) => kustomization)
+        .filter(({ parent, waits, raw }) => parent !== undefined && !waits && listAt(raw, 'healthChecks').length === 0)
+        .filter((one) => one.raw.wait === undefined || awaited.has(nameOf(one)))
+        .map((one) =>
+          aboutKustomization(
+            one,
+            one.raw.wait === undefined ? 'does not say whether it waits' : 'does not wait, and others depend on it',
+            ['spec', 'wait'],
+          ),
+        )
+    }),
   },
   {
     id: 'readiness-known',
@@ -58,20 +92,16 @@ export const dependencyRules: Rule[] = [
     fix: 'healthCheckExprs: [{apiVersion, kind, current: <CEL>}]',
     source: 'design section 8',
     scope: 'any',
-    check: each(({ rendered, objects }) =>
-      rendered.flatMap(({ kustomization }) => {
-        const given = (kustomization.raw.healthCheckExprs ?? []) as { kind?: string }[]
-        const kinds = new Set(
-          objects
-            .filter((one) => one.kustomization === kustomization && !one.release)
-            .filter(({ group, kind }) => withoutReady[group]?.has(kind))
-            .map(({ kind }) => kind),
-        )
-        return [...kinds]
-          .filter((kind) => !given.some((expression) => expression.kind === kind))
+    check: each(({ objects }) => {
+      const judged = objects.filter(({ release, group, kind }) => !release && withoutReady[group]?.has(kind))
+      const byOwner = Map.groupBy(judged, ({ kustomization }) => kustomization)
+      return [...byOwner].flatMap(([kustomization, own]) => {
+        const given = listAt(kustomization.raw, 'healthCheckExprs').map((expression) => textAt(expression, 'kind'))
+        return [...new Set(own.map(({ kind }) => kind))]
+          .filter((kind) => !given.includes(kind))
           .map((kind) => aboutKustomization(kustomization, `${kind} has no healthCheckExprs`))
-      }),
-    ),
+      })
+    }),
   },
 ]
 
@@ -87,19 +117,19 @@ const builtInGroup = /^$|^(apps|batch|autoscaling|policy)$|\.k8s\.io$|\.toolkit\
 const notBuiltIn = /^(gateway\.networking|snapshot\.storage|groupsnapshot\.storage|externaldns)\.(k8s\.io|x-k8s\.io)$/
 
 function crdBeforeResource(cluster: ClusterView): Finding[] {
-  const byName = new Map(cluster.rendered.map(({ kustomization }) => [nameOf(kustomization), kustomization]))
   const providers = providersByGroup(cluster)
+  const through = providersThroughReferences(cluster, providers)
   const reported = new Set<string>()
-  return cluster.objects
-    .filter(({ release, group }) => !release && (!builtInGroup.test(group) || notBuiltIn.test(group)))
+  return [...cluster.objects, ...cluster.recorded]
+    .filter(({ group }) => !builtInGroup.test(group) || notBuiltIn.test(group))
     .flatMap((one) => {
       const key = `${nameOf(one.kustomization)} ${one.group}`
       const from = providers.get(one.group)
       if (reported.has(key)) return []
       // Somebody else's business, or nobody's: a schema or the API server will tell.
       if (!from || from.has(nameOf(one.kustomization))) return []
-      const before = ancestors(one.kustomization, byName)
-      if ([...from].some((provider) => before.has(provider))) return []
+      const before = [...one.kustomization.dependsOn, ...(through.get(one.kustomization) ?? [])]
+      if (before.some((name) => from.has(name))) return []
       reported.add(key)
       const names = [...from].map((provider) => provider.split('/')[1]).join(' or ')
       return [
@@ -109,6 +139,30 @@ function crdBeforeResource(cluster: ClusterView): Finding[] {
         ),
       ]
     })
+}
+
+/**
+ * Who brings CRDs before a Kustomization without being named by it: an ExternalSecret names its store, and whoever has the store depends
+ * on the operator.
+ */
+function providersThroughReferences(
+  cluster: ClusterView,
+  providers: ReadonlyMap<string, ReadonlySet<string>>,
+): Map<FluxKustomization, Set<string>> {
+  const objects = Map.groupBy([...cluster.objects, ...cluster.recorded], ({ kind, name }) => `${kind} ${name}`)
+  const found = new Map<FluxKustomization, Set<string>>()
+  for (const { one, kinds, name } of referencesOf(cluster)) {
+    const targets = kinds
+      .flatMap((kind) => objects.get(`${kind} ${name}`) ?? [])
+      .filter(({ kustomization }) => one.kustomization.dependsOn.includes(nameOf(kustomization)))
+    for (const { group, kustomization } of targets) {
+      const known = found.get(one.kustomization) ?? new Set()
+      for (const provider of providers.get(group) ?? [])
+        if (kustomization.dependsOn.includes(provider)) known.add(provider)
+      found.set(one.kustomization, known)
+    }
+  }
+  return found
 }
 
 /** Kustomizations that bring the CRDs of a group: as manifests, or by a chart. */
@@ -128,17 +182,31 @@ function providersByGroup(cluster: ClusterView): Map<string, Set<string>> {
   return found
 }
 
-/** Everything that must be Ready before it, over dependsOn. */
-function ancestors(of: FluxKustomization, byName: Map<string, FluxKustomization>): Set<string> {
-  const found = new Set<string>()
-  const visit = ({ dependsOn }: FluxKustomization): void => {
-    for (const name of dependsOn) {
-      if (found.has(name)) continue
-      found.add(name)
-      const next = byName.get(name)
-      if (next) visit(next)
-    }
+/** Once for each Kustomization and each that it should depend on. */
+function referredBeforeReferrer(cluster: ClusterView): Finding[] {
+  const owners = new Map<string, Set<string>>()
+  for (const { kind, name, kustomization } of [...cluster.objects, ...cluster.recorded]) {
+    const key = `${kind} ${name}`
+    owners.set(key, (owners.get(key) ?? new Set()).add(nameOf(kustomization)))
   }
-  visit(of)
-  return found
+  const reported = new Set<string>()
+  return referencesOf(cluster).flatMap(({ one, kinds, name, path }) => {
+    // The sources and parents that Flux itself has to have before anything else.
+    if (/\.toolkit\.fluxcd\.io$/.test(one.group)) return []
+    const kind = kinds.find((candidate) => owners.has(`${candidate} ${name}`))
+    const from = owners.get(`${kind} ${name}`) ?? new Set()
+    const own = nameOf(one.kustomization)
+    const key = `${own} ${[...from].join()}`
+    const isBefore = from.size === 0 || from.has(own) || one.kustomization.dependsOn.some((other) => from.has(other))
+    if (isBefore || reported.has(key)) return []
+    reported.add(key)
+    const names = [...from].map((provider) => provider.split('/')[1]).join(' or ')
+    return [
+      about(
+        one,
+        `Kustomization ${one.kustomization.name} does not depend on ${names}, which has ${kind} ${name}`,
+        path,
+      ),
+    ]
+  })
 }

@@ -25,6 +25,15 @@ export const policyRules: Rule[] = [
     check: each(defaultDeny),
   },
   {
+    id: 'api-server-allowed',
+    demands: 'A namespace with controllers may call the API server',
+    why: 'Under the default deny a controller that cannot does nothing, and says so only in its own log',
+    fix: 'Label the namespace k8sops.dev/allow-kube-apiserver: "true", or include apps/components/netpol/kube-apiserver',
+    source: 'NFR9, docs/patterns.md',
+    scope: 'house',
+    check: each(withoutApiServer),
+  },
+  {
     id: 'policy-not-open',
     demands: 'No policy allows everybody: neither entity `all`, nor the whole world without ports, nor an empty peer',
     why: 'It undoes the default deny for what it selects',
@@ -124,6 +133,33 @@ function strangers(cluster: ClusterView): Finding[] {
         return []
       }),
     )
+}
+
+function withoutApiServer(cluster: ClusterView): Finding[] {
+  const namespaces = new Map(ofKind(cluster, 'Namespace').map((one) => [one.name, one]))
+  const allowed = new Set(
+    ofKind(cluster, 'CiliumNetworkPolicy')
+      .filter((one) =>
+        leaves(specsOf(one).map(({ spec }) => spec.egress ?? null)).some(({ value }) => value === 'kube-apiserver'),
+      )
+      .map(({ namespace }) => namespace),
+  )
+  // Without the default deny there is nothing to allow.
+  if (ofKind(cluster, 'CiliumClusterwideNetworkPolicy').every(({ name }) => name !== 'default-deny')) return []
+  const controllers = [...cluster.objects, ...cluster.recorded]
+    .filter(
+      ({ kind, release }) =>
+        release?.file?.includes('/controllers/') && /^(Deployment|DaemonSet|StatefulSet)$/.test(kind),
+    )
+    .filter((one) => textAt(one.object(), 'spec.template.spec.serviceAccountName') !== undefined)
+  const wanting = Map.groupBy(controllers, ({ namespace }) => namespace)
+  return [...wanting].flatMap(([name, pods]) => {
+    const one = namespaces.get(name ?? '')
+    if (!one || /^(kube-system|flux-system)$/.test(one.name) || allowed.has(name)) return []
+    if (one.object().metadata.labels?.['k8sops.dev/allow-kube-apiserver'] === 'true') return []
+    const message = `${pods.map((pod) => pod.name).join(', ')} may not call the API server`
+    return [about(one, message, ['metadata', 'labels'])]
+  })
 }
 
 const directions = ['ingress', 'egress'] as const

@@ -140,8 +140,6 @@ interface Reference {
   kind?: string
   /** What that field is when it is left out. */
   usual?: string
-  /** The object has no namespace. */
-  global?: true
 }
 
 const references: Reference[] = [
@@ -149,7 +147,7 @@ const references: Reference[] = [
   { from: 'GRPCRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
   { from: 'TLSRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
   { from: 'TCPRoute', to: ['Gateway'], path: 'spec.parentRefs.*.name' },
-  { from: 'Gateway', to: ['GatewayClass'], path: 'spec.gatewayClassName', global: true },
+  { from: 'Gateway', to: ['GatewayClass'], path: 'spec.gatewayClassName' },
   { from: 'GatewayClass', to: ['EnvoyProxy'], path: 'spec.parametersRef.name', kind: 'kind' },
   {
     from: 'ExternalSecret',
@@ -173,7 +171,6 @@ const references: Reference[] = [
     from: 'CiliumBGPClusterConfig',
     to: ['CiliumBGPPeerConfig'],
     path: 'spec.bgpInstances.*.peers.*.peerConfigRef.name',
-    global: true,
   },
   {
     from: 'Receiver',
@@ -182,6 +179,20 @@ const references: Reference[] = [
     kind: 'kind',
   },
   { from: 'Alert', to: ['Provider'], path: 'spec.providerRef.name' },
+  { from: 'PersistentVolumeClaim', to: ['StorageClass'], path: 'spec.storageClassName' },
+  {
+    from: 'StatefulSet',
+    to: ['StorageClass'],
+    path: 'spec.volumeClaimTemplates.*.spec.storageClassName',
+  },
+  { from: 'Cluster.postgresql.cnpg.io', to: ['StorageClass'], path: 'spec.storage.storageClass' },
+  { from: 'Cluster.postgresql.cnpg.io', to: ['StorageClass'], path: 'spec.walStorage.storageClass' },
+  ...['ReplicationSource', 'ReplicationDestination'].flatMap((from): Reference[] => [
+    { from, to: ['StorageClass'], path: 'spec.restic.storageClassName' },
+    { from, to: ['StorageClass'], path: 'spec.restic.cacheStorageClassName' },
+    { from, to: ['VolumeSnapshotClass'], path: 'spec.restic.volumeSnapshotClassName' },
+  ]),
+  { from: 'HTTPRoute', to: ['Service'], path: 'spec.rules.*.backendRefs.*.name', kind: 'kind', usual: 'Service' },
   { from: 'RoleBinding', to: ['Role', 'ClusterRole'], path: 'roleRef.name', kind: 'kind' },
   { from: 'BackendTrafficPolicy', to: ['Gateway', 'HTTPRoute'], path: 'spec.targetRefs.*.name', kind: 'kind' },
   { from: 'ClientTrafficPolicy', to: ['Gateway'], path: 'spec.targetRefs.*.name', kind: 'kind' },
@@ -196,31 +207,74 @@ const alwaysThere: Record<string, RegExp> = {
   ClusterRole: /^(view|edit|admin|cluster-admin|system:.*)$/,
 }
 
+/** One object's word for another. */
+export interface ObjectReference {
+  one: RenderedObject
+  /** Kinds that it may be. */
+  kinds: string[]
+  name: string
+  /** As the reference says, else the object's own. */
+  namespace: string | undefined
+  path: (string | number)[]
+}
+
+/** What objects of ours name, by the table above; a kind that the table does not know is left out. */
+export function referencesOf(cluster: ClusterView): ObjectReference[] {
+  const byKind = Map.groupBy([...cluster.objects, ...cluster.recorded], ({ kind }) => kind)
+  return references.flatMap(({ from, to, path, kind, usual }) => {
+    const [name = '', ...group] = from.split('.')
+    return (byKind.get(name) ?? [])
+      .filter((one) => group.length === 0 || one.group === group.join('.'))
+      .flatMap((one) =>
+        at(one.object(), path.split('.')).flatMap((named) => {
+          const stated = kind ? (textAt(named.beside, kind) ?? usual) : undefined
+          if (stated !== undefined && !to.includes(stated)) return []
+          const namespace = textAt(named.beside, 'namespace') ?? one.namespace
+          return [{ one, kinds: stated === undefined ? to : [stated], name: named.name, namespace, path: named.path }]
+        }),
+      )
+  })
+}
+
 function danglingReferences(cluster: ClusterView): Finding[] {
-  const names = new Map<string, Set<string>>()
-  for (const { kind, name } of cluster.objects) names.set(kind, (names.get(kind) ?? new Set()).add(name))
+  const places = Map.groupBy([...cluster.objects, ...cluster.recorded], ({ kind, name }) => `${kind} ${name}`)
   // A chart that could not be rendered may make it: then its values most likely name it.
   const inValues = new Set(
     cluster.releases
       .filter(({ rendered }) => !rendered)
       .flatMap(({ release }) => [release.releaseName, ...leaves(release.values).map(({ value }) => String(value))]),
   )
-  const known = (kind: string, name: string) =>
-    names.get(kind)?.has(name) || alwaysThere[kind]?.test(name) || inValues.has(name) || name === '*'
-  return references.flatMap((reference) =>
-    ofKind(cluster, reference.from).flatMap((one) =>
-      at(one.object(), reference.path.split('.')).flatMap(({ name, path, beside }) => {
-        const stated = reference.kind ? (textAt(beside, reference.kind) ?? reference.usual) : undefined
-        // A kind that the table does not know is another controller's, if it is one at all.
-        if (stated !== undefined && !reference.to.includes(stated))
-          return /^[A-Z][A-Za-z0-9]+$/.test(stated) ? [] : [about(one, `refers to a ${stated}, which is no kind`, path)]
-        const kinds = stated === undefined ? reference.to : [stated]
-        if (kinds.some((kind) => known(kind, name))) return []
-        return [about(one, `refers to ${kinds.join(' or ')} ${name}, which is not there`, path)]
-      }),
-    ),
-  )
+  const wrong = ({ kinds, name, namespace }: ObjectReference): string | undefined => {
+    if (name === '*' || kinds.some((kind) => alwaysThere[kind]?.test(name))) return undefined
+    const found = kinds.flatMap((kind) => places.get(`${kind} ${name}`) ?? [])
+    if (found.some((one) => one.namespace === undefined || one.namespace === namespace)) return undefined
+    if (found.length === 0) return inValues.has(name) ? undefined : 'which is not there'
+    return `which is in namespace ${found[0]?.namespace}, not ${namespace ?? 'named'}`
+  }
+  return [
+    ...strangeKinds(cluster),
+    ...referencesOf(cluster).flatMap((reference) => {
+      const { one, kinds, name, path } = reference
+      const why = wrong(reference)
+      return why ? [about(one, `refers to ${kinds.join(' or ')} ${name}, ${why}`, path)] : []
+    }),
+  ]
 }
+
+/** A kind that the table does not know is another controller's, if it is one at all. */
+const strangeKinds = (cluster: ClusterView): Finding[] =>
+  references.flatMap(({ from, path, kind }) =>
+    kind === undefined
+      ? []
+      : ofKind(cluster, from).flatMap((one) =>
+          at(one.object(), path.split('.')).flatMap((named) => {
+            const stated = textAt(named.beside, kind)
+            return stated === undefined || /^[A-Z][A-Za-z0-9]+$/.test(stated)
+              ? []
+              : [about(one, `refers to a ${stated}, which is no kind`, named.path)]
+          }),
+        ),
+  )
 
 interface Named {
   name: string

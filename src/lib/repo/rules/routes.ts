@@ -1,12 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Flux variables
 /** What is served: under the cluster's own domain, over TLS, by images of registries that are trusted, watched at ports that exist. */
+
+import type { Json } from '../../types.ts'
 import { dig, isFields, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
-import { mergeValues } from '../releases.ts'
-import { holds } from './charts.ts'
 import { imagesOf } from './pins.ts'
 import { about, each, type Rule } from './rule.ts'
-import { type ClusterView, type KnownRelease, ofKind, type RenderedObject } from './view.ts'
+import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
 
 export const routeRules: Rule[] = [
   {
@@ -106,28 +106,49 @@ const isRedirect = (one: RenderedObject): boolean => {
 
 function plainRoutes(cluster: ClusterView): Finding[] {
   const listeners = new Map(ofKind(cluster, 'Gateway').map((one) => [one.name, listAt(one.object(), 'spec.listeners')]))
-  return ofKind(cluster, 'HTTPRoute', 'GRPCRoute')
-    .filter((one) => !isRedirect(one))
-    .flatMap((one) =>
-      parents(one).flatMap((parent, index): Finding[] => {
-        const known = listeners.get(textAt(parent, 'name') ?? '')
-        const section = textAt(parent, 'sectionName')
-        const attached =
-          known?.filter((listener) => section === undefined || textAt(listener, 'name') === section) ?? []
-        const path = ['spec', 'parentRefs', index]
-        if (known && attached.length === 0)
-          return [about(one, `Gateway ${textAt(parent, 'name')} has no listener ${section}`, path)]
-        const isPlain = (listener: unknown) => textAt(listener, 'protocol') === 'HTTP'
-        if (!attached.some(isPlain)) return []
-        return [
-          about(
-            one,
-            `is served in plain HTTP by Gateway ${textAt(parent, 'name')}${section ? '' : ' (no sectionName)'}`,
-            path,
-          ),
-        ]
-      }),
-    )
+  const routes = ofKind(cluster, 'HTTPRoute', 'GRPCRoute').filter((one) => !isRedirect(one))
+  const attached = [
+    ...routes.map((one) => ({ one, base: ['spec', 'parentRefs'], refs: parents(one) })),
+    // Of a chart's route the values have the same list.
+    ...ofKind(cluster, 'HelmRelease').flatMap((one) =>
+      listsNamed('parentRefs', dig(one.object(), 'spec.values'), ['spec', 'values']).map(({ list, path }) => ({
+        ...{ one, base: path, refs: list },
+      })),
+    ),
+  ]
+  return attached.flatMap(({ one, base, refs }) =>
+    refs.flatMap((parent, index): Finding[] => {
+      const known = listeners.get(textAt(parent, 'name') ?? '')
+      const section = textAt(parent, 'sectionName')
+      const matching = known?.filter((listener) => section === undefined || textAt(listener, 'name') === section) ?? []
+      const path = [...base, index]
+      if (known && matching.length === 0)
+        return [about(one, `Gateway ${textAt(parent, 'name')} has no listener ${section}`, path)]
+      const isPlain = (listener: unknown) => textAt(listener, 'protocol') === 'HTTP'
+      if (!matching.some(isPlain)) return []
+      return [
+        about(
+          one,
+          `is served in plain HTTP by Gateway ${textAt(parent, 'name')}${section ? '' : ' (no sectionName)'}`,
+          path,
+        ),
+      ]
+    }),
+  )
+}
+
+function listsNamed(
+  name: string,
+  value: unknown,
+  path: (string | number)[],
+): { list: Json[]; path: (string | number)[] }[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => listsNamed(name, item, [...path, index]))
+  if (!isFields(value)) return []
+  return Object.entries(value).flatMap(([key, below]) =>
+    key === name && Array.isArray(below)
+      ? [{ list: below, path: [...path, key] }]
+      : listsNamed(name, below, [...path, key]),
+  )
 }
 
 const monitors = ['ServiceMonitor', 'PodMonitor', 'VMServiceScrape', 'VMPodScrape']
@@ -139,15 +160,13 @@ interface Watched {
 }
 
 function blindMonitors(cluster: ClusterView): Finding[] {
+  const [allPods, allServices] = [pods(cluster), services(cluster)]
   return ofKind(cluster, ...monitors)
     .filter(({ release }) => !release)
     .flatMap((one) => {
       const ofPods = one.kind.includes('Pod')
       const spec = mapAt(one.object(), 'spec')
-      const candidates = [
-        ...(ofPods ? [...pods(cluster), ...operatorPods(cluster)] : services(cluster)),
-        ...cluster.releases.flatMap((known) => ofChart(known, ofPods)),
-      ]
+      const candidates = ofPods ? allPods : allServices
       const inNamespace = candidates.filter(({ namespace }) => selectsNamespace(spec, one.namespace, namespace))
       const selected = inNamespace.filter(
         ({ labels }) => labels === undefined || matches(mapAt(spec, 'selector'), labels),
@@ -163,56 +182,30 @@ function blindMonitors(cluster: ClusterView): Finding[] {
     })
 }
 
-const services = (cluster: ClusterView): Watched[] =>
-  ofKind(cluster, 'Service').map((one) => ({
-    namespace: one.namespace,
-    labels: one.object().metadata.labels ?? {},
-    ports: listAt(one.object(), 'spec.ports').flatMap((port) =>
-      [textAt(port, 'name'), textAt(port, 'targetPort'), textAt(port, 'port')].filter((text) => text !== undefined),
-    ),
-  }))
-
-const pods = (cluster: ClusterView): Watched[] =>
-  ofKind(cluster, 'Deployment', 'StatefulSet', 'DaemonSet').map((one) => ({
-    namespace: one.namespace,
-    labels: mapAt(one.object(), 'spec.template.metadata.labels') as Record<string, string>,
-    ports: listAt(one.object(), 'spec.template.spec.containers').flatMap((container) =>
-      listAt(container, 'ports').flatMap((port) =>
-        [textAt(port, 'name'), textAt(port, 'containerPort')].filter((text) => text !== undefined),
+/** Of a Service that only a record tells of, the labels are not known: then the port decides. */
+const services = ({ objects, recorded }: ClusterView): Watched[] =>
+  [...objects, ...recorded.map((one) => ({ ...one, isRecorded: true }))]
+    .filter(({ kind }) => kind === 'Service')
+    .map((one) => ({
+      namespace: one.namespace,
+      labels: 'isRecorded' in one ? undefined : (one.object().metadata.labels ?? {}),
+      ports: listAt(one.object(), 'spec.ports').flatMap((port) =>
+        [textAt(port, 'name'), textAt(port, 'targetPort'), textAt(port, 'port')].filter((text) => text !== undefined),
       ),
-    ),
-  }))
+    }))
 
-/** Pods that operators make: of a Kafka brokers, controllers and the exporter (Strimzi 0.47), of a registry the API (Apicurio 3.2). */
-const operatorPods = (cluster: ClusterView): Watched[] => [
-  ...ofKind(cluster, 'Kafka').map(({ namespace, name }) => ({
-    namespace,
-    labels: { 'strimzi.io/cluster': name, 'strimzi.io/kind': 'Kafka' },
-    ports: ['tcp-prometheus'],
-  })),
-  ...ofKind(cluster, 'ApicurioRegistry3').map(({ namespace, name }) => ({
-    namespace,
-    labels: { app: name, 'app.kubernetes.io/component': 'app', 'app.kubernetes.io/name': 'apicurio-registry' },
-    ports: ['http', 'management'],
-  })),
-]
-
-/** Of a chart that was not rendered the ports are known, but not every label: then the port decides. */
-function ofChart({ release, facts, rendered }: KnownRelease, ofPods: boolean): Watched[] {
-  if (rendered || !facts) return []
-  const values = mergeValues(facts.defaults ?? {}, release.values)
-  const isThere = ({ when = [] }: { when?: string[] }) => when.every((condition) => holds(condition, values))
-  const ports = ofPods
-    ? (facts.workloads ?? [])
-        .filter(isThere)
-        .flatMap(({ containers }) =>
-          containers.flatMap((container) => (container.ports ?? []).flatMap(({ name, port }) => [name, port])),
-        )
-    : (facts.services ?? [])
-        .filter(isThere)
-        .flatMap((service) => service.ports.flatMap(({ name, port, targetPort }) => [name, port, targetPort]))
-  return [{ namespace: release.releaseNamespace, labels: undefined, ports }]
-}
+const pods = ({ objects, recorded }: ClusterView): Watched[] =>
+  [...objects, ...recorded]
+    .filter(({ kind }) => /^(Deployment|StatefulSet|DaemonSet)$/.test(kind))
+    .map((one) => ({
+      namespace: one.namespace,
+      labels: mapAt(one.object(), 'spec.template.metadata.labels') as Record<string, string>,
+      ports: listAt(one.object(), 'spec.template.spec.containers').flatMap((container) =>
+        listAt(container, 'ports').flatMap((port) =>
+          [textAt(port, 'name'), textAt(port, 'containerPort')].filter((text) => text !== undefined),
+        ),
+      ),
+    }))
 
 function selectsNamespace(spec: unknown, own: string | undefined, namespace: string | undefined): boolean {
   if (dig(spec, 'namespaceSelector.any') === true) return true

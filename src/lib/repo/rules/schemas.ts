@@ -16,7 +16,7 @@ export const schemaRules: Rule[] = [
     scope: 'any',
     check: ({ clusters, schemas }) =>
       clusters.flatMap((cluster) =>
-        cluster.objects.flatMap((one) => {
+        [...cluster.objects, ...cluster.recorded].flatMap((one) => {
           const schema = schemaFor(schemas, one)
           const problems = schema ? checkSchema(schema.table, schema.root, one.object()) : []
           if (!version.test(String(one.object().apiVersion)))

@@ -3,7 +3,8 @@ import { dig, listAt, mapAt, textAt } from '../fields.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
 import { declaredIn, isEncrypted, isOperated, type SourceFile } from '../source-files.ts'
-import type { Rule } from './rule.ts'
+import { about, each, type Rule } from './rule.ts'
+import { type ClusterView, ofKind } from './view.ts'
 
 export const secretRules: Rule[] = [
   {
@@ -74,7 +75,70 @@ export const secretRules: Rule[] = [
         .filter((file) => isOperated(file) && /\.ya?ml(\.tpl)?$/.test(file.path) && !isEncrypted(file))
         .flatMap((file) => declaredIn(file).flatMap(({ kind, text }) => (kind === 'Secret' ? plain(file, text) : []))),
   },
+  {
+    id: 'secret-item-documented',
+    demands:
+      'Items and fields of 1Password that an ExternalSecret reads stand in docs/prerequisites.md, or in a runbook',
+    why: 'Whoever sets up a cluster makes what is written there; an item that is not waits for somebody to guess it',
+    fix: 'A row `| vault | item | `field` | ... |`, or the item and field that the table has',
+    source: 'FR52, docs/prerequisites.md',
+    scope: 'house',
+    check: (view) => each((cluster) => undocumented(cluster, view.files))(view),
+  },
 ]
+
+/** Of tables `vault | item | fields`, in which a cell that is empty is that of the row above; of runbooks also what they say in prose. */
+function documentedItems(files: readonly SourceFile[]): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>()
+  const add = (item: string, text: string) => {
+    const words = [...text.matchAll(/`([\w.-]+)`/g)].map(([, word = '']) => word)
+    found.set(item, new Set([...(found.get(item) ?? []), ...words]))
+  }
+  for (const { path, text } of files) {
+    if (path !== layout.prerequisites && !path.startsWith(`${layout.runbooks}/`)) continue
+    let item = ''
+    for (const line of text.split('\n')) {
+      const [, vault, name, fields] = /^\|([^|]*)\|([^|]*)\|([^|]*)\|/.exec(line)?.map((cell) => cell.trim()) ?? []
+      if (vault === undefined || name === undefined || fields === undefined) {
+        item = ''
+        continue
+      }
+      // `the name in ALERT_RECEIVER (`telegram`)`; the item of an application is called as the application.
+      if (name !== '') item = /`([\w.-]+)`/.exec(name)?.[1] ?? (/^an? .*name$/.test(name) ? '*' : name)
+      add(item, fields)
+    }
+    for (const paragraph of text.split(/\n\s*\n/))
+      for (const [, named = ''] of paragraph.matchAll(/\bitems? `([\w.-]+)`/g)) add(named, paragraph)
+  }
+  return found
+}
+
+function undocumented(cluster: ClusterView, files: readonly SourceFile[]): Finding[] {
+  const items = documentedItems(files)
+  if (items.size === 0) return []
+  return ofKind(cluster, 'ExternalSecret').flatMap((one) => {
+    const parts = [
+      ...listAt(one.object(), 'spec.data').map((data, index) => ({
+        path: ['spec', 'data', index, 'remoteRef'],
+        item: textAt(data, 'remoteRef.key'),
+        field: textAt(data, 'remoteRef.property') ?? 'password',
+      })),
+      ...listAt(one.object(), 'spec.dataFrom').map((data, index) => ({
+        path: ['spec', 'dataFrom', index],
+        item: textAt(data, 'extract.key'),
+        field: textAt(data, 'extract.property'),
+      })),
+    ]
+    return parts.flatMap(({ path, item, field }) => {
+      if (item === undefined) return []
+      const fields = new Set([...(items.get(item) ?? []), ...(items.get('*') ?? [])])
+      const isKnown = field === undefined ? items.has(item) : fields.has(field)
+      if (isKnown) return []
+      const what = field === undefined ? `item ${item}` : `field ${field} of item ${item}`
+      return [about(one, `${what} is in no table of ${layout.prerequisites} or a runbook`, path)]
+    })
+  })
+}
 
 interface SopsRule {
   path_regex?: string

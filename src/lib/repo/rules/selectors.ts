@@ -1,8 +1,9 @@
 /** What selects by labels has to select something: nobody says so when it does not. */
-import { dig, isFields, leaves, mapAt } from '../fields.ts'
+import { dig, isFields, leaves } from '../fields.ts'
 import type { Finding } from '../locate.ts'
+import { labelsOfKind } from '../operator-objects.ts'
 import { about, each, type Rule } from './rule.ts'
-import type { ClusterView, KnownRelease, RenderedObject } from './view.ts'
+import type { ClusterView, RenderedObject } from './view.ts'
 
 export const selectorRules: Rule[] = [
   {
@@ -13,49 +14,65 @@ export const selectorRules: Rule[] = [
     source: 'NFR9',
     scope: 'house',
     check: each((cluster) => {
-      const known = knownWords(cluster)
+      const known = knownLabels(cluster)
       return cluster.objects
         .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
         .flatMap((one) => strangers(one, known))
     }),
   },
+  {
+    id: 'topology-known',
+    demands: 'What spreads pods, or keeps them apart, does so over a label that nodes have',
+    why: 'Over any other the constraint holds nowhere: pods stay pending, or all of them stand on one node',
+    fix: 'topologyKey: kubernetes.io/hostname',
+    source: 'Kubernetes',
+    scope: 'any',
+    check: each((cluster) =>
+      cluster.objects
+        .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+        .flatMap((one) =>
+          leaves(one.object())
+            .filter(({ path, value }) => path.at(-1) === 'topologyKey' && !topologies.test(String(value)))
+            .map(({ path, value }) => about(one, `${value} is no label of nodes`, path)),
+        ),
+    ),
+  },
 ]
 
-/**
- * Labels that operators give (Rook's daemons, CloudNativePG's, Dragonfly's, Strimzi's and Apicurio's pods, Envoy's proxies), that Kubernetes' own charts and nodes have, and
- * of what comes with the observability stack.
- */
-const ofOthers =
-  /^(rook-ceph-(mon|mgr|osd|mds|rgw|tools|exporter|crashcollector)|instance|primary|replica|proxy|dragonfly|kube-dns|linux|vm(agent|alert|alertmanager|auth|single)|Kafka|app|true|false)$/
+/** Well-known labels of nodes, and whatever a repository gives its own under a domain. */
+const topologies =
+  /^(kubernetes\.io\/hostname|topology\.kubernetes\.io\/(zone|region)|[a-z0-9-]+(\.[a-z0-9-]+)+\/[\w.-]+)$/
 
-/** Label values of whatever is rendered, names of objects, releases and charts, and labels of charts that are known by their record. */
-function knownWords({ objects, releases }: ClusterView): ReadonlySet<string> {
+/** Labels of nodes that every kubelet gives (kubernetes.io/docs/reference/labels-annotations-taints). */
+const ofNodes = { 'kubernetes.io/os': ['linux'], 'kubernetes.io/arch': ['amd64', 'arm64'] }
+
+/** `key: value` of whatever there is, or is known to be made; and what a release's values give as labels. */
+function knownLabels({ objects, recorded, releases }: ClusterView): ReadonlySet<string> {
+  const pairs = (labels: object) => Object.entries(labels).map(([key, value]) => pair(key, value))
+  // Of objects, of pods that they make (`template`, `podTemplate`), and what a Kustomization or a chart is told to give.
+  const given = (value: unknown) =>
+    leaves(value)
+      .filter(({ path }) => /labels$/i.test(String(path.at(-2))) && path.at(-2) !== 'matchLabels')
+      .map(({ path, value: label }) => pair(String(path.at(-1)), label))
   return new Set([
-    ...objects.flatMap((one) => [
-      one.name,
-      ...Object.values(mapAt(one.object(), 'metadata.labels')).map(String),
-      ...Object.values(mapAt(one.object(), 'spec.template.metadata.labels')).map(String),
-      ...Object.values(mapAt(one.object(), 'spec.inheritedMetadata.labels')).map(String),
-    ]),
-    ...releases.flatMap(wordsOf),
+    ...Object.entries(ofNodes).flatMap(([key, values]) => values.map((value) => pair(key, value))),
+    ...[...objects, ...recorded]
+      .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+      .flatMap((one) => given(one.object())),
+    // Of kinds that may be made any time: their operator is there.
+    ...resourcesOf({ objects, releases }).flatMap(labelsOfKind).flatMap(pairs),
+    ...releases.flatMap(({ release }) => given(release.values)),
   ])
 }
 
-function wordsOf({ release, facts }: KnownRelease): string[] {
-  const recorded = [facts?.workloads ?? [], facts?.services ?? [], facts?.objects ?? []]
-  const given = leaves(release.values).flatMap(({ path, value }) =>
-    path.some((key) => /labels$/i.test(String(key)) && key !== 'matchLabels') ? [String(value)] : [],
-  )
-  return [
-    release.name,
-    release.releaseName,
-    release.chartName,
-    ...given,
-    ...leaves(recorded).flatMap(({ value }) =>
-      typeof value === 'string' ? [value, value.replaceAll(/\{(release|fullname)\}/g, release.releaseName)] : [],
-    ),
-  ]
-}
+/** `<plural>.<group>` of the CRDs that manifests and charts bring. */
+const resourcesOf = ({ objects, releases }: Pick<ClusterView, 'objects' | 'releases'>): string[] => [
+  ...objects.filter(({ kind }) => kind === 'CustomResourceDefinition').map(({ name }) => name),
+  ...releases.flatMap(({ facts }) => (facts?.crds ?? []).flatMap(({ names }) => names)),
+]
+
+/** Cilium writes the source of a label before it (`k8s:app`). */
+const pair = (key: string, value: unknown) => `${key.replace(/^k8s:/, '')}: ${value}`
 
 /** Names of namespaces have a rule of their own, and labels of ours are what an application takes on to be let in. */
 const elsewhere = /namespace|^(k8s:)?k8sops\.dev\//
@@ -63,7 +80,7 @@ const elsewhere = /namespace|^(k8s:)?k8sops\.dev\//
 function strangers(one: RenderedObject, known: ReadonlySet<string>): Finding[] {
   return selectorsOf(one.object(), one.kind === 'Service').flatMap(({ path, labels }) =>
     Object.entries(labels)
-      .filter(([key, value]) => !elsewhere.test(key) && !known.has(String(value)) && !ofOthers.test(String(value)))
+      .filter(([key, value]) => !elsewhere.test(key) && !known.has(pair(key, value)))
       .map(([key, value]) => about(one, `selects by ${key}: ${value}, which nothing has`, [...path, key])),
   )
 }

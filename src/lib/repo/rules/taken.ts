@@ -1,202 +1,203 @@
-/** What a pod, a controller or Flux takes from an object beside it: Secrets, ConfigMaps, ports, states. */
-import { dig, type Fields, isFields, leaves, listAt, mapAt, textAt } from '../fields.ts'
+/** What is taken from Secrets and ConfigMaps has to be made, and what External Secrets makes has to be taken. */
+import { dig, leaves, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
-import { pluralOf } from '../schema-tables.ts'
-import { podOf } from './charts.ts'
-import { about, aboutKustomization, each, type Rule } from './rule.ts'
+import { keysOfExternalSecret, type Made, madeAtBootstrap, madeBy } from '../makes.ts'
+import type { SchemaTables } from '../schema-tables.ts'
+import { type Take, takesOf } from '../takes.ts'
+import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject, type RepositoryView } from './view.ts'
+
+const eachWith =
+  (check: (cluster: ClusterView, view: RepositoryView) => Finding[]): Rule['check'] =>
+  (view) =>
+    each((cluster) => check(cluster, view))(view)
 
 export const takenRules: Rule[] = [
   {
     id: 'taken-object-exists',
     demands:
-      'Secrets and ConfigMaps that something takes from are made: by a manifest, an ExternalSecret, a Certificate, or bootstrap',
+      'Secrets and ConfigMaps that something takes from are made, with the key that it takes: by a manifest, an ExternalSecret, a Certificate, an operator, or bootstrap',
     why: 'A pod waits for it for ever, a controller says so in a status that nobody reads',
-    fix: 'Correct the name, or make what it names',
+    fix: 'Correct the name, the key or the namespace, or make what it names',
     source: 'Kubernetes',
     scope: 'house',
-    check: (view) => each((cluster) => takers(cluster, view))(view),
+    check: eachWith(missing),
   },
   {
-    id: 'service-port-exists',
-    demands: 'A Service sends to a port that the pods have which it selects',
-    why: 'Connections are refused, and the Service looks well',
-    fix: 'targetPort: the name of the container’s port',
-    source: 'Kubernetes',
-    scope: 'any',
-    check: each(deafServices),
+    id: 'secret-is-taken',
+    demands: 'Something takes from the Secret of an ExternalSecret, and each of its keys',
+    why: 'A secret that nobody reads is one more that can leak; and mostly its reader means it by another name',
+    fix: 'Correct the name or the key on either side, or leave it out',
+    source: 'NFR8, External Secrets',
+    scope: 'house',
+    check: eachWith(idle),
   },
   {
-    id: 'pod-wellformed',
-    demands: 'Paths of probes begin with /, names in pods are DNS labels, and every mount has its volume',
-    why: 'The API server refuses the pod, long after everybody has looked away from the commit',
-    fix: 'kubectl explain pod.spec',
-    source: 'Kubernetes',
+    id: 'secret-template-complete',
+    demands: 'A template of an ExternalSecret uses the fields that it fetches, and fetches those that it uses',
+    why: 'A field that is not fetched is an error at the first refresh, in a status that nobody reads',
+    fix: 'The same word in data[].secretKey and in the template',
+    source: 'External Secrets',
     scope: 'any',
-    check: each((cluster) => cluster.objects.filter(({ release }) => !release).flatMap(malformedPods)),
-  },
-  {
-    id: 'health-check-exists',
-    demands: 'A Kustomization waits for objects that are there, and judges kinds that there are by expressions',
-    why: 'It would wait until its timeout, every time, and all that depends on it with it',
-    fix: 'Correct apiVersion, kind, name or namespace; an expression of CEL is about status, metadata or spec',
-    source: 'Flux',
-    scope: 'any',
-    check: (view) => each((cluster) => deadChecks(cluster, view))(view),
+    check: each((cluster) => ofKind(cluster, 'ExternalSecret').flatMap(incompleteTemplate)),
   },
 ]
 
-/** Made by cert-manager and CloudNativePG themselves for what refers to them. */
-const madeOnDemand = /^privateKeySecretRef$/
+interface Taking extends Take {
+  one: RenderedObject
+}
 
-function takers(cluster: ClusterView, { files }: RepositoryView): Finding[] {
-  const bootstrap = files.filter(({ path }) => path.startsWith('bootstrap/')).map(({ text }) => text)
-  const charts = cluster.releases.filter(({ rendered }) => !rendered).map(({ release }) => release.releaseName)
-  const made = new Set([
-    ...ofKind(cluster, 'Secret', 'ConfigMap').map(({ name }) => name),
-    ...ofKind(cluster, 'ExternalSecret').map((one) => textAt(one.object(), 'spec.target.name') ?? one.name),
-    ...ofKind(cluster, 'Certificate').flatMap((one) => textAt(one.object(), 'spec.secretName') ?? []),
-    ...ofKind(cluster, 'Cluster.postgresql.cnpg.io').flatMap(({ name }) =>
-      ['app', 'superuser', 'ca', 'server', 'replication'].map((suffix) => `${name}-${suffix}`),
-    ),
-  ])
-  const isMade = (name: string) =>
-    made.has(name) || charts.includes(name) || bootstrap.some((text) => new RegExp(`\\bname: ${name}\\s`).test(text))
-  return cluster.objects
-    .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+function takings(cluster: ClusterView, schemas: SchemaTables): Taking[] {
+  return [...cluster.objects, ...cluster.recorded]
+    .filter(({ kind }) => kind !== 'CustomResourceDefinition')
     .flatMap((one) =>
-      taken(one.object()).flatMap(({ name, path }) => {
-        if (name === undefined) return [about(one, `${String(path.at(-1))} names nothing`, path)]
-        return isMade(name) ? [] : [about(one, `takes from ${name}, which nothing makes`, path)]
-      }),
+      takesOf(one, schemas).map((take) => ({ ...take, one, namespace: namespaceOf(take, one, cluster) })),
     )
 }
 
-/** References by their usual names, wherever they stand. */
-function taken(
-  value: unknown,
-  path: (string | number)[] = [],
-): { name: string | undefined; path: (string | number)[] }[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => taken(item, [...path, index]))
-  if (!isFields(value)) return []
-  return Object.entries(value).flatMap(([key, below]) => {
-    const at = [...path, key]
-    const isReference = /[sS]ecretRef$|^secretKeyRef$|^configMap(Key)?Ref$|^configMap$/.test(key)
-    if (isReference && isFields(below) && isTakenByName(below) && !madeOnDemand.test(key))
-      return below.optional === true ? [] : [{ name: textAt(below, 'name'), path: at }]
-    if (key === 'secret' && isFields(below) && 'secretName' in below)
-      return [{ name: textAt(below, 'secretName'), path: at }]
-    return taken(below, at)
-  })
+/** Of an object without a namespace cert-manager takes from its own (`--cluster-resource-namespace`); undefined is any. */
+function namespaceOf(take: Take, one: RenderedObject, { releases }: ClusterView): string | undefined {
+  if (take.namespace !== undefined) return take.namespace
+  if (one.kind === 'HelmRelease') return textAt(one.object(), 'spec.targetNamespace') ?? one.namespace
+  if (one.kind === 'ClusterIssuer')
+    return releases.find(({ release }) => release.chartName === 'cert-manager')?.release.releaseNamespace
+  return one.namespace
 }
 
-/** A reference, and no map that only has that name and holds others (`auth.secretRef.accessToken`). */
-const isTakenByName = (reference: Fields): boolean =>
-  'name' in reference || ('key' in reference && !Object.values(reference).some(isFields))
+function everythingMade(cluster: ClusterView, { files }: RepositoryView): Made[] {
+  return [...[...cluster.objects, ...cluster.recorded].flatMap(madeBy), ...madeAtBootstrap(files, cluster.name)]
+}
 
-function deafServices(cluster: ClusterView): Finding[] {
-  const workloads = ofKind(cluster, 'Deployment', 'StatefulSet', 'DaemonSet').filter(({ release }) => !release)
-  return ofKind(cluster, 'Service')
+const isOf = (take: Pick<Take, 'kind' | 'name' | 'namespace'>, made: Made) =>
+  take.kind === made.kind &&
+  take.name === made.name &&
+  (take.namespace === undefined || made.namespace === undefined || take.namespace === made.namespace)
+
+function missing(cluster: ClusterView, view: RepositoryView): Finding[] {
+  const made = Map.groupBy(everythingMade(cluster, view), ({ name }) => name)
+  const charts = new Set(cluster.releases.filter(({ rendered }) => !rendered).map(({ release }) => release.releaseName))
+  return takings(cluster, view.schemas)
+    .filter(({ one }) => !one.release)
+    .flatMap(({ one, path, ...take }): Finding[] => {
+      if (take.name === undefined) return [about(one, `${String(path.at(-1))} names nothing`, path)]
+      const found = (made.get(take.name) ?? []).filter((candidate) => isOf(take, candidate))
+      if (found.length === 0)
+        return charts.has(take.name) ? [] : [about(one, `takes from ${take.name}, which nothing makes`, path)]
+      if (take.key === undefined || found.some(({ keys }) => !keys || keys.has(take.key ?? ''))) return []
+      return [about(one, `takes ${take.key} from ${take.name}, which has no such key`, path)]
+    })
+}
+
+/** Keys that an API reads of a Secret that it is given whole, by the field that names it: needed ones first, then others. */
+const readWhole: { field: RegExp; kind: RegExp; needs: string[]; may: RegExp }[] = [
+  // notification-controller 1.9, docs/spec.
+  { kind: /^Receiver$/, field: /^spec\.secretRef$/, needs: ['token'], may: /^$/ },
+  {
+    kind: /^Provider$/,
+    field: /^spec\.secretRef$/,
+    needs: [],
+    may: /^(token|address|headers|username|password|githubApp\w+)$/,
+  },
+  // volsync 0.15, docs/usage/restic; the rest are variables of restic's backends.
+  {
+    kind: /^Replication(Source|Destination)$/,
+    field: /^spec\.restic\.repository$/,
+    needs: ['RESTIC_REPOSITORY', 'RESTIC_PASSWORD'],
+    may: /^(AWS|RESTIC|B2|AZURE|GOOGLE|ST|OS)_[A-Z0-9_]+$/,
+  },
+  // cloudnative-pg 1.28: Secrets of type kubernetes.io/basic-auth.
+  {
+    kind: /^(Cluster|DatabaseRole)$/,
+    field: /(passwordSecret|superuserSecret)$/,
+    needs: ['username', 'password'],
+    may: /^$/,
+  },
+]
+
+function idle(cluster: ClusterView, { schemas }: RepositoryView): Finding[] {
+  const all = takings(cluster, schemas)
+  return ofKind(cluster, 'ExternalSecret')
     .filter(({ release }) => !release)
-    .flatMap((one) => {
-      const selector = Object.entries(mapAt(one.object(), 'spec.selector'))
-      const selected = workloads.filter((workload) => {
-        const labels = mapAt(workload.object(), 'spec.template.metadata.labels')
-        return workload.namespace === one.namespace && selector.every(([key, value]) => labels[key] === value)
-      })
-      if (selector.length === 0 || selected.length === 0) return []
-      const ports = selected.flatMap((workload) =>
-        listAt(podOf(workload).pod, 'containers').flatMap((container) =>
-          listAt(container, 'ports').flatMap((port) => [textAt(port, 'name'), textAt(port, 'containerPort')]),
+    .flatMap((one): Finding[] => {
+      const name = textAt(one.object(), 'spec.target.name') ?? one.name
+      const takes = all.filter((take) => isOf(take, { kind: 'Secret', name, namespace: one.namespace }))
+      // A chart may want the name as plain text.
+      const isMentioned = mentions(cluster, name, takes)
+      if (takes.length === 0 && !isMentioned)
+        return [about(one, `nothing takes from Secret ${name}`, ['spec', 'target'])]
+      const keys = keysOfExternalSecret(one.object())
+      if (!keys || isMentioned) return []
+      return [
+        ...takes.flatMap((take) =>
+          lacking(take, keys).map((key) =>
+            about(one, `${key} is missing, which ${take.one.kind} ${take.one.name} reads`, ['spec']),
+          ),
         ),
-      )
-      return listAt(one.object(), 'spec.ports').flatMap((port, index) => {
-        const target = textAt(port, 'targetPort') ?? textAt(port, 'port')
-        return ports.includes(target) ? [] : [about(one, `no pod has port ${target}`, ['spec', 'ports', index])]
+        ...keys
+          .filter((key) => !takes.some((take) => reads(take, key)))
+          .map((key) => about(one, `nothing takes ${key} from Secret ${name}`, ['spec', 'data'])),
+      ]
+    })
+}
+
+const wholeReader = ({ one, path }: Taking) =>
+  readWhole.find(({ kind, field }) => kind.test(one.kind) && field.test(path.join('.')))
+
+function reads(take: Taking, key: string): boolean {
+  if (take.key !== undefined) return take.key === key
+  const reader = wholeReader(take)
+  return !reader || reader.needs.includes(key) || reader.may.test(key)
+}
+
+const lacking = (take: Taking, keys: string[]): string[] =>
+  take.key === undefined ? (wholeReader(take)?.needs ?? []).filter((key) => !keys.includes(key)) : []
+
+/** Whether a release's values have the name as a text of its own (`existingSecret: grafana`), or somebody's text has it as a word. */
+function mentions({ objects }: ClusterView, name: string, takes: Taking[]): boolean {
+  const word = new RegExp(`(^|[^\\w.-])${name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}($|[^\\w.-])`)
+  const counted = new Map(takes.map(({ one, path }) => [`${one.manifest.file} ${one.kind} ${path.join('.')}`, true]))
+  return objects
+    .filter(({ kind, release }) => kind !== 'ExternalSecret' && !release)
+    .some((one) => {
+      const isValues = one.kind === 'HelmRelease'
+      const parts = isValues
+        ? { spec: { values: dig(one.object(), 'spec.values') ?? null } }
+        : { spec: one.object().spec ?? null, data: one.object().data ?? null }
+      return leaves(parts).some(({ path, value }) => {
+        if (typeof value !== 'string' || !(isValues ? value === name : word.test(value))) return false
+        if (isValues && !/secret/i.test(path.join('.'))) return false
+        return ![path, path.slice(0, -1)].some((at) => counted.has(`${one.manifest.file} ${one.kind} ${at.join('.')}`))
       })
     })
 }
 
-const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
-
-function malformedPods(one: RenderedObject): Finding[] {
-  const { pod, path } = podOf(one)
-  const volumes = listAt(pod, 'volumes').map((volume) => textAt(volume, 'name'))
-  const containers = ['containers', 'initContainers'].flatMap((list) =>
-    listAt(pod, list).map((container, index) => ({ container, at: [...path, list, index] })),
+function incompleteTemplate(one: RenderedObject): Finding[] {
+  const template = mapAt(one.object(), 'spec.target.template')
+  const texts = Object.values(mapAt(template, 'data')).map(String)
+  const fetched = listAt(one.object(), 'spec.data').map((item) => textAt(item, 'secretKey') ?? '')
+  if (
+    texts.length === 0 ||
+    listAt(one.object(), 'spec.dataFrom').length > 0 ||
+    dig(template, 'mergePolicy') === 'Merge'
+  )
+    return []
+  const used = new Set(
+    texts.flatMap((text) =>
+      [...text.matchAll(/\{\{(.*?)\}\}/gs)].flatMap(([, inside = '']) =>
+        [...inside.matchAll(/(?<![\w)"])\.([A-Za-z_]\w*)|index \. "([^"]+)"/g)].map(
+          ([, field, indexed]) => field ?? indexed ?? '',
+        ),
+      ),
+    ),
   )
   return [
-    ...volumes.flatMap((name, index) =>
-      label.test(name ?? '') ? [] : [about(one, `${name} is no name of a volume`, [...path, 'volumes', index])],
-    ),
-    ...containers.flatMap(({ container, at }) => [
-      ...(label.test(textAt(container, 'name') ?? '') ? [] : [about(one, 'a container has no name', at)]),
-      ...leaves(container)
-        .filter(
-          ({ path: inside, value }) =>
-            inside.at(-2) === 'httpGet' && inside.at(-1) === 'path' && !/^\//.test(String(value)),
-        )
-        .map(({ path: inside, value }) => about(one, `${value} is no path`, [...at, ...inside])),
-      ...listAt(container, 'volumeMounts').flatMap((mount, index) => {
-        const name = textAt(mount, 'name')
-        const wrong = !volumes.includes(name)
-          ? `mounts ${name}, which is no volume`
-          : !/^\//.test(textAt(mount, 'mountPath') ?? '')
-            ? `${textAt(mount, 'mountPath')} is no path`
-            : undefined
-        return wrong && one.kind !== 'StatefulSet' ? [about(one, wrong, [...at, 'volumeMounts', index])] : []
-      }),
-    ]),
-  ]
-}
-
-/** CEL over an object: begins with one of its parts, or a function of one, and compares, calls or tests. */
-const expression =
-  /^[!(]*\s*(has\()?(status|metadata|spec|data)\b[\s\S]*(==|!=|<|>|\bin\b|\.exists\(|\.all\(|\.startsWith\(|^[!(]*has\()/
-const isBalanced = (text: string) =>
-  ['()', '[]', '{}'].every(([open = '', close = '']) => text.split(open).length === text.split(close).length) &&
-  text.split("'").length % 2 === 1
-
-function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[] {
-  const made = new Set(cluster.objects.map(({ kind, namespace = '', name }) => `${kind} ${namespace}/${name}`))
-  const charts = cluster.releases.filter(({ rendered }) => !rendered)
-  // What a chart makes that was not rendered is told by the release's name or values, or by the record of the chart.
-  const inCharts = new Set(
-    charts.flatMap(({ release, facts }) => [
-      release.releaseName,
-      ...leaves([release.values, facts?.workloads ?? [], facts?.objects ?? []]).map(({ value }) =>
-        String(value).replaceAll(/\{(release|fullname)\}/g, release.releaseName),
+    ...[...used]
+      .filter((word) => !fetched.includes(word))
+      .map((word) =>
+        about(one, `the template uses ${word}, which is not fetched`, ['spec', 'target', 'template', 'data']),
       ),
-    ]),
-  )
-  const spaces = new Set(charts.map(({ release }) => release.releaseNamespace))
-  const isKind = (check: unknown) => {
-    const kind = textAt(check, 'kind') ?? ''
-    const version = textAt(check, 'apiVersion') ?? ''
-    const [group = ''] = version.includes('/') ? version.split('/') : ['']
-    const own = schemas.get(group)?.roots
-    const plural = `${pluralOf(kind)}/${version.split('/').at(-1)}`
-    return own ? plural in own : `${group}/${plural}` in (schemas.get('kubernetes')?.roots ?? {}) || !schemas.size
-  }
-  return cluster.rendered.flatMap(({ kustomization }) => {
-    const says = (message: string, ...path: (string | number)[]) =>
-      aboutKustomization(kustomization, message, ['spec', ...path])
-    const checks = listAt(kustomization.raw, 'healthChecks').flatMap((check, index) => {
-      const [kind, namespace = '', name] = ['kind', 'namespace', 'name'].map((key) => textAt(check, key))
-      const isThere =
-        made.has(`${kind} ${namespace}/${name}`) || (spaces.has(namespace) && inCharts.has(name ?? '') && isKind(check))
-      return isThere ? [] : [says(`waits for ${kind} ${namespace}/${name}, which is not there`, 'healthChecks', index)]
-    })
-    const judged = listAt(kustomization.raw, 'healthCheckExprs').flatMap((check, index) => [
-      ...(isKind(check)
-        ? []
-        : [says(`${textAt(check, 'kind')} is no kind of ${textAt(check, 'apiVersion')}`, 'healthCheckExprs', index)]),
-      ...(dig(check, 'current') === undefined ? [says('has no expression `current`', 'healthCheckExprs', index)] : []),
-      ...['current', 'failed', 'inProgress']
-        .map((key) => ({ key, text: textAt(check, key) }))
-        .filter(({ text }) => text !== undefined && !(expression.test(text.trim()) && isBalanced(text)))
-        .map(({ key, text }) => says(`${text} is no expression`, 'healthCheckExprs', index, key)),
-    ])
-    return [...checks, ...judged]
-  })
+    ...fetched
+      .filter((word) => !used.has(word))
+      .map((word) => about(one, `${word} is fetched, and the template does not use it`, ['spec', 'data'])),
+  ]
 }

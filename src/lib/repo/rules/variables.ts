@@ -2,6 +2,7 @@
 /** Flux' variables: `${NAME}` in what a Kustomization reads, defined by what it substitutes from. */
 
 import { dirname } from 'node:path'
+import { mapAt } from '../fields.ts'
 import type { FluxKustomization } from '../flux.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
@@ -20,11 +21,72 @@ export const variableRules: Rule[] = [
     scope: 'any',
     check: undefinedVariables,
   },
+  {
+    id: 'settings-alike',
+    demands: 'A setting that an opt-in component uses is one of every cluster, or of none',
+    why: 'An application that takes the component on another cluster gets nothing in its place',
+    fix: 'Give every cluster-settings.yaml the name, or have the application set it (postBuild.substitute)',
+    source: 'design section 2',
+    scope: 'house',
+    check: ({ files, clusters }) => {
+      const given = clusters.flatMap(({ name }) => {
+        const file = files.find(({ path }) => path === layout.settings(name))
+        return file ? [{ name, file: file.path, keys: Object.keys(mapAt(file.documents()[0], 'data')) }] : []
+      })
+      const all = new Set(given.flatMap(({ keys }) => keys))
+      const used = files
+        .filter(({ path }) => path.startsWith(`${layout.apps}/components/`))
+        .flatMap(({ text }) => [...text.matchAll(variable)].map(([, name = '']) => name))
+        .filter((name) => all.has(name))
+      return given.flatMap(({ name, file, keys }) =>
+        [...new Set(used)]
+          .filter((key) => !keys.includes(key))
+          .map((key) => ({
+            ...{ file, path: ['data'], cluster: name },
+            message: `${key} is missing, which a component uses and another cluster's settings have`,
+          })),
+      )
+    },
+  },
+  {
+    id: 'setting-used',
+    demands:
+      'Every setting of a cluster is used by something that the cluster runs, by an opt-in component, or is compared with talconfig.yaml',
+    why: 'A fact that nobody reads is not kept true, and its name hides a typing error in the one that is read',
+    fix: 'Delete it, or correct the name where it is used',
+    source: 'design section 2',
+    scope: 'house',
+    check: unusedSettings,
+  },
 ]
 
 // A `$$` before it is an escape; a default makes it optional.
 const variable = /(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-=+?])?/g
 const disabled = /kustomize\.toolkit\.fluxcd\.io\/substitute:\s*["']?disabled/
+
+/** Of the machines' network: src/lib/config/rules compares them with talconfig.yaml. */
+const ofMachines =
+  /^(NODE_CIDR|GATEWAY_IP|VLAN_ID|API_VIP|POD_CIDR|SERVICE_CIDR|CLUSTER_DNS_IP|CLUSTER_(NAME|ID|DOMAIN)|GIT_\w+)$/
+
+function unusedSettings({ files, clusters }: RepositoryView): Finding[] {
+  const byPath = new Map(files.map((file) => [file.path, file]))
+  const namesIn = (text: string) => [...text.matchAll(variable)].map(([, name = '']) => name)
+  const ofComponents = files.filter(({ path }) => path.startsWith(`${layout.apps}/components/`))
+  return clusters.flatMap(({ name, rendered }) => {
+    const file = byPath.get(layout.settings(name))
+    if (!file) return []
+    const reached = new Set(rendered.flatMap(({ kustomization }) => [...reachedFiles(byPath, kustomization.spec)]))
+    const used = new Set(
+      [...[...reached].flatMap((path) => byPath.get(path) ?? []), ...ofComponents].flatMap(({ text }) => namesIn(text)),
+    )
+    return Object.keys(mapAt(file.documents()[0], 'data'))
+      .filter((key) => !used.has(key) && !ofMachines.test(key))
+      .map((key) => ({
+        ...{ file: file.path, path: ['data', key], cluster: name },
+        message: `nothing on cluster ${name} uses ${key}`,
+      }))
+  })
+}
 
 function undefinedVariables({ files, clusters }: RepositoryView): Finding[] {
   const byPath = new Map(files.map((file) => [file.path, file]))

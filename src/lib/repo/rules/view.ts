@@ -2,9 +2,11 @@
 import type { ChartRecord } from '../../lab/charts/record.ts'
 import type { KubeObject, Problem } from '../../types.ts'
 import { readChartFacts } from '../chart-facts.ts'
-import type { FluxKustomization } from '../flux.ts'
+import { recordedObjects } from '../chart-objects.ts'
+import { type FluxKustomization, nameOf } from '../flux.ts'
 import type { Finding } from '../locate.ts'
-import type { Manifest } from '../manifests.ts'
+import { type Manifest, manifestOf } from '../manifests.ts'
+import { operatorObjects } from '../operator-objects.ts'
 import { type Release, releasesOf } from '../releases.ts'
 import type { RenderedKustomization } from '../render.ts'
 import type { SchemaTables } from '../schema-tables.ts'
@@ -40,6 +42,11 @@ export interface ClusterView {
   rendered: RenderedKustomization[]
   /** Every object of the Kustomizations, and of the charts that could be rendered. */
   objects: RenderedObject[]
+  /**
+   * What is known to be made besides: by charts that could not be rendered, from their records, and by operators of custom resources.
+   * Only some of it, and never shown as rendered.
+   */
+  recorded: RenderedObject[]
   releases: KnownRelease[]
   /** What is wrong with releases themselves: a chart's source that is not there. */
   releaseFindings: Finding[]
@@ -72,20 +79,35 @@ export async function clusterView(
     found.map(
       async (release): Promise<KnownRelease> => ({
         release,
-        rendered: charts.has(`${release.namespace}/${release.name}`),
+        rendered: charts.has(nameOf(release)),
         facts: await readChartFacts(root, release.chartName, release.version),
       }),
     ),
   )
   const own = rendered.flatMap(({ kustomization, manifests }) => manifests.map((one) => toObject(one, kustomization)))
-  const ofCharts = releases.flatMap(({ release }) => {
-    const kustomization = rendered.find(
-      ({ kustomization: { namespace, name: other } }) => `${namespace}/${other}` === release.kustomization,
-    )?.kustomization
-    const made = charts.get(`${release.namespace}/${release.name}`) ?? []
-    return kustomization ? made.map((one) => ({ ...toObject(one, kustomization), release })) : []
-  })
-  return { name, settings, rendered, objects: [...own, ...ofCharts], releases, releaseFindings: findings }
+  const appliers = new Map(rendered.map(({ kustomization }) => [nameOf(kustomization), kustomization]))
+  const ofReleases = (made: (known: KnownRelease) => Manifest[]) =>
+    releases.flatMap((known) => {
+      const kustomization = appliers.get(known.release.kustomization)
+      return kustomization
+        ? made(known).map((one) => ({ ...toObject(one, kustomization), release: known.release }))
+        : []
+    })
+  const ofCharts = ofReleases(({ release }) => charts.get(nameOf(release)) ?? [])
+  const recorded = ofReleases(({ release, rendered: isRendered, facts }) =>
+    isRendered || !facts ? [] : recordedObjects(facts, release).map((object) => manifestOf(object, release.file)),
+  )
+  const objects = [...own, ...ofCharts]
+  const ofOperators = [...objects, ...recorded].flatMap((one) =>
+    operatorObjects(one.object(), one.group).map((object) => ({
+      ...toObject(manifestOf(object, one.manifest.file), one.kustomization),
+      ...(one.release ? { release: one.release } : {}),
+    })),
+  )
+  return {
+    ...{ name, settings, rendered, objects, releases, releaseFindings: findings },
+    recorded: [...recorded, ...ofOperators],
+  }
 }
 
 function toObject(manifest: Manifest, kustomization: FluxKustomization): RenderedObject {

@@ -19,7 +19,7 @@ const alert = (rest: string) =>
     'monitoring.coreos.com/v1',
     'PrometheusRule',
     'x',
-    `spec:\n  groups:\n    - name: x\n      rules:\n        - alert: XAbsent\n          expr: absent(up)\n${rest}`,
+    `spec:\n  groups:\n    - name: x\n      rules:\n        - alert: XAbsent\n          expr: absent(up)\n          for: 5m\n${rest}`,
   )
 const annotations =
   '          annotations:\n            summary: Nothing is there\n            runbook_url: https://example.org/x.md\n'

@@ -1,0 +1,141 @@
+/** Pods that can start, Services that lead to one, and states that Flux waits for. */
+import { dig, leaves, listAt, mapAt, textAt } from '../fields.ts'
+import type { Finding } from '../locate.ts'
+import { pluralOf } from '../schema-tables.ts'
+import { podOf } from './charts.ts'
+import { about, aboutKustomization, each, type Rule } from './rule.ts'
+import { type ClusterView, ofKind, type RenderedObject, type RepositoryView } from './view.ts'
+
+export const podRules: Rule[] = [
+  {
+    id: 'service-port-exists',
+    demands: 'A Service sends to a port that the pods have which it selects',
+    why: 'Connections are refused, and the Service looks well',
+    fix: 'targetPort: the name of the container’s port',
+    source: 'Kubernetes',
+    scope: 'any',
+    check: each(deafServices),
+  },
+  {
+    id: 'pod-wellformed',
+    demands: 'Paths of probes begin with /, names in pods are DNS labels, and every mount has its volume',
+    why: 'The API server refuses the pod, long after everybody has looked away from the commit',
+    fix: 'kubectl explain pod.spec',
+    source: 'Kubernetes',
+    scope: 'any',
+    check: each((cluster) => cluster.objects.filter(({ release }) => !release).flatMap(malformedPods)),
+  },
+  {
+    id: 'health-check-exists',
+    demands: 'A Kustomization waits for objects that are there, and judges kinds that there are by expressions',
+    why: 'It would wait until its timeout, every time, and all that depends on it with it',
+    fix: 'Correct apiVersion, kind, name or namespace; an expression of CEL is about status, metadata or spec',
+    source: 'Flux',
+    scope: 'any',
+    check: (view) => each((cluster) => deadChecks(cluster, view))(view),
+  },
+]
+
+function deafServices(cluster: ClusterView): Finding[] {
+  const workloads = ofKind(cluster, 'Deployment', 'StatefulSet', 'DaemonSet').filter(({ release }) => !release)
+  return ofKind(cluster, 'Service')
+    .filter(({ release }) => !release)
+    .flatMap((one) => {
+      const selector = Object.entries(mapAt(one.object(), 'spec.selector'))
+      const selected = workloads.filter((workload) => {
+        const labels = mapAt(workload.object(), 'spec.template.metadata.labels')
+        return workload.namespace === one.namespace && selector.every(([key, value]) => labels[key] === value)
+      })
+      if (selector.length === 0 || selected.length === 0) return []
+      const ports = selected.flatMap((workload) =>
+        listAt(podOf(workload).pod, 'containers').flatMap((container) =>
+          listAt(container, 'ports').flatMap((port) => [textAt(port, 'name'), textAt(port, 'containerPort')]),
+        ),
+      )
+      return listAt(one.object(), 'spec.ports').flatMap((port, index) => {
+        const target = textAt(port, 'targetPort') ?? textAt(port, 'port')
+        return ports.includes(target) ? [] : [about(one, `no pod has port ${target}`, ['spec', 'ports', index])]
+      })
+    })
+}
+
+const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+
+function malformedPods(one: RenderedObject): Finding[] {
+  const { pod, path } = podOf(one)
+  const volumes = listAt(pod, 'volumes').map((volume) => textAt(volume, 'name'))
+  const containers = ['containers', 'initContainers'].flatMap((list) =>
+    listAt(pod, list).map((container, index) => ({ container, at: [...path, list, index] })),
+  )
+  return [
+    ...volumes.flatMap((name, index) =>
+      label.test(name ?? '') ? [] : [about(one, `${name} is no name of a volume`, [...path, 'volumes', index])],
+    ),
+    ...containers.flatMap(({ container, at }) => [
+      ...(label.test(textAt(container, 'name') ?? '') ? [] : [about(one, 'a container has no name', at)]),
+      ...leaves(container)
+        .filter(
+          ({ path: inside, value }) =>
+            inside.at(-2) === 'httpGet' && inside.at(-1) === 'path' && !/^\//.test(String(value)),
+        )
+        .map(({ path: inside, value }) => about(one, `${value} is no path`, [...at, ...inside])),
+      ...listAt(container, 'volumeMounts').flatMap((mount, index) => {
+        const name = textAt(mount, 'name')
+        const wrong = !volumes.includes(name)
+          ? `mounts ${name}, which is no volume`
+          : !/^\//.test(textAt(mount, 'mountPath') ?? '')
+            ? `${textAt(mount, 'mountPath')} is no path`
+            : undefined
+        return wrong && one.kind !== 'StatefulSet' ? [about(one, wrong, [...at, 'volumeMounts', index])] : []
+      }),
+    ]),
+  ]
+}
+
+/** CEL over an object: begins with one of its parts, or a function of one, and compares, calls or tests. */
+const expression =
+  /^[!(]*\s*(has\()?(status|metadata|spec|data)\b[\s\S]*(==|!=|<|>|\bin\b|\.exists\(|\.all\(|\.startsWith\(|^[!(]*has\()/
+const isBalanced = (text: string) =>
+  ['()', '[]', '{}'].every(([open = '', close = '']) => text.split(open).length === text.split(close).length) &&
+  text.split("'").length % 2 === 1
+
+function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[] {
+  const made = new Set(
+    [...cluster.objects, ...cluster.recorded].map(({ kind, namespace = '', name }) => `${kind} ${namespace}/${name}`),
+  )
+  const charts = cluster.releases.filter(({ rendered }) => !rendered)
+  // What a record leaves out of a chart that was not rendered is told by the release's name or values.
+  const inCharts = new Set(
+    charts.flatMap(({ release }) => [release.releaseName, ...leaves(release.values).map(({ value }) => String(value))]),
+  )
+  const spaces = new Set(charts.map(({ release }) => release.releaseNamespace))
+  const isKind = (check: unknown) => {
+    const kind = textAt(check, 'kind') ?? ''
+    const version = textAt(check, 'apiVersion') ?? ''
+    const [group = ''] = version.includes('/') ? version.split('/') : ['']
+    const own = schemas.get(group)?.roots
+    const plural = `${pluralOf(kind)}/${version.split('/').at(-1)}`
+    return own ? plural in own : `${group}/${plural}` in (schemas.get('kubernetes')?.roots ?? {}) || !schemas.size
+  }
+  return cluster.rendered.flatMap(({ kustomization }) => {
+    const says = (message: string, ...path: (string | number)[]) =>
+      aboutKustomization(kustomization, message, ['spec', ...path])
+    const checks = listAt(kustomization.raw, 'healthChecks').flatMap((check, index) => {
+      const [kind, namespace = '', name] = ['kind', 'namespace', 'name'].map((key) => textAt(check, key))
+      const isThere =
+        made.has(`${kind} ${namespace}/${name}`) || (spaces.has(namespace) && inCharts.has(name ?? '') && isKind(check))
+      return isThere ? [] : [says(`waits for ${kind} ${namespace}/${name}, which is not there`, 'healthChecks', index)]
+    })
+    const judged = listAt(kustomization.raw, 'healthCheckExprs').flatMap((check, index) => [
+      ...(isKind(check)
+        ? []
+        : [says(`${textAt(check, 'kind')} is no kind of ${textAt(check, 'apiVersion')}`, 'healthCheckExprs', index)]),
+      ...(dig(check, 'current') === undefined ? [says('has no expression `current`', 'healthCheckExprs', index)] : []),
+      ...['current', 'failed', 'inProgress']
+        .map((key) => ({ key, text: textAt(check, key) }))
+        .filter(({ text }) => text !== undefined && !(expression.test(text.trim()) && isBalanced(text)))
+        .map(({ key, text }) => says(`${text} is no expression`, 'healthCheckExprs', index, key)),
+    ])
+    return [...checks, ...judged]
+  })
+}
