@@ -164,10 +164,50 @@ describe('who comes in', () => {
     expect(dig(given('infra', 'victoria-metrics', 'vmauth.spec'), 'unauthorizedUserAccessSpec.disabled')).toBe(true)
   })
 
+  test('routes lead to Services that the operator makes, and scraping is let in by the labels that it gives', () => {
+    const made = (kind: string, name: string) => {
+      const spec = given('infra', name, `${kind === 'VMAlertmanager' ? 'alertmanager' : kind.toLowerCase()}.spec`)
+      const metadata = { name, namespace: 'observability', uid: '' }
+      return componentObjects({
+        apiVersion: 'operator.victoriametrics.com/v1beta1',
+        kind,
+        metadata,
+        spec: spec as never,
+      })
+    }
+    const served = ['VMAuth', 'VMAlertmanager'].flatMap((kind) =>
+      made(kind, 'victoria-metrics')
+        .filter((object) => object.kind === 'Service')
+        .map((object) => [object.metadata.name, dig(object.spec, ['ports', 0, 'port'])]),
+    )
+    const backends = ofKind(of('infra').view, 'HTTPRoute')
+      .filter(({ namespace }) => namespace === 'observability')
+      .flatMap((one) => listAt(one.object(), 'spec.rules').flatMap((rule) => listAt(rule, 'backendRefs')))
+      .filter((backend) => textAt(backend, 'name')?.startsWith('vm'))
+      .map((backend) => [textAt(backend, 'name'), dig(backend, 'port')])
+    expect(backends.length).toBeGreaterThan(2)
+    for (const backend of backends) expect(served).toContainEqual(backend)
+    const agent = made('VMAgent', 'cluster-metrics').find(({ kind }) => kind === 'StatefulSet')
+    const labels = dig(agent?.spec, 'template.metadata.labels')
+    const policy = ofKind(of('infra').view, 'CiliumClusterwideNetworkPolicy').find(
+      ({ name }) => name === 'allow-monitoring',
+    )
+    const from = dig(policy?.object(), ['spec', 'ingress', 0, 'fromEndpoints', 0, 'matchLabels'])
+    expect(labels).toMatchObject({ 'app.kubernetes.io/name': dig(from, ['k8s:app.kubernetes.io/name']) })
+    expect(dig(from, ['k8s:io.kubernetes.pod.namespace'])).toBe('observability')
+  })
+
   test('whoever writes has no right to read', () => {
     const [writer] = ofKind(of('infra').view, 'VMUser').filter(({ name }) => name === 'remote-write')
     const paths = listAt(writer?.object(), 'spec.targetRefs').flatMap((target) => listAt(target, 'paths'))
     expect(paths).toEqual(['/api/v1/write', '/insert/jsonline'])
+  })
+
+  test.each(['infra', 'apps'])('rules of %s are asked about it alone, by a path that the route has', (cluster) => {
+    const asked = `${of(cluster).cluster.settings.TELEMETRY_URL}?extra_label=cluster=${cluster}`
+    for (const from of ['datasource', 'remoteRead'])
+      expect(given(cluster, 'cluster-metrics', `vmalert.spec.${from}.url`)).toBe(asked)
+    expect(given(cluster, 'cluster-metrics', 'vmagent.spec.externalLabels')).toEqual({ cluster })
   })
 
   test('apps sends to a host that a route of infra has, over TLS', () => {
