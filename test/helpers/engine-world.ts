@@ -98,8 +98,9 @@ export function fileGates(root: string): GateReader {
     if (gate === 'file' && existsSync(join(root, 'state', name))) return { status: 'pass', detail: `${name} is there` }
     return { status: 'fail', detail: `${name} is not there`, waitingFor: [`file ${name}`] }
   }
-  return {
+  const port: GateReader = {
     evaluate: async ({ gate, params }) => look(gate, params?.name ?? ''),
+    together: () => port,
     evaluateAll: async (checks) => checks.map(({ gate, params }) => look(gate, params?.name ?? '')),
     follow: async ({ gate, params }, { onVerdict }) => onVerdict(look(gate, params?.name ?? '')),
     waitFor: async ({ gate, params }, { deadline, signal, onWaiting }) => {
@@ -112,6 +113,7 @@ export function fileGates(root: string): GateReader {
       }
     },
   }
+  return port
 }
 
 /** A cluster without an API: leases can't be had. */

@@ -181,6 +181,7 @@ export class UpgradeWorld {
         await Promise.resolve()
       }
     },
+    together: () => this.gates,
   }
 
   private verdict(check: Check): Verdict {

@@ -106,10 +106,13 @@ describe('run', () => {
     const services = worldServices(world, {
       gates: async () => ({
         ...gates,
-        waitFor: (check, options) => {
-          signals.emit('SIGINT', 'SIGINT')
-          return gates.waitFor(check, options)
-        },
+        together: () => ({
+          ...gates,
+          waitFor: (check, options) => {
+            signals.emit('SIGINT', 'SIGINT')
+            return gates.waitFor(check, options)
+          },
+        }),
       }),
     })
     const waiting = makeFile('a', { require: [{ gate: 'never' }], timeoutSec: 50 })

@@ -339,7 +339,9 @@ describe('an action that falls silent', () => {
 describe('a gate that misbehaves', () => {
   test('one that never answers does not hold a step for ever', async () => {
     const never = () => new Promise<never>(() => {})
-    const handle = surroundings(world, { gates: { evaluate: never, waitFor: never } })
+    const handle = surroundings(world, {
+      gates: { evaluate: never, waitFor: never, together: () => ({ evaluate: never, waitFor: never }) },
+    })
     const step = makeFile('a', { timeoutSec: 0.2, action: { kind: 'wait' }, unless: [] })
     const result = await run(makePlan([step]), handle)
     expect(result.error?.message).toContain('the gate did not answer in time')
@@ -349,7 +351,9 @@ describe('a gate that misbehaves', () => {
     const broken = async () => {
       throw new TypeError('no such gate')
     }
-    const handle = surroundings(world, { gates: { evaluate: broken, waitFor: broken } })
+    const handle = surroundings(world, {
+      gates: { evaluate: broken, waitFor: broken, together: () => ({ evaluate: broken, waitFor: broken }) },
+    })
     const result = await run(makePlan([makeFile('a')]), handle)
     expect(result).toMatchObject({ outcome: 'failed', exitCode: 1 })
     expect(result.error?.message).toBe('Make a: no such gate')

@@ -16,6 +16,13 @@ const definitions: Record<string, Gate> = {
     params: [],
     runbook: 'r',
   },
+  'things-listed': {
+    title: 'things exist',
+    object: { apiVersion: 'v1', kind: 'Thing' },
+    expect: { atLeast: 1, every: [] },
+    params: [],
+    runbook: 'r',
+  },
   'things-stable': {
     title: 'things stay there',
     object: { apiVersion: 'v1', kind: 'Thing' },
@@ -226,6 +233,50 @@ describe('waitFor', () => {
     await expect(
       port.waitFor({ gate: 'polled' }, { deadline: soon(500), signal: signal(), onWaiting: () => {} }),
     ).rejects.toThrow('bug')
+  })
+})
+
+describe('together', () => {
+  const counted = (kube: KubePort) => {
+    const asked: string[] = []
+    const port: KubePort = {
+      ...kube,
+      list: async ({ kind }) => {
+        asked.push(`list ${kind}`)
+        return ok(thing('False'))
+      },
+      watch: (ref, watchSignal, onChange) => {
+        asked.push(`watch ${ref.kind}`)
+        return kube.watch(ref, watchSignal, onChange)
+      },
+    }
+    return { asked, port }
+  }
+
+  it('lists once and watches once, and only what does not hold yet, until the signal aborts', async () => {
+    const seen = { ended: false }
+    const { asked, port } = counted(scripted([ok(thing('False')), ok(thing('True'))], 20, seen))
+    const over = new AbortController()
+    const gates = portOf(port).together(over.signal)
+    const wait = { deadline: soon(25_000), signal: signal(), onWaiting: () => {} }
+    const checks = ['things-there', 'things-there', 'things-listed']
+    const verdicts = await Promise.all(checks.map((gate) => gates.waitFor({ gate }, wait)))
+    expect(verdicts.map(({ status }) => status)).toEqual(['pass', 'pass', 'pass'])
+    expect(asked).toEqual(['list Thing', 'watch Thing'])
+    over.abort()
+    await delay(10)
+    expect(seen.ended).toBe(true)
+  })
+
+  it('watches at once what has to hold for a while', async () => {
+    const { asked, port } = counted(scripted([ok(thing('True'))], 20, { ended: false }))
+    const gates = portOf(port, undefined, 0.01).together(signal())
+    const verdict = await gates.waitFor(
+      { gate: 'things-stable' },
+      { deadline: soon(25_000), signal: signal(), onWaiting: () => {} },
+    )
+    expect(verdict.status).toBe('pass')
+    expect(asked).toEqual(['watch Thing'])
   })
 })
 

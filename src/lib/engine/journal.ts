@@ -73,19 +73,22 @@ export function readJournal(runDir: string): JournalEntry[] {
   })
 }
 
-/** Writes a JSON file so that a reader sees the old one or the new one, whole, whatever happens meanwhile. */
-export function writeJsonFile(path: string, value: unknown): void {
+/**
+ * Writes a JSON file so that a reader sees the old one or the new one, whole, whatever happens meanwhile.
+ * @param options.synced without it a power cut may leave an empty file
+ */
+export function writeJsonFile(path: string, value: unknown, { synced = true } = {}): void {
   mkdirSync(dirname(path), { recursive: true })
   const draft = `${path}.${process.pid}.draft`
   const descriptor = openSync(draft, 'w', 0o600)
   try {
     appendFileSync(descriptor, `${JSON.stringify(value, null, 2)}\n`)
-    fsyncSync(descriptor)
+    if (synced) fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)
   }
   renameSync(draft, path)
-  syncDirectory(dirname(path))
+  if (synced) syncDirectory(dirname(path))
 }
 
 /** A rename is on the disk only once its directory is. */

@@ -89,7 +89,8 @@ export function lockedBy(
 function held(path: string, token: number, holder: Holder): FileLock {
   return {
     token,
-    setStep: (step) => writeJsonFile(path, { ...holder, step }),
+    // For those who are refused; a power cut that takes it takes the holder, too.
+    setStep: (step) => writeJsonFile(path, { ...holder, step }, { synced: false }),
     // Kept as a file: the highest number must never go back.
     release: () => writeJsonFile(path, { ...holder, released: true }),
   }

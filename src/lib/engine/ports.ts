@@ -8,11 +8,19 @@ import type { Check, Plan, Result, Silence, Verdict } from '../types.ts'
  * that is a verdict (`fail`, or `unknown` when it could not look). They reject only on a bug, e.g. a gate that the
  * catalogue does not have (UsageError).
  */
-export interface GatePort {
+export interface Gates {
   /** One look, now. An aborted signal ends it with the verdict `unknown`. */
   evaluate(check: Check, signal: AbortSignal): Promise<Verdict>
   /** Looks at once, then watches until the gate passes, the deadline is over or the signal aborts; gives the last verdict. */
   waitFor(check: Check, options: WaitOptions): Promise<Verdict>
+}
+
+export interface GatePort extends Gates {
+  /**
+   * For checks that are made at one time: what several of them look at is read once, and watched once.
+   * @param signal ends what is watched; whoever asks for this aborts it when the checks are through
+   */
+  together(signal: AbortSignal): Gates
 }
 
 /** What a command shows of many gates at once. */

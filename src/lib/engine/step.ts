@@ -112,7 +112,7 @@ async function attempt(context: StepContext, step: Step, deadline: number, waits
 async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Promise<Skip | undefined> {
   const probe = async (checks: Check[] | undefined): Promise<string | undefined> => {
     if (!checks || checks.length === 0) return undefined
-    const verdicts = await Promise.all(checks.map((check) => lookOnce(context, check, phase)))
+    const verdicts = await lookAtAll(context, checks, phase)
     return verdicts.every(({ status }) => status === 'pass')
       ? verdicts.map(({ detail }) => detail).join('; ')
       : undefined
@@ -127,12 +127,13 @@ async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Prom
   return still === undefined ? undefined : { reason: `done before, and still: ${still}`, by: 'before' }
 }
 
-/** One look, bounded by us too: a step must not hang on a gate that forgets its signal. */
-async function lookOnce(context: StepContext, check: Check, phase: Phase): Promise<Verdict> {
+/** One look at each, bounded by us too: a step must not hang on a gate that forgets its signal. */
+async function lookAtAll(context: StepContext, checks: Check[], phase: Phase): Promise<Verdict[]> {
   const limitMs = Math.max(Math.min(phase.deadline - performance.now(), lookLimitMs), 0)
-  const limit = AbortSignal.timeout(Math.ceil(limitMs))
-  const looking = context.gates.evaluate(check, AbortSignal.any([phase.signal, limit]))
-  return orGiveUp(looking, limitMs + overrunMs, `no answer within ${Math.round(limitMs / 1000)} s`)
+  const signal = AbortSignal.any([phase.signal, AbortSignal.timeout(Math.ceil(limitMs))])
+  const gates = context.gates.together(signal)
+  const late = `no answer within ${Math.round(limitMs / 1000)} s`
+  return Promise.all(checks.map((check) => orGiveUp(gates.evaluate(check, signal), limitMs + overrunMs, late)))
 }
 
 /** What `looking` says, or the verdict `unknown` when it doesn't settle. */
@@ -216,8 +217,7 @@ async function waitForAll(context: StepContext, step: Step, wait: Wait): Promise
   try {
     for (let together = false; !together; ) {
       const waited = await waitForEach(context, step, wait)
-      const verdicts =
-        waited && checks.length > 1 ? await Promise.all(checks.map((check) => lookOnce(context, check, phase))) : []
+      const verdicts = waited && checks.length > 1 ? await lookAtAll(context, checks, phase) : []
       together = verdicts.every(({ status }) => status === 'pass')
     }
   } finally {
@@ -240,9 +240,11 @@ async function waitForEach(context: StepContext, step: Step, wait: Wait): Promis
       waitingFor: [...open.values()].flat(),
     })
   }
+  const over = new AbortController()
+  const gates = context.gates.together(over.signal)
   const verdicts = await Promise.all(
     checks.map(async (check) => {
-      const waiting = context.gates.waitFor(check, {
+      const waiting = gates.waitFor(check, {
         deadline: phase.deadline,
         signal: phase.signal,
         onWaiting: (waitingFor) => tell(check, waitingFor),
@@ -252,7 +254,7 @@ async function waitForEach(context: StepContext, step: Step, wait: Wait): Promis
       if (open.has(check)) tell(check, verdict.status === 'pass' ? [] : (verdict.waitingFor ?? []))
       return verdict
     }),
-  )
+  ).finally(() => over.abort())
   if (verdicts.every(({ status }) => status === 'pass')) return open.size > 0
   if (phase.signal.aborted || context.kill.aborted) {
     throw new InterruptedError(`${step.title}: interrupted`, { output: [...open.values()].flat().join('\n') })

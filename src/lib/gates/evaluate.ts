@@ -2,7 +2,7 @@
  * Looks at live state for the engine: once, or until a gate passes. Kubernetes objects are watched; what can't be
  * watched (the Talos API, processes, files) is asked again at the gate's interval. `unknown` never passes.
  */
-import type { GateReader } from '../engine/ports.ts'
+import type { GateReader, WaitOptions } from '../engine/ports.ts'
 import { UsageError } from '../errors.ts'
 import type { Check, KubePort, TalosPort, Verdict } from '../types.ts'
 import { gates as catalog } from './catalog.ts'
@@ -10,6 +10,7 @@ import { fillGate } from './fill.ts'
 import { lookAt, looksOf, merged, type Reads } from './look.ts'
 import { everySec, observe, poll } from './observe.ts'
 import { sharedReads } from './shared-reads.ts'
+import { sharedWatches } from './shared-watches.ts'
 import type { Gate, ProbeName } from './types.ts'
 import { interrupted, untilPassed } from './until-passed.ts'
 
@@ -44,48 +45,59 @@ export function createGatePort(sources: GateSources, definitions: Record<string,
     }
     return { reads, once }
   }
-  const { reads, once } = lookingThrough(sources)
-  const verdictsOf = (
-    gate: Gate,
-    check: Check,
-    interval: number | undefined,
-    signal: AbortSignal,
-    emit: (verdict: Verdict) => void,
-  ): Promise<void> => {
-    const looks = looksOf(gate)
-    return looks
-      ? observe(looks, reads, interval, signal, (verdict) => emit(completed(gate, verdict)))
-      : poll(() => once(gate, check, signal), interval ?? everySec, signal, emit)
+  const stableMs = (gate: Gate, check: Check) => (check.stableSec ?? gate.stableSec ?? 0) * sources.timeScale * 1000
+  const watchingThrough = (through: Pick<Reads, 'kube' | 'talos'>) => {
+    const { reads, once } = lookingThrough(through)
+    const verdictsOf = (
+      check: Check,
+      interval: number | undefined,
+      signal: AbortSignal,
+      emit: (verdict: Verdict) => void,
+    ): Promise<void> => {
+      const gate = gateOf(check)
+      const looks = looksOf(gate)
+      // Machines and probes that a wait asks every second are asked less often by one who only looks on.
+      const every = interval ?? gate.everySec
+      return looks
+        ? observe(looks, reads, every, signal, (verdict) => emit(completed(gate, verdict)))
+        : poll(() => once(gate, check, signal), every ?? everySec, signal, emit)
+    }
+    const waitFor = async (check: Check, options: WaitOptions) =>
+      untilPassed((signal, emit) => verdictsOf(check, undefined, signal, emit), stableMs(gateOf(check), check), options)
+    return { verdictsOf, waitFor }
   }
+  const evaluatedBy =
+    ({ once }: ReturnType<typeof lookingThrough>) =>
+    async (check: Check, signal: AbortSignal): Promise<Verdict> => {
+      const gate = gateOf(check)
+      if (signal.aborted) return interrupted
+      const verdict = await once(gate, check, signal)
+      return signal.aborted ? interrupted : verdict
+    }
+  const { verdictsOf, waitFor } = watchingThrough(sources)
 
   return {
-    async evaluate(check, signal) {
-      if (signal.aborted) return interrupted
-      const verdict = await once(gateOf(check), check, signal)
-      return signal.aborted ? interrupted : verdict
-    },
+    evaluate: evaluatedBy(lookingThrough(sources)),
     async evaluateAll(checks, signal) {
-      const gates = checks.map(gateOf)
-      if (signal.aborted) return checks.map(() => interrupted)
-      const together = lookingThrough(sharedReads(sources))
-      const verdicts = await Promise.all(
-        checks.map((check, index) => together.once(gates[index] as Gate, check, signal)),
-      )
-      return signal.aborted ? checks.map(() => interrupted) : verdicts
+      const evaluate = evaluatedBy(lookingThrough(sharedReads(sources)))
+      return Promise.all(checks.map((check) => evaluate(check, signal)))
     },
-    async waitFor(check, options) {
-      const gate = gateOf(check)
-      return untilPassed(
-        (signal, emit) => verdictsOf(gate, check, gate.everySec, signal, emit),
-        (check.stableSec ?? gate.stableSec ?? 0) * sources.timeScale * 1000,
-        options,
-      )
+    waitFor,
+    together(signal) {
+      const evaluate = evaluatedBy(lookingThrough(sharedReads(sources)))
+      const watching = watchingThrough({ ...sources, kube: sharedWatches(sources.kube, signal) })
+      return {
+        evaluate,
+        async waitFor(check, options) {
+          if (stableMs(gateOf(check), check) > 0) return watching.waitFor(check, options)
+          // Most hold at once: they need no watch.
+          const limit = AbortSignal.timeout(Math.max(0, Math.ceil(options.deadline - performance.now())))
+          const verdict = await evaluate(check, AbortSignal.any([options.signal, limit]))
+          return verdict.status === 'pass' || verdict.final ? verdict : watching.waitFor(check, options)
+        },
+      }
     },
-    follow(check, options) {
-      const gate = gateOf(check)
-      // Machines and probes that a wait asks every second are asked less often by one who only looks on.
-      return verdictsOf(gate, check, options.everySec, options.signal, options.onVerdict)
-    },
+    follow: (check, { everySec: interval, signal, onVerdict }) => verdictsOf(check, interval, signal, onVerdict),
   }
 }
 
