@@ -8,8 +8,8 @@ import type { Lab } from '../types.ts'
 
 export interface Operator {
   name: string
-  /** Reconciles every object of its kinds again. */
-  again(): void
+  /** Reconciles every object of its kinds again, or of one of them. */
+  again(kind?: string): void
   objects(kind: string): KubeObject[]
   running(): boolean
   status(): { [key: string]: Json }
@@ -56,8 +56,8 @@ export function startOperator(lab: Lab, view: ClusterView, definition: OperatorD
       }),
     ),
   ]
-  const again = () => {
-    for (const reconciler of reconcilers.values()) reconciler.again()
+  const again = (only?: string) => {
+    for (const [kind, reconciler] of reconcilers) if (only === undefined || kind === only) reconciler.again()
   }
   let ran = false
   const follow = () => {

@@ -35,7 +35,8 @@ export function startStrimzi(lab: Lab, view: ClusterView): Operator {
     pod: { 'strimzi.io/kind': 'cluster-operator' },
     kinds: [
       { apiVersion, kind: 'Kafka', reconcile },
-      { apiVersion, kind: 'KafkaNodePool', reconcile: async () => operator.again() as undefined },
+      // What a pool says is done with its Kafka; the pools themselves must not be looked at again, for ever.
+      { apiVersion, kind: 'KafkaNodePool', reconcile: async () => operator.again('Kafka') as undefined },
     ],
     unplayed: ['KafkaBridge', 'KafkaConnect', 'KafkaConnector', 'KafkaMirrorMaker2', 'KafkaRebalance'].map((kind) => ({
       apiVersion,
