@@ -1,9 +1,11 @@
-import { cell, defineCommand } from '../../lib/cli/define.ts'
+import { type CommandContext, cell, defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes, UnreachableError } from '../../lib/errors.ts'
 import { observeFlux } from '../../lib/ops/flux-observe.ts'
 import { ageText } from '../../lib/ops/flux-status.ts'
 import { shortTime } from '../../lib/ops/hold.ts'
-import { holdRow, openHolds } from '../../lib/ops/holds.ts'
+import { holdRow, openHolds, silenceHold } from '../../lib/ops/holds.ts'
+import { openSilences } from '../../lib/tools/alertmanager.ts'
+import { findService } from '../../lib/tools/monitoring.ts'
 import type { KubeObject, Result } from '../../lib/types.ts'
 import { awayFields, clusterNames, lookAtClusters, type OpenedCluster } from '../flux/clusters.ts'
 
@@ -11,7 +13,7 @@ export const holdsList = defineCommand({
   path: 'holds list',
   summary: 'Show everything that is held open: by whom, why, since when, until when',
   description:
-    'Suspended Flux objects, cordoned nodes and bypassed policies of all clusters. What was suspended without k8sops is shown as unowned. Exit code 3 when a hold has expired and still stands, 4 when a cluster does not answer.',
+    'Suspended Flux objects, cordoned nodes, bypassed policies and silenced alerts of all clusters. What was suspended without k8sops is shown as unowned. Exit code 3 when a hold has expired and still stands, 4 when a cluster does not answer.',
   effect: 'read',
   scope: 'cluster',
   examples: ['k8sops holds list', 'k8sops holds list --cluster apps -o json'],
@@ -24,7 +26,7 @@ export const holdsList = defineCommand({
       const holds = openHolds(await sourcesOf(opened, signal), now)
       return holds.map((hold) => holdRow(opened.cluster.name, hold))
     })
-    const items = seen.flat()
+    const items = [...seen.flat(), ...(await silenceRows(context, names))]
     const expired = items.some((hold) => hold.expired === true)
     return {
       kind: 'HoldList',
@@ -60,4 +62,18 @@ async function sourcesOf(opened: OpenedCluster, signal: AbortSignal) {
     throw new UnreachableError(`what is held on ${opened.cluster.name} can't be read`, { output: result.detail })
   }
   return { flux: read(flux), nodes: read<KubeObject[]>(nodes), namespaces: read<KubeObject[]>(namespaces) }
+}
+
+/** Alertmanager may run on any of them; where there is none, nothing is silenced. */
+async function silenceRows(context: CommandContext, names: string[]) {
+  const opened = await Promise.allSettled(
+    names.map(async (cluster) => ({ cluster, kube: await (await context.another(cluster)).kube() })),
+  )
+  const peers = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const service = await findService('alerts', peers, context.signal)
+  const silences = service.ok ? await openSilences(service.value, context.signal) : service
+  if (silences.ok)
+    return silences.value.map((silence) => holdRow((service.ok && service.value.home) || '', silenceHold(silence)))
+  if (silences.why !== 'not-found') context.note(`silences can't be read: ${silences.detail}`)
+  return []
 }

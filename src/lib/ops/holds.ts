@@ -1,12 +1,12 @@
 /** Everything that is held open on a cluster, as one list: Flux objects, nodes, policies. Pure. */
 import { UsageError } from '../errors.ts'
-import type { Json, KubeObject } from '../types.ts'
+import type { AlertSilence, Json, KubeObject } from '../types.ts'
 import { type HoldableView, isHoldable } from './flux-choice.ts'
 import { type FluxView, idOf } from './flux-view.ts'
 import { holdOf, isExpired } from './hold.ts'
 import { nodeView } from './node-view.ts'
 
-export type HoldKind = 'flux' | 'node' | 'policy'
+export type HoldKind = 'flux' | 'node' | 'policy' | 'silence'
 
 export interface OpenHold {
   kind: HoldKind
@@ -89,6 +89,15 @@ const bypassOf =
       },
     ]
   }
+
+/** Alertmanager ends it by itself. */
+export function silenceHold({ id, by, comment, until, matchers }: AlertSilence): OpenHold {
+  const name = `silence/${id.slice(0, 8)}`
+  return {
+    ...{ kind: 'silence', name, id, objects: matchers, owner: by, reason: comment, since: null, until },
+    expired: false,
+  }
+}
 
 export const holdRow = (cluster: string, hold: OpenHold): { [key: string]: Json } => ({ cluster, ...hold })
 
