@@ -20,6 +20,7 @@ export function createServices(binDir: string): Services {
     kube: async ({ target }) => (await import('./lib/kube/client.ts')).createKubePort(target),
     talos: async ({ target }, exec) => (await import('./lib/tools/talos-port.ts')).createTalosPort(target, exec),
     gates: async (opened, ports) => (await import('./gates.ts')).createGates(opened, ports),
+    postRaw: async (...request) => (await import('./lib/kube/client.ts')).postRaw(...request),
     lease: async ({ target }) => (await import('./lib/kube/lease.ts')).createLeasePort(target),
     silences: async ({ target: { alertmanager } }) =>
       alertmanager ? (await import('./lib/tools/alertmanager.ts')).createSilencePort(alertmanager) : undefined,

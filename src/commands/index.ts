@@ -10,6 +10,7 @@ import { talosCommands } from './talos/index.ts'
 /** What the first words with verbs below them are about. */
 export const topics: Record<string, string> = {
   alerts: 'What Alertmanager has to say, and silences',
+  bench: 'Figures of what runs',
   cluster: 'Whole clusters',
   flux: 'Flux: what it runs, and holding it still',
   gate: 'Gates: facts that must hold before a cluster is worked on',
@@ -37,6 +38,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./completion.ts')).complete,
   },
   ...alertsCommands,
+  {
+    path: 'bench query',
+    summary: "Measure how fast the dashboards' queries and log searches are answered",
+    load: async () => (await import('./bench/query.ts')).benchQuery,
+  },
   {
     path: 'bootstrap',
     summary: 'Make a cluster out of machines in maintenance mode',

@@ -64,6 +64,7 @@ export function worldServices(world: World, more: Partial<Services> = {}): Servi
     kube: async () => untouchable as unknown as KubePort,
     talos: async () => untouchable as unknown as TalosPort,
     gates: async () => fileGates(world.root),
+    postRaw: async () => ({ ok: false, why: 'unreachable', detail: 'no API' }),
     lease: async () => noLease,
     silences: async () => undefined,
     exec: async (_, { runId = '' }) => around.execFor(runId),

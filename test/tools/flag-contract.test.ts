@@ -17,7 +17,7 @@ import {
 } from '../../src/lib/tools/kubectl.args.ts'
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
-import { deletePathArgs, postStdinArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
+import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
 import {
@@ -109,7 +109,6 @@ describe('kubectl', () => {
     applyStdinArgs('flags', { forceConflicts: true }),
     holdNodeArgs('flags', 'apps-w1', { by: 'node.cordon/me', reason: "it's slow", since: '2026-11-24T12:00:00Z' }),
     releaseNodeArgs('flags', 'apps-w1', '4711'),
-    postStdinArgs('flags', '/api/v1/namespaces/n/services/s:http/proxy/api/v2/silences'),
     deletePathArgs('flags', '/api/v1/namespaces/n/services/s:http/proxy/api/v2/silence/1'),
     deleteNodeArgs('flags', 'apps-w1'),
     suspendArgs('flags', heldObjects, holdNote, true),

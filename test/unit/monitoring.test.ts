@@ -2,14 +2,16 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { alertsList } from '../../src/commands/alerts/list.ts'
 import { alertsShow } from '../../src/commands/alerts/show.ts'
 import { alertsSilence } from '../../src/commands/alerts/silence.ts'
 import { alertsSilenceBody } from '../../src/commands/alerts/silence-body.ts'
+import { benchQuery, percentile } from '../../src/commands/bench/query.ts'
 import { logs } from '../../src/commands/logs.ts'
 import { metricsQuery } from '../../src/commands/metrics/query.ts'
 import { metricsRange } from '../../src/commands/metrics/range.ts'
+import { filledExpression } from '../../src/lib/repo/dashboards.ts'
 import { findService } from '../../src/lib/tools/monitoring.ts'
 import { logsFilter } from '../../src/lib/tools/victoria-logs.ts'
 import { seriesName } from '../../src/lib/tools/victoria-metrics.ts'
@@ -39,7 +41,7 @@ async function serve(give: (url: URL, request: IncomingMessage) => Answer): Prom
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
 }
 
-const specs = [metricsQuery, metricsRange, logs, alertsList, alertsShow, alertsSilence, alertsSilenceBody]
+const specs = [benchQuery, metricsQuery, metricsRange, logs, alertsList, alertsShow, alertsSilence, alertsSilenceBody]
 
 /** @param kube of each cluster, `test` and `other`; none is touched without it */
 function run(argv: string[], kube?: (cluster: string) => KubePort) {
@@ -264,7 +266,7 @@ describe('alerts', () => {
     expect(stderr).toBe('')
     expect(stdout).toContain('alerts.silence  cluster other')
     expect(stdout).toContain(
-      'kubectl --context other create --raw /api/v1/namespaces/observability/services/vmalertmanager-stack:http/proxy/api/v2/silences -f -',
+      'k8sops alerts silence-post --context other /api/v1/namespaces/observability/services/vmalertmanager-stack:http/proxy/api/v2/silences',
     )
     expect(stdout).toMatch(/k8sops alerts silence-body --by \S+ --comment 'why not \[alerts\.silence\/\S+\]'/)
     expect(stdout).toContain(`'alertname="A"' 'namespace=~"odoo.*"' 'cluster="test"'`)
@@ -368,6 +370,35 @@ describe('the way there', () => {
     const ended = await run(['metrics', 'query', 'up'], kube)
     expect(ended.stderr).toContain(told)
     expect(ended.code).toBe(code)
+  })
+})
+
+describe('bench query', () => {
+  it('fills the variables of dashboards, and takes the nearest rank', () => {
+    const query = { panel: '', language: 'metrics' as const, instant: true }
+    const expression = `sum(rate(x{cluster=~"$cluster", a=~"$\{namespace:regex}"}[$__rate_interval])) > $__range`
+    expect(filledExpression({ ...query, expression }, 600)).toBe('sum(rate(x{cluster=~".*", a=~".*"}[5m])) > 600s')
+    expect([percentile([3, 1, 2], 0.5), percentile([1, 2, 3, 4], 0.95), percentile([], 0.95)]).toEqual([2, 4, 0])
+  })
+
+  it.each([
+    [0, 0, true],
+    [6, 3, false],
+  ])('asked of something that takes %d s ends with %d', async (seconds, code, met) => {
+    let clock = 0
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => clock)
+    const kube = () =>
+      proxyPort([service('victoria-logs-single', 'logs', 'http', 9428)], () => {
+        clock += seconds * 1000
+        return { ok: true, value: '' }
+      })
+    const ended = await run(['bench', 'query', '--what', 'logs', '--rounds', '2', '-o', 'json'], kube)
+    now.mockRestore()
+    expect(ended.code).toBe(code)
+    expect(JSON.parse(ended.stdout)).toMatchObject({
+      kind: 'QueryBench',
+      items: [{ name: 'logs', asked: 8, p95Sec: seconds, wanted: '5 s (NFR4)', met }],
+    })
   })
 })
 

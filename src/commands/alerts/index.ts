@@ -18,6 +18,12 @@ export const alertsCommands: CommandEntry[] = [
     load: async () => (await import('./silence.ts')).alertsSilence,
   },
   {
+    path: 'alerts silence-post',
+    summary: 'Give Alertmanager a silence from stdin',
+    hidden: true,
+    load: async () => (await import('./silence-post.ts')).alertsSilencePost,
+  },
+  {
     path: 'alerts silence-body',
     summary: 'Print a silence as Alertmanager takes it',
     hidden: true,

@@ -123,6 +123,11 @@ export function createContext(request: ContextRequest): Contexts {
       return { cluster, target, kube, talos, gates, exec: () => exec() }
     },
     peers: openPeers,
+    postRaw: async (kubeContext, path, body) => {
+      const { kubeconfigPath } = await import('../config/target.ts')
+      const target = { kubeconfig: kubeconfigPath(env, kubeContext), context: kubeContext }
+      return services.postRaw(target, path, body, signal)
+    },
     targets: async () => openTargets(await repository(), openCluster),
   }
   return { context, openCluster, redactor }

@@ -9,7 +9,7 @@ import type { GateReader } from '../engine/ports.ts'
 import type { StoredRun } from '../engine/runs.ts'
 import type { Exec } from '../exec/types.ts'
 import type { Peer } from '../tools/monitoring.ts'
-import type { Cluster, Json, KubePort, Plan, TalosPort, Target } from '../types.ts'
+import type { Cluster, Json, KubePort, Plan, Result, TalosPort, Target } from '../types.ts'
 import type { Colours } from '../ui/colours.ts'
 import type { Screen } from '../ui/screen.ts'
 import type { View } from '../ui/view.ts'
@@ -74,6 +74,8 @@ export interface CommandContext {
   }>
   /** That cluster, then the others of the repository: where a service of all of them may run. */
   peers: (first: string) => Promise<Peer[]>
+  /** See Services; the kubeconfig is the environment's. */
+  postRaw: (kubeContext: string, path: string, body: string) => Promise<Result<string>>
   /** The targets of all clusters that there are (with --lab: that are up). */
   targets: () => Promise<Target[]>
 }

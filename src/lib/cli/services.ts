@@ -3,7 +3,7 @@ import type { Repository } from '../config/load.ts'
 import type { BasisPort, GateReader, LeasePort, SilencePort } from '../engine/ports.ts'
 import type { Exec, ProcessPort, Redactor } from '../exec/types.ts'
 import type { Peer } from '../tools/monitoring.ts'
-import type { Cluster, KubePort, TalosPort, Target } from '../types.ts'
+import type { Cluster, KubePort, Result, TalosPort, Target } from '../types.ts'
 import type { CommandEntry } from './registry.ts'
 
 /** One cluster, resolved: where its commands go and what stands in its files there. */
@@ -29,6 +29,13 @@ export interface Services {
     opened: OpenedCluster,
     ports: { kube: KubePort; talos: TalosPort; exec: Exec; redactor: Redactor; peers: () => Promise<Peer[]> },
   ) => Promise<GateReader>
+  /** The filter of plans that writes through the API server's proxy to a Service. */
+  postRaw: (
+    target: { kubeconfig: string; context: string },
+    path: string,
+    body: string,
+    signal: AbortSignal,
+  ) => Promise<Result<string>>
   lease: (opened: OpenedCluster) => Promise<LeasePort>
   /** Undefined where the target has no Alertmanager. */
   silences: (opened: OpenedCluster) => Promise<SilencePort | undefined>

@@ -11,6 +11,8 @@ export interface RequestOptions {
   /** Until the response's head is there, and between two chunks of its body. */
   timeoutMs?: number
   accept?: string
+  /** POSTed as JSON. The KubePort, which only reads, has no way to give one. */
+  body?: string
 }
 
 export interface Connection {
@@ -105,16 +107,22 @@ function dial(
 ): Promise<IncomingMessage | Error> {
   const { promise, resolve } = Promise.withResolvers<IncomingMessage | Error>()
   const timeout = options.timeoutMs ?? requestTimeoutMs
+  const { body } = options
   const request = httpsRequest(url, {
     agent,
-    headers: { accept: options.accept ?? 'application/json', ...headers },
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      accept: options.accept ?? 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
     timeout,
     ...(options.signal ? { signal: options.signal } : {}),
   })
   request.on('timeout', () => request.destroy(new Error(`no answer from ${url.host} within ${timeout / 1000} s`)))
   request.on('response', resolve)
   request.on('error', resolve)
-  request.end()
+  request.end(body)
   return promise
 }
 

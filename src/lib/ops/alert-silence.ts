@@ -1,6 +1,6 @@
 /** Holds on alerts: who, why and until when stand in Alertmanager itself, which ends them. */
-import { silenceBodyArgs } from '../tools/filters.args.ts'
-import { deletePathArgs, postStdinArgs } from '../tools/kubectl-raw.args.ts'
+import { silenceBodyArgs, silencePostArgs } from '../tools/filters.args.ts'
+import { deletePathArgs } from '../tools/kubectl-raw.args.ts'
 import type { Basis, Check, Command, Plan, Step } from '../types.ts'
 import { check } from './bootstrap-input.ts'
 import { planOf } from './machine-plan.ts'
@@ -36,7 +36,7 @@ export function planSilence(input: SilenceInput, basis: Basis): Plan {
     title: `Silence alerts with ${matchers.join(', ')} until ${until}`,
     pipeline: [
       silenceBodyArgs({ matchers, by, comment, until }),
-      postStdinArgs(context, `${proxyPath}/api/v2/silences`),
+      silencePostArgs(context, `${proxyPath}/api/v2/silences`),
     ],
     held,
   })

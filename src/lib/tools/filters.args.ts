@@ -35,6 +35,11 @@ export function editTalconfigArgs(file: string, words: string[]): Command {
   return { tool: 'k8sops', args: ['talos', 'talconfig', ...words, '--file', file] }
 }
 
+/** POSTs what comes on stdin to Alertmanager; kubectl 1.35 can't say that it is JSON, and Alertmanager takes nothing else. */
+export function silencePostArgs(context: string, path: string): Command {
+  return { tool: 'k8sops', args: ['alerts', 'silence-post', '--context', context, path] }
+}
+
 /** The body of a silence, for Alertmanager's API; it begins when it is made. */
 export function silenceBodyArgs(silence: { matchers: string[]; by: string; comment: string; until: string }): Command {
   const { matchers, by, comment, until } = silence
