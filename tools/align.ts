@@ -33,7 +33,17 @@ const ceilings: [module: RegExp, version: string][] = [
  * Not aligned. etcd and Kubernetes are built with exactly upstream's dependencies, because a rehearsal is worth what
  * its control plane is; the others are tiny, built with another Go, or not built at all.
  */
-const alone = new Set(['etcd', 'kubernetes', 'flux-crds', 'kubeconform', 'actionlint', 'alertmanager', 'flate'])
+const alone = new Set([
+  'etcd',
+  'kubernetes',
+  'flux-crds',
+  'kubeconform',
+  'actionlint',
+  'alertmanager',
+  'victoria-metrics',
+  'victoria-logs',
+  'flate',
+])
 
 const raisedNote = '// Raised by tools/align.ts to the versions that the other tools have.'
 const exec = promisify(execFile)

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { catalogForTests } from './catalog-for-tests.ts'
 
 /** `bootstrap`: a real cluster's operator · `lab`: the rehearsal cluster · `test`: only our own checks. */
 export type Need = 'bootstrap' | 'lab' | 'test'
@@ -61,25 +62,6 @@ const etcd = (name: string, module: string, selfCheck: NonNullable<Tool['selfChe
   selfCheck,
   neededFor: ['lab'],
   coldSec,
-})
-
-/** Of a GitHub repository of the same name. */
-const forTests = (
-  name: string,
-  owner: string,
-  linkerValues: Record<string, string>,
-  ask: string,
-  coldSec: number,
-): Tool => ({
-  name,
-  dir: name,
-  module: `github.com/${owner}/${name}`,
-  package: `github.com/${owner}/${name}/cmd/${name}`,
-  linkerValues,
-  selfCheck: { args: [ask], pattern: versionLine },
-  neededFor: ['test'],
-  coldSec,
-  mise: `aqua:${owner}/${name}`,
 })
 
 /** In build order: what a first run waits for comes first, and a tool follows those it shares most packages with. */
@@ -226,25 +208,7 @@ export const catalog: Tool[] = [
     coldSec: 210,
     mise: 'aqua:helmfile/helmfile',
   },
-  forTests('kubeconform', 'yannh', { 'main.version': '{tag}' }, '-v', 3),
-  forTests('actionlint', 'rhysd', { 'github.com/rhysd/actionlint.version': '{version}' }, '-version', 4),
-  {
-    ...forTests('hcl2json', 'tmccombs', { 'main.version': '{version}' }, '-version', 6),
-    package: 'github.com/tmccombs/hcl2json',
-  },
-  forTests(
-    'alertmanager',
-    'prometheus',
-    { 'github.com/prometheus/common/version.Version': '{version}' },
-    '--version',
-    60,
-  ),
-  {
-    ...forTests('flate', 'home-operations', { 'main.version': '{version}' }, '--version', 120),
-    // flate 0.6.5's go.mod says go 1.27.0.
-    goToolchain: 'go1.27.0',
-    mise: 'github:home-operations/flate',
-  },
+  ...catalogForTests,
 ]
 
 /** Finds a tool by name; an unknown name is a programming error. */
