@@ -1,0 +1,15 @@
+/** Commands on the developers' platform: one line each, as in ../index.ts. */
+import type { CommandEntry } from '../../lib/cli/registry.ts'
+
+export const platformCommands: CommandEntry[] = [
+  {
+    path: 'platform connect',
+    summary: "Print addresses and a client's configuration for a service of the platform",
+    load: async () => (await import('./connect.ts')).platformConnect,
+  },
+  {
+    path: 'platform status',
+    summary: "Show whether the developers' platform of a cluster is well",
+    load: async () => (await import('./status.ts')).platformStatus,
+  },
+]
