@@ -41,15 +41,19 @@ export function fullName({ releaseName, chartName }: Named, values: Values): str
   return releaseName.includes(name) ? releaseName : `${releaseName}-${name}`
 }
 
-/** The objects that the values ask for: workloads, Services, and what else the record has. Of what it leaves out nothing is said. */
+/** The objects that the values ask for: workloads, Services, ServiceAccounts, and what else the record has. Of what it leaves out nothing is said. */
 export function recordedObjects(
-  record: Pick<ChartRecord, 'objects' | 'defaults' | 'workloads' | 'services'>,
+  record: Pick<ChartRecord, 'objects' | 'defaults' | 'workloads' | 'services' | 'serviceAccounts'>,
   release: Named & Pick<Release, 'values'>,
 ): KubeObject[] {
   const values = valuesOf(release, record)
   const all = [
     ...(record.workloads ?? []).map((one) => ({ ...(one.when ? { when: one.when } : {}), ...workloadObject(one) })),
     ...(record.services ?? []).map((one) => ({ ...(one.when ? { when: one.when } : {}), ...serviceObject(one) })),
+    ...(record.serviceAccounts ?? []).map(({ name, when }) => ({
+      ...(when ? { when } : {}),
+      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: meta(name) },
+    })),
     ...(record.objects ?? []),
   ] as NonNullable<ChartRecord['objects']>
   return all

@@ -70,38 +70,61 @@ const quantity = /^[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?
 
 /** Everything that the schema does not allow. A null is a field that is not there, as for the API server. */
 export function checkSchema(table: SchemaTable, root: string, object: unknown): SchemaProblem[] {
-  const problems: SchemaProblem[] = []
-  const complain = (path: SchemaProblem['path'], message: string) => problems.push({ path, message })
-
-  const fields = (known: Record<string, string>, value: Record<string, unknown>, path: SchemaProblem['path']): void => {
-    for (const [key, below] of Object.entries(value)) {
-      const type = known[key] ?? known[`${key}!`]
-      if (type === undefined) complain([...path, key], `${key} is no field of it${suggestion(key, known)}`)
-      else check(type, below, [...path, key])
-    }
-    for (const key of Object.keys(known)) {
-      const name = key.slice(0, -1)
-      if (key.endsWith('!') && (value[name] ?? null) === null) complain(path, `${name} is missing`)
-    }
-  }
-  const check = (type: string, value: unknown, path: SchemaProblem['path']): void => {
-    if (value === null || value === undefined || type === 'any') return
-    if (type.startsWith('[]')) {
-      if (!Array.isArray(value)) return void complain(path, `${what(path)} is no list`)
-      for (const [index, item] of value.entries()) check(type.slice(2), item, [...path, index])
-    } else if (type.startsWith('{}') || type.startsWith('#')) {
-      if (!isFields(value)) return void complain(path, `${what(path)} is no map`)
-      if (type.startsWith('#')) fields(table.definitions[type.slice(1)] ?? {}, value, path)
-      else for (const [key, item] of Object.entries(value)) check(type.slice(2), item, [...path, key])
-    } else if (!fits(type, value)) complain(path, `${what(path)}: ${JSON.stringify(value)} is no ${described(type)}`)
-  }
-
   if (!isFields(object)) return [{ path: [], message: 'is no map' }]
   const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = object
-  check('{}any', metadata, ['metadata'])
-  if (isFields(metadata)) fields(metadataFields, metadata, ['metadata'])
-  fields(table.definitions[root] ?? {}, rest, [])
-  return problems
+  return [
+    ...checkType(table, '{}any', metadata, ['metadata']),
+    ...(isFields(metadata) ? checkFields(table, metadataFields, metadata, ['metadata']) : []),
+    ...checkFields(table, table.definitions[root] ?? {}, rest, []),
+  ]
+}
+
+/** The same of one value, by its type in the table. */
+export function checkType(
+  table: SchemaTable,
+  type: string,
+  value: unknown,
+  path: SchemaProblem['path'] = [],
+): SchemaProblem[] {
+  if (value === null || value === undefined || type === 'any') return []
+  if (type.startsWith('[]')) {
+    if (!Array.isArray(value)) return [{ path, message: `${what(path)} is no list` }]
+    return value.flatMap((item, index) => checkType(table, type.slice(2), item, [...path, index]))
+  }
+  if (type.startsWith('{}') || type.startsWith('#')) {
+    if (!isFields(value)) return [{ path, message: `${what(path)} is no map` }]
+    if (type.startsWith('#')) return checkFields(table, table.definitions[type.slice(1)] ?? {}, value, path)
+    return Object.entries(value).flatMap(([key, item]) => checkType(table, type.slice(2), item, [...path, key]))
+  }
+  return fits(type, value)
+    ? []
+    : [{ path, message: `${what(path)}: ${JSON.stringify(value)} is no ${described(type)}` }]
+}
+
+function checkFields(
+  table: SchemaTable,
+  known: Record<string, string>,
+  value: Record<string, unknown>,
+  path: SchemaProblem['path'],
+): SchemaProblem[] {
+  const given = Object.entries(value).flatMap(([key, below]) => {
+    const type = known[key] ?? known[`${key}!`]
+    if (type !== undefined) return checkType(table, type, below, [...path, key])
+    return [{ path: [...path, key], message: `${key} is no field of it${suggestion(key, known)}` }]
+  })
+  const missing = Object.keys(known).flatMap((key) => {
+    const name = key.slice(0, -1)
+    return key.endsWith('!') && (value[name] ?? null) === null ? [{ path, message: `${name} is missing` }] : []
+  })
+  return [...given, ...missing]
+}
+
+/** The type of a field of a kind, by the names of the fields down to it (through lists and maps); undefined when there is none. */
+export function typeOf(table: SchemaTable, root: string, fields: readonly string[]): string | undefined {
+  return fields.reduce<string | undefined>((type, field) => {
+    const definition = table.definitions[(type ?? '').replace(/^(\[\]|\{\})*#/, '')]
+    return definition?.[field] ?? definition?.[`${field}!`]
+  }, `#${root}`)
 }
 
 /** Of `integer:<least>..<most>`. */

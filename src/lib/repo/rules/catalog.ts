@@ -20,6 +20,7 @@ import { storageRules } from './storage.ts'
 import { structureRules } from './structure.ts'
 import { takenRules } from './taken.ts'
 import { talosRules } from './talos.ts'
+import { valueRules } from './values.ts'
 import { variableRules } from './variables.ts'
 
 export const families: Record<string, readonly Rule[]> = {
@@ -40,6 +41,7 @@ export const families: Record<string, readonly Rule[]> = {
   access: accessRules,
   quotas: quotaRules,
   charts: chartRules,
+  values: valueRules,
   routes: routeRules,
   alerts: alertRules,
   storage: storageRules,

@@ -48,9 +48,8 @@ export const policyRules: Rule[] = [
   },
   {
     id: 'policy-only-allows',
-    demands:
-      'Only the default-deny policies deny; every other says enableDefaultDeny: false for each direction that it has rules for',
-    why: 'Without it a policy that opens one thing closes everything else for what it selects',
+    demands: 'Only the default-deny policies deny; every other says enableDefaultDeny: false for both directions',
+    why: 'Without it a policy that opens one thing closes everything else for what it selects, at the latest when it gets its first rule',
     fix: 'enableDefaultDeny: {egress: false, ingress: false}',
     source: 'ADR 0027',
     scope: 'house',
@@ -60,10 +59,26 @@ export const policyRules: Rule[] = [
         .flatMap((one) =>
           specsOf(one).flatMap(({ spec, path }) =>
             directions
-              .filter((direction) => spec[direction] !== undefined)
               .filter((direction) => dig(spec, ['enableDefaultDeny', direction]) !== false)
               .map((direction) => about(one, `denies ${direction} by default`, [...path, 'enableDefaultDeny'])),
           ),
+        ),
+    ),
+  },
+  {
+    id: 'policy-described',
+    demands: 'Every policy says in one sentence what it is for',
+    why: 'The audit compares what is applied with this baseline, and a reviewer with what was meant',
+    fix: 'description: Who may reach whom, and why',
+    source: 'FR24',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
+        .filter(({ release }) => !release)
+        .flatMap((one) =>
+          specsOf(one)
+            .filter(({ spec }) => !/\s/.test(textAt(spec, 'description') ?? ''))
+            .map(({ path }) => about(one, 'has no description', path)),
         ),
     ),
   },

@@ -2,7 +2,7 @@
 /** What is served: under the cluster's own domain, over TLS, by images of registries that are trusted, watched at ports that exist. */
 
 import type { Json } from '../../types.ts'
-import { dig, isFields, listAt, mapAt, textAt } from '../fields.ts'
+import { dig, isFields, leaves, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { imagesOf } from './pins.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -37,6 +37,50 @@ export const routeRules: Rule[] = [
     source: 'NFR11, NFR12',
     scope: 'house',
     check: each(plainRoutes),
+  },
+  {
+    id: 'route-matches',
+    demands: 'A match of a route says which path it is about',
+    why: 'Without a value it is /, and the rule takes every request of the host',
+    fix: 'path: {type: PathPrefix, value: /api}',
+    source: 'Gateway API',
+    scope: 'any',
+    check: each((cluster) =>
+      ofKind(cluster, 'HTTPRoute').flatMap((one) =>
+        listAt(one.object(), 'spec.rules').flatMap((rule, index) =>
+          listAt(rule, 'matches').flatMap((match, at) =>
+            dig(match, 'path') === undefined || textAt(match, 'path.value') !== undefined
+              ? []
+              : [about(one, `rule ${index}: a path without a value`, ['spec', 'rules', index, 'matches', at])],
+          ),
+        ),
+      ),
+    ),
+  },
+  {
+    id: 'route-target-published',
+    demands: 'The name that routes become CNAMEs of is published itself: by a Service, a gateway or a DNSEndpoint',
+    why: 'Every host behind it would be a name that leads nowhere',
+    fix: 'external-dns.alpha.kubernetes.io/hostname with the same name, or a DNSEndpoint',
+    source: 'FR51',
+    scope: 'house',
+    check: each((cluster) => {
+      const published = new Set(
+        cluster.objects
+          .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+          .flatMap((one) => leaves(one.object()))
+          .filter(
+            ({ path }) => path.at(-1) === 'external-dns.alpha.kubernetes.io/hostname' || path.at(-1) === 'dnsName',
+          )
+          .map(({ value }) => String(value)),
+      )
+      const key = 'external-dns.alpha.kubernetes.io/target'
+      return cluster.objects.flatMap((one) => {
+        const target = one.object().metadata?.annotations?.[key]
+        if (target === undefined || published.has(target) || /^[\d.:]+$/.test(target)) return []
+        return [about(one, `nothing publishes ${target}`, ['metadata', 'annotations', key])]
+      })
+    }),
   },
   {
     id: 'gateway-redirects',

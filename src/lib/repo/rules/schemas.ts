@@ -1,10 +1,10 @@
 /** Objects are what their API takes: the API server would refuse them, or drop what it does not know without a word. */
-import { dig, textAt } from '../fields.ts'
+import { dig, isFields, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { checkSchema, type SchemaTables, schemaFor } from '../schema-tables.ts'
 import { isYaml } from '../source-files.ts'
-import { about, type Rule } from './rule.ts'
-import type { RepositoryView } from './view.ts'
+import { about, each, type Rule } from './rule.ts'
+import { ofKind, type RenderedObject, type RepositoryView } from './view.ts'
 
 export const schemaRules: Rule[] = [
   {
@@ -26,6 +26,30 @@ export const schemaRules: Rule[] = [
       ),
   },
   {
+    id: 'crd-structural',
+    demands: 'A CRD in Git is called as its resource, and its schema says of each field what it is',
+    why: 'The API server takes only structural schemas: without the CRD its whole Kustomization fails, and every resource of its kind',
+    fix: 'Copy the CRD from its project again',
+    source: 'Kubernetes',
+    scope: 'any',
+    check: each((cluster) =>
+      ofKind(cluster, 'CustomResourceDefinition')
+        .filter(({ release }) => !release)
+        .flatMap((one) => [
+          ...misnamed(one),
+          ...listAt(one.object(), 'spec.versions').flatMap((version, index) =>
+            unstructured(dig(version, 'schema.openAPIV3Schema'), [
+              'spec',
+              'versions',
+              index,
+              'schema',
+              'openAPIV3Schema',
+            ]).map((path) => about(one, `${path.slice(4).join('.')} says no type`, path)),
+          ),
+        ]),
+    ),
+  },
+  {
     id: 'component-schema-valid',
     demands:
       'Manifests of opt-in components have the fields, types and words of their API, before an application uses them',
@@ -41,6 +65,40 @@ export const schemaRules: Rule[] = [
     },
   },
 ]
+
+/** `<plural>.<group>`, and one of them is called as the kind. */
+function misnamed(one: RenderedObject): Finding[] {
+  const [plural, singular, kind] = ['plural', 'singular', 'kind'].map((key) =>
+    textAt(one.object(), `spec.names.${key}`),
+  )
+  const group = textAt(one.object(), 'spec.group')
+  return [
+    ...(plural === undefined || one.name === `${plural}.${group}`
+      ? []
+      : [about(one, `is called neither ${plural} nor of ${group}`, ['spec', 'names', 'plural'])]),
+    ...(singular === undefined || singular === kind?.toLowerCase()
+      ? []
+      : [about(one, `one ${kind} is called ${singular}`, ['spec', 'names', 'singular'])]),
+  ]
+}
+
+/** Where a schema leaves open what stands there; below allOf, anyOf, oneOf and not there are no types. */
+function unstructured(schema: unknown, path: (string | number)[]): (string | number)[][] {
+  if (!isFields(schema)) return [path]
+  const isOpen =
+    schema['x-kubernetes-preserve-unknown-fields'] === true || schema['x-kubernetes-int-or-string'] === true
+  const inner = [
+    ...Object.entries(mapAt(schema, 'properties')).map(([key, below]) => ({ below, at: [...path, 'properties', key] })),
+    ...(schema.items === undefined ? [] : [{ below: schema.items, at: [...path, 'items'] }]),
+    ...(isFields(schema.additionalProperties)
+      ? [{ below: schema.additionalProperties, at: [...path, 'additionalProperties'] }]
+      : []),
+  ]
+  return [
+    ...(schema.type === undefined && !isOpen ? [path] : []),
+    ...inner.flatMap(({ below, at }) => unstructured(below, at)),
+  ]
+}
 
 /** Of a manifest with its variables: what stands where one is left open is whatever it will be. */
 function unused(schemas: SchemaTables, file: string, document: unknown): Finding[] {

@@ -17,7 +17,7 @@ export const selectorRules: Rule[] = [
       const known = knownLabels(cluster)
       return cluster.objects
         .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
-        .flatMap((one) => strangers(one, known))
+        .flatMap((one) => [...strangers(one, known), ...strangeKeys(one, known)])
     }),
   },
   {
@@ -74,13 +74,32 @@ const resourcesOf = ({ objects, releases }: Pick<ClusterView, 'objects' | 'relea
 /** Cilium writes the source of a label before it (`k8s:app`). */
 const pair = (key: string, value: unknown) => `${key.replace(/^k8s:/, '')}: ${value}`
 
-/** Names of namespaces have a rule of their own, and labels of ours are what an application takes on to be let in. */
-const elsewhere = /namespace|^(k8s:)?k8sops\.dev\//
+/** Names and labels of namespaces have a rule of their own. */
+const elsewhere = /namespace/
+
+/** What applications of whichever repository take on to be let in: the label is the policy's to name, its words are few. */
+const isOurs = (key: string, value: unknown) =>
+  /^(k8s:)?k8sops\.dev\//.test(key) && /^(client|true|false)$/.test(String(value))
+
+/** Cilium's own, of namespaces and of what is no pod. */
+const ofCilium = /^(k8s:)?io\.(kubernetes\.pod\.namespace|cilium\.k8s\.)|^reserved/
+
+/** Keys of expressions; their values have several, of which not each need be there. */
+function strangeKeys(one: RenderedObject, known: ReadonlySet<string>): Finding[] {
+  if (!/^(Cilium|NetworkPolicy$|ServiceMonitor$|PodMonitor$|VM\w+Scrape$|PodDisruptionBudget$)/.test(one.kind))
+    return []
+  const keys = new Set([...known].map((label) => label.slice(0, label.indexOf(': '))))
+  return leaves(one.object())
+    .filter(({ path }) => path.at(-1) === 'key' && path.at(-3) === 'matchExpressions')
+    .filter(({ value }) => !ofCilium.test(String(value)) && !/^(k8s:)?k8sops\.dev\//.test(String(value)))
+    .filter(({ value }) => !keys.has(String(value).replace(/^k8s:/, '')))
+    .map(({ path, value }) => about(one, `selects by ${value}, which nothing has`, path))
+}
 
 function strangers(one: RenderedObject, known: ReadonlySet<string>): Finding[] {
   return selectorsOf(one.object(), one.kind === 'Service').flatMap(({ path, labels }) =>
     Object.entries(labels)
-      .filter(([key, value]) => !elsewhere.test(key) && !known.has(pair(key, value)))
+      .filter(([key, value]) => !elsewhere.test(key) && !known.has(pair(key, value)) && !isOurs(key, value))
       .map(([key, value]) => about(one, `selects by ${key}: ${value}, which nothing has`, [...path, key])),
   )
 }

@@ -22,6 +22,19 @@ export const storageRules: Rule[] = [
     ),
   },
   {
+    id: 'database-retained',
+    demands: 'A Database in Git says that it is retained',
+    why: 'With delete the data goes with the object, and what a default says today it need not say tomorrow',
+    fix: 'databaseReclaimPolicy: retain',
+    source: 'NFR20',
+    scope: 'house',
+    check: each((cluster) =>
+      ofKind(cluster, 'Database.postgresql.cnpg.io')
+        .filter((one) => textAt(one.object(), 'spec.databaseReclaimPolicy') !== 'retain')
+        .map((one) => about(one, 'does not say that it is retained', ['spec'])),
+    ),
+  },
+  {
     id: 'storage-replicas',
     demands: 'Ceph pools keep three replicas, on three hosts',
     why: 'One node has to be able to go, another to fail meanwhile',

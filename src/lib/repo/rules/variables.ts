@@ -8,8 +8,8 @@ import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
 import { reachedFiles } from '../reach.ts'
 import type { SourceFile } from '../source-files.ts'
-import type { Rule } from './rule.ts'
-import type { ClusterView, RepositoryView } from './view.ts'
+import { aboutKustomization, each, type Rule } from './rule.ts'
+import { type ClusterView, ofKind, type RepositoryView } from './view.ts'
 
 export const variableRules: Rule[] = [
   {
@@ -49,6 +49,28 @@ export const variableRules: Rule[] = [
     },
   },
   {
+    id: 'app-is-name',
+    demands: 'APP of a Kustomization is its own name, and NAMESPACE one that is made',
+    why: 'Alerts, routes and volumes of the opt-in components are called by them; by another name they watch and serve nobody',
+    fix: 'postBuild.substitute: {APP: <the name of the ks.yaml>, NAMESPACE: ...}',
+    source: 'docs/patterns.md',
+    scope: 'house',
+    check: each((cluster) => {
+      const made = new Set(ofKind(cluster, 'Namespace').map(({ name }) => name))
+      return cluster.rendered.flatMap(({ kustomization }) => {
+        const { substitute, name } = kustomization
+        const says = (key: string) =>
+          aboutKustomization(kustomization, `${key} is ${substitute[key]}`, ['spec', 'postBuild', 'substitute', key])
+        return [
+          ...(substitute.APP === undefined || substitute.APP === name ? [] : [says('APP')]),
+          ...(substitute.NAMESPACE === undefined || made.has(substitute.NAMESPACE) || builtIn.has(substitute.NAMESPACE)
+            ? []
+            : [says('NAMESPACE')]),
+        ]
+      })
+    }),
+  },
+  {
     id: 'setting-used',
     demands:
       'Every setting of a cluster is used by something that the cluster runs, by an opt-in component, or is compared with talconfig.yaml',
@@ -59,6 +81,8 @@ export const variableRules: Rule[] = [
     check: unusedSettings,
   },
 ]
+
+const builtIn = new Set(['kube-system', 'default'])
 
 // A `$$` before it is an escape; a default makes it optional.
 const variable = /(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-=+?])?/g

@@ -27,7 +27,10 @@ export interface RenderedObject {
 }
 
 /** What a chart is known to bring, of a release whose chart could not be rendered: from a record of facts. */
-export type ChartFacts = Pick<ChartRecord, 'values' | 'workloads' | 'services' | 'crds' | 'defaults' | 'objects'>
+export type ChartFacts = Pick<
+  ChartRecord,
+  'values' | 'workloads' | 'services' | 'serviceAccounts' | 'crds' | 'defaults' | 'objects'
+>
 
 export interface KnownRelease {
   release: Release

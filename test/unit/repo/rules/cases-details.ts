@@ -101,10 +101,10 @@ export const detailCases: Record<string, Case> = {
     clusters: {},
   },
   'policy-only-allows': one(
-    policy('  endpointSelector: {}\n  ingress: [{}]\n'),
-    6,
+    policy('  endpointSelector: {}\n  enableDefaultDeny: {egress: false}\n  ingress: [{}]\n'),
+    8,
     'CiliumNetworkPolicy ns/p: denies ingress by default',
-    policy('  endpointSelector: {}\n  enableDefaultDeny: {ingress: false}\n  ingress: [{}]\n'),
+    policy('  endpointSelector: {}\n  enableDefaultDeny: {ingress: false, egress: false}\n  ingress: [{}]\n'),
   ),
   'policy-port-complete': one(
     policy('  ingress:\n    - toPorts:\n        - ports:\n            - port: "80"\n'),

@@ -61,6 +61,16 @@ const stored = object(
   's',
   'spec:\n  secretStoreRef:\n    kind: ClusterSecretStore\n    name: store\n',
 )
+const crd = (properties: string) =>
+  `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: xs.example.org\nspec:\n  versions:\n    - name: v1\n      schema:\n        openAPIV3Schema:\n          type: object\n          ${properties}\n`
+const targeted = (target: string, published: string) =>
+  object(
+    'gateway.networking.k8s.io/v1',
+    'Gateway',
+    'g',
+    `  annotations: {external-dns.alpha.kubernetes.io/target: ${target}}\nspec:\n  infrastructure:\n    annotations: {external-dns.alpha.kubernetes.io/hostname: ${published}}\n`,
+  )
+const restricted = '    pod-security.kubernetes.io/enforce: restricted\n'
 const [x, y] = ['kubernetes/infrastructure/x/app', 'kubernetes/infrastructure/y/app']
 const controller = 'kubernetes/infrastructure/controllers/ns/metrics-server/app/x.yaml'
 const server = (values: string) => release('metrics-server', '3.13.0', values)
@@ -175,6 +185,70 @@ export const relationCases: Record<string, Case> = {
     10,
     'HelmRelease ns/metrics-server: has no monitor (serviceMonitor.enabled)',
     server('serviceMonitor: {enabled: true}\n'),
+  ),
+  'pod-part-valid': one(
+    server('resources: {requests: {cpu: 1m}, limit: {}}\n'),
+    11,
+    'HelmRelease ns/metrics-server: limit is no field of it',
+    server('tolerations:\n  - {key: a, operator: Exists}\naffinity: {enabled: true}\n'),
+  ),
+  'pod-security-met': {
+    breaks: { [file]: join(namespace(restricted), workload(1)) },
+    says: [
+      'runAsNonRoot is not true',
+      'has no seccompProfile',
+      'allowPrivilegeEscalation is not false',
+      'does not drop ALL capabilities',
+    ].map((what) => `${file}:19: Deployment ns/d: container c: ${what}`),
+    sound: { [file]: join(namespace(restricted.replace('restricted', 'baseline')), workload(1)) },
+  },
+  'url-wellformed': one(
+    object('source.toolkit.fluxcd.io/v1', 'OCIRepository', 'x', 'spec:\n  url: example.org/a\n'),
+    7,
+    'OCIRepository ns/x: example.org/a is no URL',
+    object('source.toolkit.fluxcd.io/v1', 'OCIRepository', 'x', 'spec:\n  url: oci://example.org/a\n'),
+  ),
+  'crd-structural': one(
+    crd('properties: {spec: {properties: {}}}'),
+    11,
+    'CustomResourceDefinition xs.example.org: openAPIV3Schema.properties.spec says no type',
+    crd('properties: {spec: {type: object, properties: {}}}'),
+  ),
+  'app-is-name': one(
+    ks('x', x, '  postBuild:\n    substitute:\n      APP: other\n'),
+    11,
+    'Kustomization flux-system/x: APP is other',
+    ks('x', x, '  postBuild:\n    substitute:\n      APP: x\n'),
+    flux,
+  ),
+  'policy-described': one(
+    object('cilium.io/v2', 'CiliumNetworkPolicy', 'p', 'spec:\n  endpointSelector: {}\n'),
+    6,
+    'CiliumNetworkPolicy ns/p: has no description',
+    object('cilium.io/v2', 'CiliumNetworkPolicy', 'p', 'spec:\n  description: Who may\n  endpointSelector: {}\n'),
+  ),
+  'database-retained': one(
+    object('postgresql.cnpg.io/v1', 'Database', 'd', 'spec:\n  name: d\n'),
+    6,
+    'Database ns/d: does not say that it is retained',
+    object('postgresql.cnpg.io/v1', 'Database', 'd', 'spec:\n  databaseReclaimPolicy: retain\n'),
+  ),
+  'route-target-published': one(
+    targeted('a.example.org', 'b.example.org'),
+    6,
+    'Gateway ns/g: nothing publishes a.example.org',
+    targeted('a.example.org', 'a.example.org'),
+  ),
+  'route-matches': one(
+    object(
+      'gateway.networking.k8s.io/v1',
+      'HTTPRoute',
+      'x',
+      'spec:\n  rules:\n    - matches: [{path: {type: PathPrefix}}]\n',
+    ),
+    8,
+    'HTTPRoute ns/x: rule 0: a path without a value',
+    object('gateway.networking.k8s.io/v1', 'HTTPRoute', 'x', 'spec:\n  rules:\n    - matches: [{path: {value: /a}}]\n'),
   ),
   'api-server-allowed': {
     breaks: { [controller]: server('replicas: 2\n'), [file]: join(namespace(), deny) },
