@@ -1,10 +1,10 @@
 /** How commands talk to a running lab: HTTP and JSON on `<dir>/supervisor.sock`, which only its owner can open. */
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { dirname } from 'node:path'
 import { OperatorError, UnreachableError, UsageError } from '../errors.ts'
 import type { Json } from '../types.ts'
 import { socketFile } from './record.ts'
+import { shortSocketPath } from './socket-path.ts'
 import type { ActiveFault } from './types.ts'
 
 /** What the supervisor answers. */
@@ -18,17 +18,8 @@ export interface Control {
   stop(): void
   /** The power button of a machine, by hostname or address. */
   power(node: string, action: 'on' | 'cut'): Promise<void>
-}
-
-/** The kernel's limit for the path of a unix socket is 107 bytes; a state directory may well be longer. */
-const longestPath = 107
-
-/** Runs `use` with a path of the socket that the kernel takes: for long ones through a descriptor of its directory. */
-function withSocketPath<T>(dir: string, use: (path: string, done: () => void) => T): T {
-  const path = socketFile(dir)
-  if (Buffer.byteLength(path) <= longestPath) return use(path, () => {})
-  const descriptor = openSync(dirname(path), 'r')
-  return use(`/proc/self/fd/${descriptor}/supervisor.sock`, () => closeSync(descriptor))
+  /** A local process at `at` (`127.0.0.1:4711`) stands for the pod at `pod`; without `at` nobody does any more. */
+  stand(pod: string, at?: string): void
 }
 
 /** Listens on the lab's socket. The directory itself is closed to other users. */
@@ -46,7 +37,7 @@ export function serveControl(dir: string, control: Control): Promise<Server> {
       },
     )
   })
-  return withSocketPath(dir, (path, done) => {
+  return shortSocketPath(socketFile(dir), (path, done) => {
     const { promise, resolve, reject } = Promise.withResolvers<Server>()
     server.once('error', reject)
     server.listen(path, () => resolve(server))
@@ -71,6 +62,11 @@ async function answer(control: Control, request: IncomingMessage): Promise<Json>
     case 'POST /power': {
       const { node, action } = (await body()) as { node: string; action: 'on' | 'cut' }
       await control.power(node, action)
+      return null
+    }
+    case 'POST /pods': {
+      const { pod, at } = (await body()) as { pod: string; at?: string }
+      control.stand(pod, at)
       return null
     }
     case 'POST /stop':
@@ -104,7 +100,7 @@ export async function callSupervisor<T = Json>(
   path: string,
   body?: unknown,
 ): Promise<T> {
-  const response = await withSocketPath(dir, (socketPath, done) => {
+  const response = await shortSocketPath(socketFile(dir), (socketPath, done) => {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const call = httpRequest({ socketPath, method, path, timeout: timeoutMs }, resolve)
     call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))

@@ -82,6 +82,10 @@ export async function supervise(dir: string, claim?: Server): Promise<void> {
     },
     clearFaults: faults.clear,
     stop,
+    stand: (pod, at) => {
+      const [host = '', port] = at?.split(':') ?? []
+      cluster?.pods.stand(pod, at === undefined ? undefined : { host, port: Number(port) })
+    },
     async power(node, action) {
       const found = machineNamed(node)
       if (!found) throw new Error(`no machine ${node}`)

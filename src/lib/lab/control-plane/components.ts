@@ -12,7 +12,8 @@ export const etcdFrontPort = 2379
 export const powerLabel = 'lab.k8sops/power'
 
 /** What the lab decides itself, whatever extraArgs say: where things listen and how the lab reaches them. */
-const reserved = /^(bind-address|secure-port|advertise-address|etcd-.*|.*kubeconfig|leader-elect|config|cert-dir)$/
+const reserved =
+  /^(bind-address|secure-port|advertise-address|egress-.*|etcd-.*|.*kubeconfig|leader-elect|config|cert-dir)$/
 
 export interface EtcdOptions {
   client: number
@@ -65,6 +66,7 @@ export function apiServerArgs(spec: LabSpec, config: MachineConfig, advertised: 
       'authorization-mode': 'Node,RBAC',
       'bind-address': spec.base,
       'client-ca-file': file('ca.crt'),
+      'egress-selector-config-file': file('egress-selector.yaml'),
       'enable-admission-plugins': 'NodeRestriction',
       'enable-bootstrap-token-auth': 'true',
       'encryption-provider-config': file('encryptionconfig.yaml'),

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { issueCertificate, type KeyPair, type Leaf } from '../talos/certificates.ts'
 import type { LabSpec, MachineConfig } from '../types.ts'
 import { kubeconfigFor } from './kubeconfig.ts'
+import { egressConfiguration } from './pod-network.ts'
 
 export const apiPort = 6443
 
@@ -75,6 +76,7 @@ export async function writeControlPlaneFiles(spec: LabSpec, config: MachineConfi
     component('scheduler', 'CN=system:kube-scheduler', 'scheduler'),
     component('kwok', 'O=system:masters, CN=kwok', 'kwok'),
     put('admission-control-config.yaml', json(admissionConfiguration(config))),
+    put('egress-selector.yaml', json(egressConfiguration)),
     put('encryptionconfig.yaml', json(encryptionConfiguration(config))),
     put('scheduler-config.yaml', json(schedulerConfiguration(spec, config))),
     put('kwok.yaml', json(kwokConfiguration)),

@@ -18,12 +18,14 @@ import { createEtcdFaults } from './etcd-faults.ts'
 import { createForwarder } from './forwarder.ts'
 import { createFrontDoor } from './front-door.ts'
 import { kubeconfigFor } from './kubeconfig.ts'
+import { createPodNetwork, type PodNetwork } from './pod-network.ts'
 import { createControlPlane } from './processes.ts'
 
 export interface Cluster extends ClusterSide, Part {
   /** For Lab.apiUp and Lab.onApiUp. */
   readonly apiUp: boolean
   onApiUp(listener: () => void): void
+  readonly pods: PodNetwork
 }
 
 const welcomeAgainMs = 500
@@ -64,6 +66,10 @@ export function createCluster(lab: Lab): Cluster {
     const port = etcd.livePorts()[0]
     return port === undefined ? undefined : { host: spec.base, port }
   })
+
+  const pods = createPodNetwork(spec.dir)
+  const podsOpen = pods.open()
+  podsOpen.catch((error: Error) => lab.log('control-plane', `no pod can be reached: ${error.message}`))
 
   const controlPlane = createControlPlane(lab, (ready) => {
     if (ready === apiUp) return
@@ -150,7 +156,7 @@ export function createCluster(lab: Lab): Cluster {
   }
 
   const startControlPlane = async (machine: Machine) => {
-    await etcdFront.open()
+    await Promise.all([etcdFront.open(), podsOpen])
     try {
       await controlPlane.start(configOf(machine), machine.spec.nodeAddress)
     } catch (error) {
@@ -172,6 +178,7 @@ export function createCluster(lab: Lab): Cluster {
 
   return {
     name: 'cluster',
+    pods,
     get apiUp() {
       return apiUp
     },
@@ -238,7 +245,7 @@ export function createCluster(lab: Lab): Cluster {
       kubelets.close()
       await frontDoor.close()
       await controlPlane.stop()
-      await etcdFront.close()
+      await Promise.all([etcdFront.close(), pods.close()])
     },
   }
 
@@ -251,6 +258,7 @@ export function createCluster(lab: Lab): Cluster {
       api: { up: apiUp, server: `https://${spec.base}:6443`, vipHolder: frontDoor.vipHolder() ?? null },
       etcd: members,
       processes: controlPlane.status(),
+      pods: pods.standing,
       nodes: [...up.values()].map((machine) => configOf(machine).hostname),
     }
   }
