@@ -1,8 +1,9 @@
-/** `npm run bench [-- start-up|bootstrap|gates|forecast|upgrade|validate]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|gates|forecast|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
 import { availableParallelism, loadavg } from 'node:os'
 import { benchBootstrap } from './bootstrap.ts'
 import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
+import { benchQuery } from './query.ts'
 import { benchStartUp } from './start-up.ts'
 import { benchUpgrade } from './upgrade.ts'
 import { benchValidate } from './validate.ts'
@@ -14,6 +15,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   forecast: benchForecast,
   upgrade: benchUpgrade,
   validate: benchValidate,
+  query: benchQuery,
 }
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in benches))
