@@ -1,3 +1,4 @@
+import { completeApp } from '../lib/cli/app-option.ts'
 import { defineCommand } from '../lib/cli/define.ts'
 import { exitCodes, UnreachableError } from '../lib/errors.ts'
 import { gitIn } from '../lib/ops/basis.ts'
@@ -15,6 +16,7 @@ export const why = defineCommand({
     'Walks from its Kustomization and HelmReleases over dependencies, sources, secrets, stores, pods and nodes down to the services of the machine, and tells the first broken link in its own words, since when, the last commit that touched it and what mends it. Exit code 3 when there is one, 0 when all of it is well. The class in -o json is stable.',
   effect: 'read',
   scope: 'cluster',
+  completeArgs: completeApp,
   args: { app: 'application: a Kustomization or HelmRelease' },
   examples: ['k8sops why coredns --cluster apps', 'k8sops why arsipq --cluster apps -o json'],
   runbook: 'docs/runbooks/flux.md',

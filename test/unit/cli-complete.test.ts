@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { completeApp } from '../../src/lib/cli/app-option.ts'
 import { candidates } from '../../src/lib/cli/complete.ts'
 import { completionScript } from '../../src/lib/cli/completion-scripts.ts'
 import { defineCommand } from '../../src/lib/cli/define.ts'
@@ -97,4 +98,12 @@ describe('scripts', () => {
   test('another shell is a usage error', () => {
     expect(() => completionScript('tcsh')).toThrow('no completion for tcsh')
   })
+})
+
+test('applications are named by their directories, and nowhere is no repository', () => {
+  const apps = completeApp.app({ root, repository: () => Promise.reject(new Error('not needed')) })
+  expect(apps).toEqual(
+    expect.arrayContaining(['coredns', 'onepassword-store', 'prometheus-operator-crds', 'infrastructure']),
+  )
+  expect(completeApp.app({ root: undefined, repository: () => Promise.reject(new Error('not needed')) })).toEqual([])
 })

@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes, ToolError, UsageError } from '../../lib/errors.ts'
 import { chosenApps } from '../../lib/ops/flux-choice.ts'
@@ -13,6 +14,7 @@ export const fluxDiff = defineCommand({
   effect: 'read',
   scope: 'cluster',
   args: { 'app...': 'applications' },
+  completeArgs: completeApp,
   examples: ['k8sops flux diff coredns --cluster apps'],
   runbook: 'docs/runbooks/flux.md',
   async read(context) {

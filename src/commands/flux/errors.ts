@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes } from '../../lib/errors.ts'
 import { isUnwell, revisionText, statusRows } from '../../lib/ops/flux-status.ts'
@@ -11,6 +12,7 @@ export const fluxErrors = defineCommand({
   effect: 'read',
   scope: 'cluster',
   args: { 'app...?': 'only of these applications' },
+  completeArgs: completeApp,
   examples: ['k8sops flux errors --cluster all', 'k8sops flux errors coredns --cluster apps'],
   runbook: 'docs/runbooks/flux.md',
   async read(context) {

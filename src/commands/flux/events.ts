@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { UnreachableError } from '../../lib/errors.ts'
@@ -12,6 +13,7 @@ export const fluxEvents = defineCommand({
   effect: 'read',
   scope: 'cluster',
   args: { 'app...?': 'only of these applications' },
+  completeArgs: completeApp,
   options: [
     { flags: '--warnings', description: 'only what went wrong', default: false },
     { flags: '--since <duration>', description: 'how far back', default: '1h' },

@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { chosenApps } from '../../lib/ops/flux-choice.ts'
 import { type LogRequest, logsArgs } from '../../lib/tools/kubectl-flux.args.ts'
@@ -9,6 +10,7 @@ export const fluxLogs = defineCommand({
   effect: 'local',
   scope: 'cluster',
   args: { 'app?': 'application (default: everything)' },
+  completeArgs: completeApp,
   options: [
     { flags: '--since <duration>', description: 'how far back', default: '30m' },
     { flags: '--level <level>', description: 'only lines of this level', choices: ['debug', 'info', 'error'] },

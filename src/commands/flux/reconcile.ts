@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { UsageError } from '../../lib/errors.ts'
@@ -14,6 +15,7 @@ export const fluxReconcile = defineCommand({
     'What is suspended is refused (exit 3): Flux would not answer. With --all and --failed it is left out, and named.',
   effect: 'write',
   args: { 'app...?': 'applications' },
+  completeArgs: completeApp,
   options: [
     { flags: '--failed', description: 'whatever is not Ready because it failed itself', default: false },
     { flags: '--all', description: 'every Kustomization and HelmRelease', default: false },

@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
@@ -19,6 +20,7 @@ export const fluxResume = defineCommand({
     'Resumes what you hold. With --scope namespace or cluster just what was running when that scope was suspended, no more. What somebody else holds, or has suspended without a note, is refused (exit 3) unless --force. What is suspended in Git stays so.',
   effect: 'write',
   args: { 'app...?': 'applications, or namespaces with --scope namespace' },
+  completeArgs: completeApp,
   options: [
     scopeOption,
     { flags: '--force', description: 'also what somebody else has suspended', default: false },

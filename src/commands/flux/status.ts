@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { cell, type Data, defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { exitCodes } from '../../lib/errors.ts'
@@ -14,6 +15,7 @@ export const fluxStatus = defineCommand({
   effect: 'read',
   scope: 'cluster',
   args: { 'app...?': 'applications: a Kustomization with its HelmReleases and sources' },
+  completeArgs: completeApp,
   options: [
     { flags: '--failed', description: 'only what is not Ready', default: false },
     { flags: '--suspended', description: 'only what is suspended', default: false },

@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { forOption, scopeOption, untilOf, wholeSeconds, whyOption } from '../../lib/cli/hold-options.ts'
 import { operatorName } from '../../lib/cli/operator.ts'
@@ -14,6 +15,7 @@ export const fluxSuspend = defineCommand({
     'Suspends the Kustomization of each application and its HelmReleases, and writes on each of them who, why and until when. What was suspended before is left as it is with --scope namespace or cluster, so that `flux resume` brings back exactly what was running. Where Git sets spec.suspend, the parent is told to leave the object alone meanwhile.',
   effect: 'write',
   args: { 'app...?': 'applications, or namespaces with --scope namespace' },
+  completeArgs: completeApp,
   options: [
     forOption('24h'),
     whyOption,

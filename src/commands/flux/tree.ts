@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { chosenApps } from '../../lib/ops/flux-choice.ts'
@@ -11,6 +12,7 @@ export const fluxTreeCommand = defineCommand({
   effect: 'read',
   scope: 'cluster',
   args: { 'app?': 'application (default: everything below the root Kustomization)' },
+  completeArgs: completeApp,
   options: [{ flags: '--depth <levels>', description: 'how many levels are shown', default: '3' }],
   examples: ['k8sops flux tree coredns --cluster apps', 'k8sops flux tree infrastructure --depth 1'],
   runbook: 'docs/runbooks/flux.md',

@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { exitCodes, UsageError } from '../../lib/errors.ts'
@@ -16,6 +17,7 @@ export const fluxWait = defineCommand({
   effect: 'read',
   scope: 'cluster',
   args: { 'app...?': 'only these applications' },
+  completeArgs: completeApp,
   options: [
     { flags: '--revision <commit>', description: 'commit, branch or tag (default: what the cluster follows)' },
     { flags: '--timeout <duration>', description: 'how long to wait', default: '10m' },

@@ -45,7 +45,7 @@ export function toSuspend(objects: HoldableView[], scope: HoldScope): HoldableVi
 }
 
 /**
- * `k8sops flux suspend`. Kustomizations first: they would bring a HelmRelease back.
+ * `k8sops flux suspend`. All of it at a time: what its parent would set back is taken from the parent in the same request.
  * @throws GateError when somebody else holds one of the objects of an application
  */
 export function planSuspend(input: SuspendInput, scope: HoldScope, basis: Basis): Plan {
@@ -124,6 +124,7 @@ function holdSteps({ cluster, target, note }: SuspendInput, objects: HoldableVie
       unless: held,
       action: patch(cluster, suspendArgs(target.context, group, note, detach)),
       verify: held,
+      group: 'suspend',
     }
   })
 }
@@ -148,6 +149,7 @@ function releaseSteps({ cluster, target }: HoldPlace, objects: HoldableView[], w
         accept: ['\\(NotFound\\)'],
       },
       verify: released,
+      group: group.kind,
     }
   })
 }
