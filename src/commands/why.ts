@@ -1,11 +1,11 @@
 import { completeApp } from '../lib/cli/app-option.ts'
 import { defineCommand } from '../lib/cli/define.ts'
 import { exitCodes, UnreachableError } from '../lib/errors.ts'
-import { gitIn } from '../lib/ops/basis.ts'
 import { breakClasses, type Link } from '../lib/ops/why/link.ts'
 import { fixFor, lastCommitOf, type Touched } from '../lib/ops/why/mend.ts'
 import { answerWalk } from '../lib/ops/why/read.ts'
 import { whyApp } from '../lib/ops/why/walk.ts'
+import { quietGit } from '../lib/repo/revision.ts'
 import { declaredIn, readSourceFiles } from '../lib/repo/source-files.ts'
 import type { Json } from '../lib/types.ts'
 
@@ -22,17 +22,11 @@ export const why = defineCommand({
   runbook: 'docs/runbooks/flux.md',
   async read(context) {
     const [{ app = '' }, { signal, note }] = [context.args, context]
-    const [cluster, target, kube, talos, exec] = await Promise.all([
-      context.cluster(),
-      context.target(),
-      context.kube(),
-      context.talos(),
-      context.exec(),
-    ])
+    const [cluster, target, kube] = await Promise.all([context.cluster(), context.target(), context.kube()])
     const unread: { what: string; detail: string }[] = []
     const found = await answerWalk(whyApp(app, isDeclared(target.root, cluster.name, app)), {
       kube,
-      talos,
+      talos: context.talos,
       nodes: cluster.nodes,
       signal,
       onUnread: (what, detail) => {
@@ -45,7 +39,7 @@ export const why = defineCommand({
     const fields = { cluster: cluster.name, app, unread }
     if (!found) return { kind: 'Why', text: `nothing is broken below ${app}`, fields: { ...fields, broken: null } }
     const { link, path } = found
-    const commit = await lastCommitOf(gitIn(exec, signal), target.root, path)
+    const commit = await lastCommitOf(quietGit(target.root, signal), target.root, path)
     const fix = fixFor(link, cluster.name)
     const broken: Json = { ...link, path, commit: commit ? { ...commit } : null, fix }
     return {

@@ -1,10 +1,10 @@
 /** What the commands on Flux look at: one cluster, or all of them side by side. */
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { UnreachableError } from '../../lib/errors.ts'
-import { gitIn } from '../../lib/ops/basis.ts'
 import { gitPosition, observeFlux } from '../../lib/ops/flux-observe.ts'
 import type { ClusterFlux } from '../../lib/ops/flux-status.ts'
 import type { FluxKind } from '../../lib/ops/flux-view.ts'
+import { quietGit } from '../../lib/repo/revision.ts'
 import type { Json } from '../../lib/types.ts'
 
 export type OpenedCluster = Awaited<ReturnType<CommandContext['another']>>
@@ -49,21 +49,20 @@ function reasonOf(reason: unknown): string {
 
 /** @throws UnreachableError when the cluster does not tell */
 export async function fluxOf(opened: OpenedCluster, signal: AbortSignal, kinds?: FluxKind[]): Promise<ClusterFlux> {
-  const { cluster } = opened
-  const [kube, exec] = await Promise.all([opened.kube(), opened.exec()])
-  const read = await observeFlux(kube, signal, kinds)
-  if (!read.ok)
+  const { cluster, target } = opened
+  const looking = (async () => {
+    const read = await observeFlux(await opened.kube(), signal, kinds)
+    if (read.ok) return read.value
     throw new UnreachableError(`Flux of ${cluster.name} can't be read`, {
       output: read.detail,
       next: `k8sops doctor --cluster ${cluster.name}`,
     })
-  const views = read.value
-  return {
-    cluster: cluster.name,
-    follows: cluster.follows,
-    views,
-    git: await gitPosition(gitIn(exec, signal), cluster.follows, views),
-  }
+  })()
+  const [views, git] = await Promise.all([
+    looking,
+    gitPosition(quietGit(target.root, signal), cluster.follows, looking),
+  ])
+  return { cluster: cluster.name, follows: cluster.follows, views, git }
 }
 
 export const awayFields = (away: Looked<unknown>['away']): Json => away.map((one) => ({ ...one }))

@@ -46,7 +46,7 @@ export const fluxSuspend = defineCommand({
       else if (scope !== 'app' && view.suspended) note(`${idOf(view)} was suspended before, and is left as it is`)
     if (scope === 'app')
       for (const view of dependentsOf(objects, views))
-        note(`${idOf(view)} depends on it, and takes no change until then (it will say DependencyNotReady)`)
+        note(`${idOf(view)} depends on it: no commit after this one reaches it until then (DependencyNotReady)`)
     const expired = expiredHolds(views, now).filter((view) => !objects.includes(view))
     const basis = await holdBasis(context, { objects: holdFacts(objects) })
     return planSuspend({ cluster, target, note: hold, objects, expired, force: options.force === true }, scope, basis)

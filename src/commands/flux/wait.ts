@@ -2,10 +2,10 @@ import { completeApp } from '../../lib/cli/app-option.ts'
 import { cell, defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { exitCodes, UsageError } from '../../lib/errors.ts'
-import { gitIn } from '../../lib/ops/basis.ts'
 import { liveRows } from '../../lib/ops/flux-live.ts'
 import { viewsOfApps } from '../../lib/ops/flux-status.ts'
 import { commitOf, type FluxRow, shortRevision } from '../../lib/ops/flux-view.ts'
+import { quietGit } from '../../lib/repo/revision.ts'
 import { clusterNames, fluxOf, lookAtClusters, type OpenedCluster } from './clusters.ts'
 import { watchFlux } from './watch.ts'
 
@@ -70,7 +70,7 @@ export const fluxWait = defineCommand({
 
 /** @throws UsageError for what is no commit here */
 async function commitWanted(opened: OpenedCluster, revision: unknown): Promise<string> {
-  const git = gitIn(await opened.exec())
+  const git = quietGit(opened.target.root)
   const { follows } = opened.cluster
   const candidates = typeof revision === 'string' ? [revision] : [`origin/${follows}`, follows]
   for (const candidate of candidates) {
@@ -82,7 +82,7 @@ async function commitWanted(opened: OpenedCluster, revision: unknown): Promise<s
 
 /** By commit that runs: whether it contains the wanted one. One that git does not know is missing. */
 async function containing(opened: OpenedCluster, wanted: string, commits: string[]): Promise<Map<string, boolean>> {
-  const git = gitIn(await opened.exec())
+  const git = quietGit(opened.target.root)
   const known = new Map<string, boolean>()
   await Promise.all(
     [...new Set(commits)].map(async (commit) => {

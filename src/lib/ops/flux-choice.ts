@@ -50,8 +50,8 @@ function unknownApp(name: string, views: HoldableView[]): UsageError {
 }
 
 /**
- * Those that wait for `held`, directly or not, as long as it is held: the suspension is a new generation that nobody observes, and that is
- * `dependency is not ready` to kustomize-controller (1.9.5, checkDependencies) and to helm-controller.
+ * Those that wait for `held`, directly or not, from the next commit on: what a dependency has applied has to be the revision of the source that
+ * both are made from (kustomize-controller 1.9.5, checkDependencies), and the one that is held applies none.
  */
 export function dependentsOf(held: FluxView[], views: FluxView[]): FluxView[] {
   const waiting = new Set(held.map(idOf))

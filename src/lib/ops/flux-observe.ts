@@ -34,10 +34,13 @@ export interface GitPosition {
   distances: Map<string, Distance>
 }
 
-/** Compares every commit that the objects run with the branch: the remote's where it is known here, as Flux pulls that one. */
-export async function gitPosition(git: Git, follows: string, views: FluxView[]): Promise<GitPosition> {
+/**
+ * Compares every commit that the objects run with the branch: the remote's where it is known here, as Flux pulls that one.
+ * @param looking the objects, which need not be there yet
+ */
+export async function gitPosition(git: Git, follows: string, looking: Promise<FluxView[]>): Promise<GitPosition> {
   const distances = new Map<string, Distance>()
-  const ref = await branchOf(git, follows)
+  const [ref, views] = await Promise.all([branchOf(git, follows), looking])
   if (ref === undefined) return { ref, distances }
   const commits = new Set(views.flatMap(({ revision }) => commitOf(revision) ?? []))
   await Promise.all(
@@ -51,10 +54,9 @@ export async function gitPosition(git: Git, follows: string, views: FluxView[]):
   return { ref: ref.replace(/^refs\/(remotes|heads)\//, ''), distances }
 }
 
+/** In one look: the remote's branch is what Flux pulls. */
 async function branchOf(git: Git, follows: string): Promise<string | undefined> {
-  for (const candidate of [`refs/remotes/origin/${follows}`, `refs/heads/${follows}`]) {
-    const found = await git(['rev-parse', '--verify', '--quiet', candidate])
-    if (found.exitCode === 0) return candidate
-  }
-  return undefined
+  const candidates = [`refs/remotes/origin/${follows}`, `refs/heads/${follows}`]
+  const { stdout } = await git(['for-each-ref', '--format=%(refname)', ...candidates])
+  return candidates.find((candidate) => stdout.split('\n').includes(candidate))
 }

@@ -12,6 +12,28 @@ const run = promisify(execFile)
 export const git = async (root: string, args: string[]): Promise<string> =>
   (await run('git', args, { cwd: root, maxBuffer: 256 * 1024 * 1024 })).stdout
 
+/** git for quick reads: a failure is an exit code, and nothing has to be loaded for it. */
+export const quietGit =
+  (root: string, signal?: AbortSignal) =>
+  async (args: string[]): Promise<{ exitCode: number | null; stdout: string; stderr: string }> => {
+    try {
+      const { stdout, stderr } = await run('git', args, {
+        cwd: root,
+        maxBuffer: 64 * 1024 * 1024,
+        ...(signal ? { signal } : {}),
+      })
+      return { exitCode: 0, stdout, stderr }
+    } catch (error) {
+      const {
+        code,
+        stdout = '',
+        stderr = '',
+        message,
+      } = error as Error & { code?: unknown; stdout?: string; stderr?: string }
+      return { exitCode: typeof code === 'number' ? code : null, stdout, stderr: stderr || message }
+    }
+  }
+
 /** The commit of a ref. @throws UsageError when there is none */
 export async function commitOf(root: string, ref: string): Promise<string> {
   try {

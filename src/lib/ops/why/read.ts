@@ -4,7 +4,8 @@ import type { Answer, Need, Walk } from './link.ts'
 
 export interface WhyReads {
   kube: KubePort
-  talos: TalosPort
+  /** Loaded only when a node is in question. */
+  talos: () => Promise<TalosPort>
   nodes: ClusterNode[]
   signal: AbortSignal
   /** Told what can't be read: then the walk goes on without it. */
@@ -29,7 +30,7 @@ async function read(need: Need, { kube, talos, nodes, signal, onUnread }: WhyRea
   if ('talosServices' in need) {
     const node = nodes.find(({ hostname }) => hostname === need.talosServices)
     if (!node) return { ok: false, why: 'not-found', detail: `talconfig.yaml has no node ${need.talosServices}` }
-    const services = await talos.get(node.address, 'services', undefined, signal)
+    const services = await (await talos()).get(node.address, 'services', undefined, signal)
     if (!services.ok) return services
     return {
       ok: true,
