@@ -1,10 +1,11 @@
-/** `npm run bench [-- start-up|bootstrap|gates|forecast|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|gates|forecast|status|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
 import { availableParallelism, loadavg } from 'node:os'
 import { benchBootstrap } from './bootstrap.ts'
 import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
 import { benchQuery } from './query.ts'
 import { benchStartUp } from './start-up.ts'
+import { benchStatus } from './status.ts'
 import { benchUpgrade } from './upgrade.ts'
 import { benchValidate } from './validate.ts'
 
@@ -13,6 +14,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   bootstrap: benchBootstrap,
   gates: benchGates,
   forecast: benchForecast,
+  status: benchStatus,
   upgrade: benchUpgrade,
   validate: benchValidate,
   query: benchQuery,

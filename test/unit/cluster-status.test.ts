@@ -56,7 +56,7 @@ const watchdog = {
   since: '2026-11-24T10:00:00Z',
   state: 'active',
   summary: '',
-  labels: {},
+  labels: { cluster: 'apps' },
   silencedBy: [],
   runbook: '',
 }

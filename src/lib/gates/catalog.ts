@@ -9,7 +9,6 @@ import { machineGates } from './catalog/machines.ts'
 import { nodeOperationGates } from './catalog/node-operations.ts'
 import { nodeGates } from './catalog/nodes.ts'
 import { objectGates } from './catalog/objects.ts'
-import { platformGates } from './catalog/platform.ts'
 import { releaseGates } from './catalog/releases.ts'
 import { serviceGates } from './catalog/services.ts'
 import { setupGates } from './catalog/setup.ts'
@@ -31,7 +30,6 @@ export const gates = {
   ...releaseGates,
   ...serviceGates,
   ...holdGates,
-  ...platformGates,
 }
 
 export type GateId = keyof typeof gates

@@ -102,9 +102,9 @@ export const topQuestions: TopQuestion[] = [
     id: 'slow',
     title: 'Flux objects that are slowest to reconcile (95th percentile)',
     unit: 'seconds',
-    by: ['kind', 'namespace', 'name'],
+    by: ['kind', 'exported_namespace', 'name'],
     expression:
-      'topk(10, histogram_quantile(0.95, sum(increase(gotk_reconcile_duration_seconds_bucket[$range])) by (le, kind, namespace, name)))',
+      'topk(10, histogram_quantile(0.95, sum(increase(gotk_reconcile_duration_seconds_bucket[$range])) by (le, kind, exported_namespace, name)))',
   },
   {
     id: 'volumes',

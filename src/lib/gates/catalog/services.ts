@@ -73,7 +73,7 @@ export const serviceGates = {
     runbook: gatesRunbook,
   },
   'alerts-quiet': {
-    title: 'no alert of severity critical or warning fires, and Watchdog does',
+    title: 'no alert of severity critical or warning fires, and the Watchdog of the cluster does',
     probe: 'alerts-quiet',
     params: [],
     everySec: 15,

@@ -14,14 +14,13 @@ export function alertProbes(ports: GatePorts): Record<'alerts-quiet' | 'alerts-s
     async 'alerts-quiet'(_, signal): Promise<Verdict> {
       const read = await ports.alerts(signal)
       if (!read.ok) return unreadable(read)
-      const { alerts, home } = read.value
-      if (!alerts.some(({ name }) => name === heartbeat)) {
-        const detail = `${heartbeat} does not fire: no rule is evaluated, or no alert arrives`
+      const own = alertsOf(ports.cluster.name, read.value.home, read.value.alerts)
+      // Each cluster asks its own rules (ADR 0029), so each has one of its own.
+      if (!own.some(({ name }) => name === heartbeat)) {
+        const detail = `${heartbeat} does not fire: the cluster's rules are not evaluated, or its alerts don't arrive`
         return { status: 'unknown', detail, waitingFor: [detail] }
       }
-      const firing = alertsOf(ports.cluster.name, home, alerts).filter(
-        ({ severity, state }) => loud.includes(severity) && state === 'active',
-      )
+      const firing = own.filter(({ severity, state }) => loud.includes(severity) && state === 'active')
       if (firing.length === 0) return { status: 'pass', detail: 'no alert fires' }
       const waitingFor = firing
         .toSorted((a, b) => loud.indexOf(a.severity) - loud.indexOf(b.severity) || a.since.localeCompare(b.since))
