@@ -27,5 +27,7 @@ test('patterns and words are in what it makes', () => {
   const spec = { interval: '5m', prune: true, sourceRef: { kind: 'GitRepository', name: 'x' } }
   expect(said(spec)).toEqual([])
   expect(said({ ...spec, interval: 'five' })).toEqual([expect.stringMatching(/^interval: "five" is no text like /)])
-  expect(said({ ...spec, sourceRef: { kind: 'Git', name: 'x' } })).toEqual([expect.stringMatching(/^kind: "Git" is no /)])
+  expect(said({ ...spec, sourceRef: { kind: 'Git', name: 'x' } })).toEqual([
+    expect.stringMatching(/^kind: "Git" is no /),
+  ])
 })

@@ -165,6 +165,9 @@ function providersThroughReferences(
   return found
 }
 
+/** CRDs that no chart has: Cilium's operator makes its own when it starts. */
+const registered: Record<string, string[]> = { cilium: ['cilium.io'] }
+
 /** Kustomizations that bring the CRDs of a group: as manifests, or by a chart. */
 function providersByGroup(cluster: ClusterView): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>()
@@ -175,6 +178,7 @@ function providersByGroup(cluster: ClusterView): Map<string, Set<string>> {
     add(textAt(one.object(), 'spec.group'), nameOf(one.kustomization))
   }
   for (const { release, facts } of cluster.releases) {
+    for (const group of registered[release.chartName] ?? []) add(group, release.kustomization)
     for (const name of (facts?.crds ?? []).flatMap(({ names }) => names)) {
       add(name.slice(name.indexOf('.') + 1), release.kustomization)
     }

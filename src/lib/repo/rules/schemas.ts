@@ -44,7 +44,7 @@ export const schemaRules: Rule[] = [
               index,
               'schema',
               'openAPIV3Schema',
-            ]).map((path) => about(one, `${path.slice(4).join('.')} says no type`, path)),
+            ]).map((path) => about(one, `${path.slice(4).join('.')} says no type, or another than its fields`, path)),
           ),
         ]),
     ),
@@ -82,7 +82,7 @@ function misnamed(one: RenderedObject): Finding[] {
   ]
 }
 
-/** Where a schema leaves open what stands there; below allOf, anyOf, oneOf and not there are no types. */
+/** Where a schema leaves open what stands there, or says two things; below allOf, anyOf, oneOf and not there are no types. */
 function unstructured(schema: unknown, path: (string | number)[]): (string | number)[][] {
   if (!isFields(schema)) return [path]
   const isOpen =
@@ -94,10 +94,11 @@ function unstructured(schema: unknown, path: (string | number)[]): (string | num
       ? [{ below: schema.additionalProperties, at: [...path, 'additionalProperties'] }]
       : []),
   ]
-  return [
-    ...(schema.type === undefined && !isOpen ? [path] : []),
-    ...inner.flatMap(({ below, at }) => unstructured(below, at)),
-  ]
+  const isWrong =
+    (schema.type === undefined && !isOpen) ||
+    (schema.type !== 'object' && (schema.properties !== undefined || schema.additionalProperties !== undefined)) ||
+    (schema.type === 'array') !== (schema.items !== undefined)
+  return [...(isWrong ? [path] : []), ...inner.flatMap(({ below, at }) => unstructured(below, at))]
 }
 
 /** Of a manifest with its variables: what stands where one is left open is whatever it will be. */

@@ -2,7 +2,7 @@
 import { dig, isFields, type Leaf, leaves, listAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { about, aboutRelease, each, type Rule } from './rule.ts'
-import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
+import { type ClusterView, type KnownRelease, ofKind, type RenderedObject } from './view.ts'
 
 const prune = 'kustomize.toolkit.fluxcd.io/prune'
 
@@ -33,6 +33,21 @@ export const storageRules: Rule[] = [
         .filter((one) => textAt(one.object(), 'spec.databaseReclaimPolicy') !== 'retain')
         .map((one) => about(one, 'does not say that it is retained', ['spec'])),
     ),
+  },
+  {
+    id: 'volume-says-class',
+    demands: 'A volume says its class and its size, in a claim and in the values of a chart that has a key for both',
+    why: 'The default class, or a chart’s default size, is another disk than was meant, and a volume cannot be changed afterwards',
+    fix: 'storageClassName: ceph-block or openebs-hostpath, and a size',
+    source: 'FR26, FR27',
+    scope: 'house',
+    check: each((cluster) => [
+      ...ofKind(cluster, 'PersistentVolumeClaim')
+        .filter(({ release }) => !release)
+        .filter((one) => textAt(one.object(), 'spec.storageClassName') === undefined)
+        .map((one) => about(one, 'says no storageClassName', ['spec'])),
+      ...cluster.releases.flatMap(halfVolumes),
+    ]),
   },
   {
     id: 'storage-replicas',
@@ -123,6 +138,25 @@ export const storageRules: Rule[] = [
     ),
   },
 ]
+
+/** By the keys that the chart reads: `x.size` and `x.storageClass` beside it, of which one is set. */
+function halfVolumes({ release, facts }: KnownRelease): Finding[] {
+  const keys = facts?.values ?? []
+  return keys.flatMap((key) => {
+    const [, parent = '', word = ''] = /^(?:(.*)\.)?(storageClass(?:Name)?)$/.exec(key) ?? []
+    const size = `${parent === '' ? '' : `${parent}.`}size`
+    if (word === '' || !keys.includes(size)) return []
+    const [hasSize, hasClass] = [size, key].map((path) => textAt(release.values, path) !== undefined)
+    if (hasSize === hasClass) return []
+    return [
+      aboutRelease(release, `${hasSize ? key : size} is not set beside the other`, [
+        'spec',
+        'values',
+        ...parent.split('.'),
+      ]),
+    ]
+  })
+}
 
 /** Flux's annotation or Helm's, or a Kustomization that never prunes. */
 export function isNeverPruned(one: RenderedObject): boolean {

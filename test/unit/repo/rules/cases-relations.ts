@@ -211,7 +211,7 @@ export const relationCases: Record<string, Case> = {
   'crd-structural': one(
     crd('properties: {spec: {properties: {}}}'),
     11,
-    'CustomResourceDefinition xs.example.org: openAPIV3Schema.properties.spec says no type',
+    'CustomResourceDefinition xs.example.org: openAPIV3Schema.properties.spec says no type, or another than its fields',
     crd('properties: {spec: {type: object, properties: {}}}'),
   ),
   'app-is-name': one(
@@ -226,6 +226,12 @@ export const relationCases: Record<string, Case> = {
     6,
     'CiliumNetworkPolicy ns/p: has no description',
     object('cilium.io/v2', 'CiliumNetworkPolicy', 'p', 'spec:\n  description: Who may\n  endpointSelector: {}\n'),
+  ),
+  'volume-says-class': one(
+    object('v1', 'PersistentVolumeClaim', 'p', 'spec:\n  accessModes: [ReadWriteOnce]\n'),
+    6,
+    'PersistentVolumeClaim ns/p: says no storageClassName',
+    object('v1', 'PersistentVolumeClaim', 'p', 'spec:\n  storageClassName: a\n'),
   ),
   'database-retained': one(
     object('postgresql.cnpg.io/v1', 'Database', 'd', 'spec:\n  name: d\n'),
