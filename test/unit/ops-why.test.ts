@@ -46,7 +46,7 @@ function whyIn(objects: KubeObject[], app = 'odoo', declared = false, machines: 
   const walk = whyApp(app, declared)
   let step = walk.next([])
   while (!step.done) step = walk.next(step.value.map(answer))
-  return { found: step.value, asked }
+  return { ...step.value, asked }
 }
 
 const gitSource = { sourceRef: { kind: 'GitRepository', name: 'flux-system' } }
@@ -376,6 +376,15 @@ it('says nothing when nothing is broken, and asks for no more than that takes', 
   const { found, asked } = whyIn(healthy)
   expect(found).toBeUndefined()
   expect(asked.filter((one) => /Pod|Node|Secret$/.test(one) && !one.startsWith('External'))).toEqual([])
+})
+
+it('names what Flux is working on, where nothing is found', () => {
+  const controller = object('apps/v1', 'Deployment', 'kustomize-controller', {
+    namespace: 'flux-system',
+    status: { readyReplicas: 1 },
+  })
+  const { found, pending } = whyIn([ks('odoo', { ready: 'Unknown', reason: 'Progressing' }), git(), controller])
+  expect([found, pending.map(({ name }) => name)]).toEqual([undefined, ['odoo']])
 })
 
 it('looks above an application that Git has and the cluster does not', () => {

@@ -16,7 +16,15 @@ export interface Found {
   path: string[]
 }
 
+/** What a walk comes to. */
+export interface Outcome {
+  found?: Found
+  /** Where nothing was found, what Flux is working on: it may have failed a moment ago, and be tried again. */
+  pending: FluxView[]
+}
+
 interface Cluster {
+  pending: FluxView[]
   /** Of Kustomizations and HelmReleases. */
   views: FluxView[]
   objects: Map<string, KubeObject>
@@ -28,7 +36,7 @@ interface Cluster {
  * @param declared Git says that the cluster runs it: if it is not there, the reason stands above it
  * @throws UsageError for an application that nobody knows
  */
-export function* whyApp(app: string, declared: boolean): Walk<Found | undefined> {
+export function* whyApp(app: string, declared: boolean): Walk<Outcome> {
   const lists = yield* ask(fluxRef('Kustomization'), fluxRef('HelmRelease'))
   const objects = lists.flat()
   const views = objects.map(fluxView)
@@ -36,15 +44,16 @@ export function* whyApp(app: string, declared: boolean): Walk<Found | undefined>
     views,
     objects: new Map(views.map((view, index) => [idOf(view), objects[index] as KubeObject])),
     trail: [],
+    pending: [],
   }
   const known = views.some((view) => view.name === app || nameOf(view) === app)
   const link =
     known || !declared
       ? yield* firstOf(headsOf(views, app).map((head) => () => brokenFlux(head, cluster)))
       : yield* notApplied(app, cluster)
-  if (!link) return undefined
+  if (!link) return { pending: cluster.pending }
   const path = cluster.trail.at(-1) === link.object ? cluster.trail : [...cluster.trail, link.object]
-  return { link, path }
+  return { found: { link, path }, pending: [] }
 }
 
 const headsOf = (views: FluxView[], app: string): FluxView[] =>
@@ -84,6 +93,7 @@ function* brokenFlux(view: FluxView, cluster: Cluster): Walk {
   const found =
     view.kind === 'HelmRelease' ? yield* brokenRelease(view, cluster) : yield* brokenKustomization(view, cluster)
   if (!found) cluster.trail.pop()
+  if (!found && view.state === 'progressing') cluster.pending.push(view)
   return found
 }
 
