@@ -36,13 +36,13 @@ test.each([...cases.keys()])('%s', (id) => {
       .map((group) => ({ ...group, rules: group.rules.filter((rule) => name === (rule.alert ?? rule.record)) }))
       .filter(({ rules }) => rules.length > 0)
     const every = one.every ?? '1m'
-    const base = `${id}-${number++}`
+    const base = `${id}_${number++}`
     const tests = 'gives' in one ? [recordTest(name, one, every)] : alertTests(groups, name, one, every)
     const head = { rule_files: [`${base}.rules.yaml`], evaluation_interval: every }
     writeFileSync(join(directory, `${base}.rules.yaml`), stringify({ groups }))
     writeFileSync(join(directory, `${base}.test.yaml`), stringify({ ...head, tests }))
   }
-  const args = ['unittest', `--files=${join(directory, `${id}-*.test.yaml`)}`]
+  const args = ['unittest', `--files=${join(directory, `${id}_*.test.yaml`)}`]
   const ran = spawnSync(tool('vmalert-tool'), args, { encoding: 'utf8', cwd: directory })
   expect(ran.status === 0 ? '' : `${ran.stdout}${ran.stderr}`).toBe('')
   expect(ran.stdout.match(/SUCCESS/g)).toHaveLength(number)
