@@ -18,6 +18,7 @@ import {
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
+import { vaultInitArgs, vaultSetupArgs } from '../../src/lib/tools/openbao.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
 import {
@@ -118,6 +119,8 @@ describe('kubectl', () => {
     cordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
     drainArgs('flags', 'apps-w1', 5),
     uncordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
+    vaultInitArgs('flags', { namespace: 'vault', name: 'vault-0' }, 5, 3),
+    vaultSetupArgs('flags', { namespace: 'vault', name: 'vault-0' }, '/openbao/setup/configure.sh'),
   ])('$args', (command) => {
     const result = run(command, manifest)
     expect(result.status).not.toBe(0)
