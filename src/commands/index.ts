@@ -5,6 +5,7 @@ import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
 import { labCommands } from './lab/index.ts'
 import { nodeCommands } from './node/index.ts'
+import { platformCommands } from './platform/index.ts'
 import { talosCommands } from './talos/index.ts'
 
 /** What the first words with verbs below them are about. */
@@ -21,6 +22,7 @@ export const topics: Record<string, string> = {
   'lab fixtures': 'Workloads that an upgrade has to look after, for a lab',
   metrics: 'What VictoriaMetrics knows of all clusters',
   node: 'Nodes: in and out of service, restarted, added, removed',
+  platform: "The developers' platform: databases, Kafka, tokens, secrets",
   repo: 'The GitOps repository',
   run: 'Runs: what was done, and going on with what was not',
   sops: 'Encrypted files of the repository',
@@ -104,6 +106,7 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./metrics/range.ts')).metricsRange,
   },
   ...nodeCommands,
+  ...platformCommands,
   {
     path: 'report',
     summary: 'Tell how clusters were over the last week, and where their capacity leads',

@@ -28,6 +28,8 @@ export interface RuleObject {
 }
 export interface RenderedObject {
   cluster: string
+  /** The Kustomization that applies it. */
+  owner: string
   kind: string
   namespace: string
   name: string
@@ -42,11 +44,11 @@ export async function renderedObjects(): Promise<RenderedObject[]> {
   const rendered = await Promise.all(
     clusters.map(async ({ name: cluster }) => {
       const all = await renderCluster(root, cluster, { kustomize: kustomizeBuild(process.env) })
-      return all.flatMap(({ manifests }) =>
+      return all.flatMap(({ kustomization, manifests }) =>
         manifests.map((one): RenderedObject => {
           const object = one.object()
           const { namespace = '', name } = object.metadata
-          return { cluster, kind: one.kind, namespace, name, object }
+          return { cluster, owner: kustomization.name, kind: one.kind, namespace, name, object }
         }),
       )
     }),

@@ -85,6 +85,25 @@ function isThere(monitor: string): boolean {
   return found.some((one) => at(one) !== false && (value.endsWith('?') || Boolean(at(one))))
 }
 
+/** Whose rules stand beside what needs their CRDs, or beside whoever makes them; and what runs nothing. */
+const elsewhere: Record<string, string> = {
+  cilium: 'kube-system.cilium',
+  'flux-instance': 'flux-system.flux',
+  'prometheus-operator-crds': '',
+}
+
+test('whatever runs has a rule of its own', async () => {
+  const runs =
+    /^(HelmRelease|Deployment|StatefulSet|DaemonSet|CronJob|Cluster|Kafka|Keycloak|ApicurioRegistry3|Mattermost)$/
+  const byOwner = Map.groupBy(objects, ({ cluster, owner }) => `${cluster} ${owner}`)
+  const without = [...byOwner.values()]
+    .filter((all) => all.some(({ kind }) => runs.test(kind)) && rulesIn(all).length === 0)
+    .map((all) => all[0]?.owner ?? '')
+    .filter((owner) => elsewhere[owner] === undefined)
+  expect([...new Set(without)]).toEqual([])
+  for (const id of Object.values(elsewhere)) if (id !== '') expect(rules.map((rule) => rule.id)).toContain(id)
+})
+
 test('every alert names a runbook that is there', () => {
   for (const { rule } of rules) {
     if (!rule.alert) continue

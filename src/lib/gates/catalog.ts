@@ -9,6 +9,7 @@ import { machineGates } from './catalog/machines.ts'
 import { nodeOperationGates } from './catalog/node-operations.ts'
 import { nodeGates } from './catalog/nodes.ts'
 import { objectGates } from './catalog/objects.ts'
+import { platformGates } from './catalog/platform.ts'
 import { releaseGates } from './catalog/releases.ts'
 import { serviceGates } from './catalog/services.ts'
 import { setupGates } from './catalog/setup.ts'
@@ -30,6 +31,7 @@ export const gates = {
   ...releaseGates,
   ...serviceGates,
   ...holdGates,
+  ...platformGates,
 }
 
 export type GateId = keyof typeof gates

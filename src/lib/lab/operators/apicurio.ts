@@ -117,6 +117,12 @@ function objectsOf(registry: KubeObject, part: string, { replicas = 1, podTempla
               {
                 image: `quay.io/apicurio/apicurio-registry${part === 'ui' ? '-ui' : ''}:3.2.3`,
                 ports,
+                readinessProbe: {
+                  httpGet: {
+                    path: part === 'app' ? '/health/ready' : '/config.js',
+                    port: part === 'app' ? 9000 : 8080,
+                  },
+                },
                 ...containers.find((each) => each.name === container),
                 name: container,
               },

@@ -1,0 +1,2 @@
+{{ op://k8s-infra/openbao-init/root-token }}
+{{ op://k8s-infra/openbao/client-secret }}
