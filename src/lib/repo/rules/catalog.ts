@@ -2,6 +2,7 @@
 import { accessRules } from './access.ts'
 import { alertRules } from './alerts.ts'
 import { chartRules } from './charts.ts'
+import { demandedRules } from './demanded.ts'
 import { dependencyRules } from './dependencies.ts'
 import { factRules } from './facts.ts'
 import { nameRules } from './names.ts'
@@ -42,6 +43,7 @@ export const families: Record<string, readonly Rule[]> = {
   quotas: quotaRules,
   charts: chartRules,
   values: valueRules,
+  demanded: demandedRules,
   routes: routeRules,
   alerts: alertRules,
   storage: storageRules,

@@ -233,6 +233,22 @@ export const relationCases: Record<string, Case> = {
     'PersistentVolumeClaim ns/p: says no storageClassName',
     object('v1', 'PersistentVolumeClaim', 'p', 'spec:\n  storageClassName: a\n'),
   ),
+  'component-settings': one(
+    release('spegel', '0.7.0', 'spegel: {containerdSock: /run/containerd/containerd.sock}\n'),
+    11,
+    'HelmRelease ns/spegel: spegel.containerdRegistryConfigPath is unset, not /etc/cri/conf.d/hosts (Talos 1.12)',
+    release(
+      'spegel',
+      '0.7.0',
+      'spegel:\n  containerdSock: /run/containerd/containerd.sock\n  containerdRegistryConfigPath: /etc/cri/conf.d/hosts\n',
+    ),
+  ),
+  'priority-stated': one(
+    workload(1),
+    9,
+    'Deployment ns/d: says no priorityClassName',
+    workload(1, '      priorityClassName: cluster-services\n'),
+  ),
   'database-retained': one(
     object('postgresql.cnpg.io/v1', 'Database', 'd', 'spec:\n  name: d\n'),
     6,
