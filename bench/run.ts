@@ -1,6 +1,7 @@
-/** `npm run bench [-- start-up|bootstrap|gates|forecast|status|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|flux|gates|forecast|status|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
 import { availableParallelism, loadavg } from 'node:os'
 import { benchBootstrap } from './bootstrap.ts'
+import { benchFlux } from './flux.ts'
 import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
 import { benchQuery } from './query.ts'
@@ -12,6 +13,7 @@ import { benchValidate } from './validate.ts'
 const benches: Record<string, () => void | Promise<void>> = {
   'start-up': benchStartUp,
   bootstrap: benchBootstrap,
+  flux: benchFlux,
   gates: benchGates,
   forecast: benchForecast,
   status: benchStatus,
