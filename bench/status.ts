@@ -18,7 +18,7 @@ const clusters = ['infra', 'apps']
 const lab = ['--lab', '--lab-name', 'bench-status']
 const objects = 100
 const pods = Number(process.env.K8SOPS_BENCH_PODS ?? 50_000)
-const rounds = 7
+const rounds = 5
 /** Not all is well in labs without nodes. */
 const ends = [0, 3]
 

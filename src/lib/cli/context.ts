@@ -73,10 +73,12 @@ export function createContext(request: ContextRequest): Contexts {
       }),
     )
     const kube = once(() => services.kube(opened))
-    const talos = once(async () => services.talos(opened, await exec('')))
+    // Reads of the APIs seldom start a process, and what starts one costs 90 ms to load.
+    const onDemand: Exec = async (request) => (await exec(''))(request)
+    const talos = once(() => services.talos(opened, onDemand))
     const peers = once(() => openPeers(name))
     const gates = async (reads: Reads) =>
-      services.gates(opened, { ...reads, exec: await exec(''), redactor: await redactor(), peers })
+      services.gates(opened, { ...reads, exec: onDemand, redactor: await redactor(), peers })
     const own = once(async () => gates({ kube: await kube(), talos: await talos() }))
     return {
       opened,
