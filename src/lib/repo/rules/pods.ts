@@ -1,5 +1,6 @@
 /** Pods that can start, Services that lead to one, and states that Flux waits for. */
 import { dig, leaves, listAt, mapAt, textAt } from '../fields.ts'
+import { isGlobal } from '../global-kinds.ts'
 import type { Finding } from '../locate.ts'
 import { pluralOf } from '../schema-tables.ts'
 import { podOf } from './charts.ts'
@@ -101,8 +102,12 @@ const isBalanced = (text: string) =>
 
 function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[] {
   const made = new Set(
-    [...cluster.objects, ...cluster.recorded].map(({ kind, namespace = '', name }) => `${kind} ${namespace}/${name}`),
+    [...cluster.objects, ...cluster.recorded].map(
+      ({ kind, namespace = '', name }) => `${kind} ${isGlobal(kind) ? '' : namespace}/${name}`,
+    ),
   )
+  // Of a chart that was neither rendered nor recorded nobody knows what it makes.
+  const isKnown = cluster.releases.every(({ rendered, facts }) => rendered || facts)
   const charts = cluster.releases.filter(({ rendered }) => !rendered)
   // What a record leaves out of a chart that was not rendered is told by the release's name or values.
   const inCharts = new Set(
@@ -123,7 +128,9 @@ function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[
     const checks = listAt(kustomization.raw, 'healthChecks').flatMap((check, index) => {
       const [kind, namespace = '', name] = ['kind', 'namespace', 'name'].map((key) => textAt(check, key))
       const isThere =
-        made.has(`${kind} ${namespace}/${name}`) || (spaces.has(namespace) && inCharts.has(name ?? '') && isKind(check))
+        made.has(`${kind} ${isGlobal(kind ?? '') ? '' : namespace}/${name}`) ||
+        (!isKnown && kind === 'CustomResourceDefinition') ||
+        (spaces.has(namespace) && inCharts.has(name ?? '') && isKind(check))
       return isThere ? [] : [says(`waits for ${kind} ${namespace}/${name}, which is not there`, 'healthChecks', index)]
     })
     const judged = listAt(kustomization.raw, 'healthCheckExprs').flatMap((check, index) => [

@@ -2,6 +2,7 @@
 import { normalPath } from '../build.ts'
 import { dig, leaves, textAt } from '../fields.ts'
 import { nameOf } from '../flux.ts'
+import { isGlobal } from '../global-kinds.ts'
 import type { Finding } from '../locate.ts'
 import { alwaysThere, references } from './reference-table.ts'
 import { about, aboutKustomization, aboutRelease, each, identity, type Rule } from './rule.ts'
@@ -105,7 +106,10 @@ function missingNamespaces(cluster: ClusterView): Finding[] {
       .filter(({ kind }) => kind !== 'CustomResourceDefinition')
       .flatMap((one) =>
         leaves(one.object())
-          .filter(({ path, value }) => isNamespaceKey(path) && typeof value === 'string' && !isThere(value))
+          .filter(
+            ({ path, value }) =>
+              isNamespaceKey(path) && typeof value === 'string' && !value.includes('{{') && !isThere(value),
+          )
           .map(({ path, value }) => about(one, `namespace ${value} is not made`, path)),
       ),
     ...cluster.releases
@@ -118,11 +122,6 @@ function missingNamespaces(cluster: ClusterView): Finding[] {
       ),
   ]
 }
-
-/** Kinds that are in no namespace, of Kubernetes and of what runs here. */
-const globalKinds =
-  /^(Namespace|Node|PersistentVolume|ClusterRole|ClusterRoleBinding|CustomResourceDefinition|APIService|PriorityClass|RuntimeClass|StorageClass|IngressClass|GatewayClass|CSIDriver|VolumeSnapshotClass|(Validating|Mutating)(WebhookConfiguration|AdmissionPolicy|AdmissionPolicyBinding)|ClusterIssuer|ClusterSecretStore|ClusterExternalSecret|ClusterPushSecret|CiliumClusterwideNetworkPolicy|CiliumClusterwideEnvoyConfig|CiliumCIDRGroup|CiliumEgressGatewayPolicy|CiliumLoadBalancerIPPool|CiliumL2AnnouncementPolicy|CiliumPodIPPool|CiliumBGP\w+)$/
-const isGlobal = (kind: string) => globalKinds.test(kind)
 
 /** `namespace`, and what names one in a StorageClass or in values; not the words of a label or a query. */
 function isNamespaceKey(path: (string | number)[]): boolean {
@@ -167,10 +166,21 @@ function danglingReferences(cluster: ClusterView): Finding[] {
       .filter(({ rendered }) => !rendered)
       .flatMap(({ release }) => [release.releaseName, ...leaves(release.values).map(({ value }) => String(value))]),
   )
+  // Of a chart that was neither rendered nor recorded nobody knows what it makes.
+  const unknown = cluster.releases.filter(({ rendered, facts }) => !rendered && !facts).map(({ release }) => release)
+  const mayBeOfChart = (kind: string, namespace: string | undefined) =>
+    kind === 'ClusterRole'
+      ? unknown.length > 0
+      : /^(Service|ServiceAccount|Role)$/.test(kind) &&
+        unknown.some((release) => release.releaseNamespace === namespace)
   const wrong = ({ kinds, name, namespace }: ObjectReference): string | undefined => {
     if (name === '*' || kinds.some((kind) => alwaysThere[kind]?.test(name))) return undefined
     const found = kinds.flatMap((kind) => places.get(`${kind} ${name}`) ?? [])
-    if (found.some((one) => one.namespace === undefined || one.namespace === namespace)) return undefined
+    // Renderers write a namespace on what has none, too.
+    const isThere = (one: RenderedObject) =>
+      isGlobal(one.kind) || one.namespace === undefined || one.namespace === namespace
+    if (found.some(isThere) || (found.length === 0 && kinds.some((kind) => mayBeOfChart(kind, namespace))))
+      return undefined
     if (found.length === 0) return inValues.has(name) ? undefined : 'which is not there'
     return `which is in namespace ${found[0]?.namespace}, not ${namespace ?? 'named'}`
   }
