@@ -67,7 +67,7 @@ export const accessRules: Rule[] = [
   },
   {
     id: 'priority-class',
-    demands: 'A priority class that is used exists, and its name does not begin with system-',
+    demands: 'A priority class that is used exists, has a value, and its name does not begin with system-',
     why: 'Kubernetes refuses a pod with an unknown class, and every class named system-…',
     fix: 'platform-critical, cluster-services or application',
     source: 'FR58, ADR 0016',
@@ -130,5 +130,9 @@ function priorityClasses(cluster: ClusterView): Finding[] {
     ...classes
       .filter(({ name }) => name.startsWith('system-'))
       .map((one) => about(one, 'begins with system-, which Kubernetes reserves', ['metadata', 'name'])),
+    ...classes
+      .filter(({ release }) => !release)
+      .filter((one) => !(Number(textAt(one.object(), 'value')) > 0))
+      .map((one) => about(one, 'has no value above 0, which is that of pods without a class', ['value'])),
   ]
 }

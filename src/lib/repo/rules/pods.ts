@@ -130,7 +130,7 @@ function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[
       const isThere =
         made.has(`${kind} ${isGlobal(kind ?? '') ? '' : namespace}/${name}`) ||
         (!isKnown && kind === 'CustomResourceDefinition') ||
-        (spaces.has(namespace) && inCharts.has(name ?? '') && isKind(check))
+        ((isGlobal(kind ?? '') || spaces.has(namespace)) && inCharts.has(name ?? '') && isKind(check))
       return isThere ? [] : [says(`waits for ${kind} ${namespace}/${name}, which is not there`, 'healthChecks', index)]
     })
     const judged = listAt(kustomization.raw, 'healthCheckExprs').flatMap((check, index) => [

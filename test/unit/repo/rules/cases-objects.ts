@@ -242,7 +242,7 @@ export const objectCases: Record<string, Case> = {
     'Deployment ns/d: priorityClassName nope is not there',
     join(
       pod('image: a:1\n').replace('    spec:\n', '    spec:\n      priorityClassName: application\n'),
-      'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata:\n  name: application\n',
+      'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata:\n  name: application\nvalue: 1000\n',
     ),
   ),
   'default-deny': {
