@@ -61,7 +61,9 @@ export async function buildPath(root: string, spec: BuildSpec, kustomize: Kustom
     // JSON is YAML, and needs no care with quoting.
     writeFileSync(join(farm, path, own ?? 'kustomization.yaml'), JSON.stringify(merged(file ?? {}, spec)))
     const output = await kustomize(join(farm, path))
-    return splitDocuments(output).map((text) => withOrigin(text, path))
+    // Flux asks for the origins, too, where a file of one's own has no resources (generators only), and applies them.
+    const keepsOrigin = own !== undefined && (file?.resources ?? []).length === 0
+    return splitDocuments(output).map((text) => withOrigin(text, path, keepsOrigin))
   } finally {
     rmSync(farm, { recursive: true })
   }
@@ -134,12 +136,12 @@ function manifestsBelow(directory: string, prefix: string): string[] {
 }
 
 /** Takes the origin off the text: kustomize puts it as a block scalar among sorted annotations. */
-function withOrigin(text: string, path: string): Manifest {
+function withOrigin(text: string, path: string, keepsOrigin: boolean): Manifest {
   const block = /^( *)config\.kubernetes\.io\/origin: \|\n((?:\1 +.*\n?)*)/m.exec(text)
   if (!block) return manifest(text, undefined)
   const origin = parseManifest(block[2] ?? '') as { path?: string; configuredIn?: string }
   const from = origin.path ?? origin.configuredIn
-  const rest = text.replace(block[0], '')
+  const rest = keepsOrigin ? text : text.replace(block[0], '')
   // The annotation was the only one: an `annotations:` without children would be null.
   const clean = rest.replace(/^( *)annotations:\n(?!\1 )/m, '')
   return manifest(clean, from === undefined ? undefined : posix.normalize(posix.join(path, from)))
