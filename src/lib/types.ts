@@ -141,6 +141,8 @@ export type Verdict =
       next?: string
       /** Decides the exit code of a run that ends on this verdict before its first change: 2 or 4; without it 3. */
       cause?: 'configuration' | 'unreachable'
+      /** Nothing is known to be amiss: controllers are at work on it, and will have said in a moment how it is. */
+      settling?: true
       /** Waiting can't change it (a wrong file, a foreign PKI): a wait ends at once. */
       final?: true
       /** With cause `configuration`: every problem, with file and line. */

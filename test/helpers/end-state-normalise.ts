@@ -35,7 +35,7 @@ export function createNormaliser(record: LabRecord, commit: string): Normaliser 
   return {
     text,
     object(object) {
-      if (isSuperseded(object)) return undefined
+      if (isSuperseded(object) || isOfASchedule(object)) return undefined
       const raw = structuredClone(object) as unknown as JsonObject
       const subject = `${object.apiVersion} ${object.kind} ${stableName(object)}`
       for (const rule of [...(byKind[object.kind] ?? []), metadata, status]) rule(raw)
@@ -97,6 +97,21 @@ function stableName(object: KubeObject): string {
  */
 const isHelmRecord = (object: KubeObject) => (object as { type?: string }).type === 'helm.sh/release.v1'
 const isSuperseded = (object: KubeObject) => isHelmRecord(object) && object.metadata.labels?.status === 'superseded'
+
+/** What a CronJob has started by now depends on the minute; the number in a Job's name is that minute. */
+function isOfASchedule({ metadata }: KubeObject): boolean {
+  const { ownerReferences } = metadata as { ownerReferences?: JsonObject[] }
+  return list(ownerReferences).some(
+    ({ kind, name }) => kind === 'CronJob' || (kind === 'Job' && /-\d{8}$/.test(String(name))),
+  )
+}
+
+/** When it last started something. */
+function cronJob(object: JsonObject): void {
+  delete object.status
+  const meta = at(object, 'metadata')
+  meta.managedFields = list(meta.managedFields).filter(({ subresource }) => subresource !== 'status')
+}
 
 type Rule = (object: JsonObject) => void
 
@@ -247,6 +262,7 @@ const byKind: Record<string, Rule[]> = {
   CertificateSigningRequest: [(object) => drop(object.spec, 'extra', 'request', 'uid')],
   // The node's range, as above.
   CiliumNode: [(object) => drop(at(object, 'spec').ipam, 'podCIDRs')],
+  CronJob: [cronJob],
   // `since`: the day of the first start.
   ConfigMap: [
     (object) => stableName(object as unknown as KubeObject).endsWith('token-tracking') && drop(object, 'data'),

@@ -280,6 +280,20 @@ describe('together', () => {
   })
 })
 
+it('tells what its controller is only just looking at from what it found amiss', async () => {
+  const settling = async (...status: string[]) => {
+    const list = async () => ok(...status.map(thing))
+    const verdict = await portOf({ ...scripted([], 1, { ended: false }), list }).evaluate(
+      { gate: 'things-there' },
+      signal(),
+    )
+    return verdict.status !== 'pass' && verdict.settling === true
+  }
+  expect(await settling('True', 'Unknown')).toBe(true)
+  expect(await settling('Unknown', 'False')).toBe(false)
+  expect(await settling()).toBe(false)
+})
+
 describe('checks', () => {
   const port = createGatePort(sourcesOf({ reason: '' }))
   it.each([

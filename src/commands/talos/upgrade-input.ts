@@ -80,7 +80,9 @@ export async function observeUpgrade(context: CommandContext): Promise<{ input: 
   const verdicts = await gates.evaluateAll(checks, signal)
   if (options.dryRun !== true && options.planOut === undefined) {
     const refusal = errorOf(`cluster ${cluster.name} can't be upgraded now`, verdicts, machineRunbook)
-    if (refusal) throw await withUnfinished(context, refusal)
+    // What is only just being looked at by its controller is waited for by the run's first step, which asks all of it again.
+    const settling = verdicts.every((verdict) => verdict.status === 'pass' || verdict.settling)
+    if (refusal && !settling) throw await withUnfinished(context, refusal)
     requireObserved(input)
     soak?.require()
     requireSource()

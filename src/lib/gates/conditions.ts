@@ -16,11 +16,13 @@ export function judge(kind: string, objects: Observed[], expect: Expectation, no
   const { wanted, absent } = select(kind, objects, expect, now)
   const waitingFor = [...absent]
   const since: string[] = []
+  let atWork = 0
   for (const object of wanted) {
-    const reasons = expect.every.flatMap((condition) => reasonAgainst(object, condition, now) ?? [])
-    if (reasons[0]) waitingFor.push(`${titleOf(object)}: ${reasons[0]}`)
+    const open = expect.every.filter((condition) => reasonAgainst(object, condition, now) !== undefined)
+    if (open[0]) waitingFor.push(`${titleOf(object)}: ${reasonAgainst(object, open[0], now)}`)
     else if (expect.atMost === 0) waitingFor.push(`${titleOf(object)} is still there`)
-    since.push(...changesOf(object, expect, reasons.length > 0))
+    if (open.length > 0 && open.every((condition) => isAtWork(object, condition))) atWork += 1
+    since.push(...changesOf(object, expect, open.length > 0))
   }
   const least = countOf(expect.atLeast)
   if (wanted.length < least && absent.length === 0) {
@@ -32,7 +34,15 @@ export function judge(kind: string, objects: Observed[], expect: Expectation, no
   }
   const detail =
     waitingFor.length === 1 ? (waitingFor[0] ?? '') : `${waitingFor[0]} (and ${waitingFor.length - 1} more)`
-  return { status: 'fail', detail, waitingFor, ...latest(since) }
+  const settling = atWork === waitingFor.length ? { settling: true as const } : {}
+  return { status: 'fail', detail, waitingFor, ...latest(since), ...settling }
+}
+
+/** Its controller is just looking at it, and has not said yet how it is: Flux does that every few minutes. */
+function isAtWork(object: Observed, condition: Condition): boolean {
+  if (!('condition' in condition)) return false
+  const conditions = (valueAt(object, 'status.conditions') ?? []) as StatusCondition[]
+  return conditions.some(({ type, status }) => type === condition.condition && status === 'Unknown')
 }
 
 /** The objects to look at, and a line for each that should be there and isn't. */

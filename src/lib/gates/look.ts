@@ -71,5 +71,6 @@ export function merged(verdicts: Verdict[]): Verdict {
     waitingFor,
     ...when,
     ...(open.every(({ cause }) => cause === 'unreachable') ? { cause: 'unreachable' as const } : {}),
+    ...(open.every(({ settling }) => settling) ? { settling: true as const } : {}),
   }
 }

@@ -66,7 +66,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   if (pod) await callSupervisor(lab.record.dir, 'POST', '/pods', { pod })
-  await kubectl?.('delete', 'namespace', namespace, '--wait=false')
+  await kubectl?.('delete', 'namespace', namespace, '--wait=true')
   await alertmanager?.stop()
   rmSync(dir, { recursive: true, force: true })
 })
