@@ -81,6 +81,8 @@ function stableName(object: KubeObject): string {
   const { name, namespace, generateName } = object.metadata as KubeObject['metadata'] & { generateName?: string }
   const spec = (object.spec ?? {}) as JsonObject
   if (object.kind === 'CertificateSigningRequest') return `of ${spec.username} for ${spec.signerName}`
+  // A hash over the volume's handle, which is random, and the node, which is chance.
+  if (object.kind === 'VolumeAttachment') return `by ${spec.attacher}`
   if (object.kind === 'IPAddress') {
     const parent = (spec.parentRef ?? {}) as JsonObject
     return `of ${parent.resource} ${parent.namespace}/${parent.name}`
@@ -140,7 +142,7 @@ function metadata(object: JsonObject): void {
 function status(object: JsonObject): void {
   // Generations count writes; a duration is another one each time.
   drop(object.status, 'observedGeneration', 'lastAttemptedGeneration', 'lastAttemptedReleaseActionDuration')
-  drop(object.status, 'lastHandledReconcileAt', 'lastHandledForceAt')
+  drop(object.status, 'lastHandledReconcileAt', 'lastHandledForceAt', 'lastSyncDuration')
   deepObjects(object.status, (inner) => {
     if (!Array.isArray(inner.conditions)) return
     // Messages tell durations and counts; type, status and reason tell what holds.
@@ -194,6 +196,12 @@ function node(object: JsonObject): void {
   drop(at(object, 'metadata').annotations, 'lab.k8sops/gen', 'lab.k8sops/boot-id')
   const status = at(object, 'status')
   drop(status.nodeInfo, 'bootID', 'machineID', 'systemUUID')
+  // Where the pods with volumes were scheduled to is chance; of the controller manager nothing else stands in there.
+  drop(status, 'volumesAttached', 'volumesInUse')
+  const meta = at(object, 'metadata')
+  meta.managedFields = list(meta.managedFields).filter(
+    ({ manager, subresource }) => manager !== 'kube-controller-manager' || subresource !== 'status',
+  )
   // The lab's own mark of the report that it made last.
   status.conditions = list(status.conditions).filter(({ type }) => type !== 'LabReport')
 }
@@ -215,8 +223,8 @@ function secret(object: JsonObject): void {
   if (object.type !== 'helm.sh/release.v1') {
     for (const key of Object.keys(data)) {
       const value = decoded(data[key]).toString('utf8')
-      // What the lab's op makes up for each lab: 24 random bytes.
-      data[key] = /^[\w-]{32}$/.test(value) ? '<made up>' : value
+      // What the lab's op makes up for each lab: 24 random bytes, by themselves or in a text that a template makes.
+      data[key] = value.replace(/(?<![\w-])[\w-]{32}(?![\w-])/g, '<made up>')
     }
     return
   }
@@ -281,6 +289,7 @@ const byKind: Record<string, Rule[]> = {
   ResourceQuota: [resourceQuota],
   Secret: [secret],
   Service: [service],
+  VolumeAttachment: [(object) => drop(object.spec, 'nodeName')],
 }
 
 const isObject = (value: Json | undefined): value is JsonObject =>
