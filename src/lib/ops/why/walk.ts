@@ -90,8 +90,7 @@ function* brokenFlux(view: FluxView, cluster: Cluster): Walk {
     return { class: 'dependency-cycle', object: id, message, since: view.since }
   }
   cluster.trail.push(id)
-  const found =
-    view.kind === 'HelmRelease' ? yield* brokenRelease(view, cluster) : yield* brokenKustomization(view, cluster)
+  const found = yield* brokenObject(view, cluster)
   if (!found) cluster.trail.pop()
   if (!found && view.state === 'progressing') cluster.pending.push(view)
   return found
@@ -103,47 +102,32 @@ function suspendedLink(view: FluxView): Link | undefined {
   return { class: 'suspended', object: idOf(view), message: `held by ${heldBy(view, Date.now())}`, since }
 }
 
-function* brokenKustomization(view: FluxView, cluster: Cluster): Walk {
+/** Above it, itself, below it: the first that explains the others. */
+function* brokenObject(view: FluxView, cluster: Cluster): Walk {
   const held = suspendedLink(view)
   if (held) return held
+  const isRelease = view.kind === 'HelmRelease'
   if (view.state !== 'ready') {
     const upstream = yield* firstOf([
       () => brokenDependency(view, cluster),
       () => brokenSource(view),
       () => missingInputs(view, cluster),
-      () => downController(view, 'kustomize-controller'),
+      () => downController(view, isRelease ? 'helm-controller' : 'kustomize-controller'),
     ])
     if (upstream) return upstream
     // What could not be built or applied has nothing below it that could be the reason.
-    if (view.state === 'failed' && view.reason !== 'HealthCheckFailed') return ownFailure(view)
+    if (!isRelease && view.state === 'failed' && view.reason !== 'HealthCheckFailed') return ownFailure(view)
   }
+  const releases = isRelease ? [] : releasesOf(view, cluster.views)
+  const selector = selectorOf(isRelease ? 'helm' : 'kustomize', view)
   const below = yield* firstOf([
-    () => firstOf(releasesOf(view, cluster.views).map((release) => () => brokenFlux(release, cluster))),
-    () => brokenSecrets(selectorOf('kustomize', view)),
-    () => brokenWorkloads(selectorOf('kustomize', view)),
+    ...releases.map((release) => () => brokenFlux(release, cluster)),
+    () => brokenSecrets(selector),
+    () => brokenWorkloads(selector),
   ])
   if (below) return below
   if (view.state === 'failed' || view.state === 'waiting') return ownFailure(view)
   // It runs; but what is new does not arrive.
-  return view.state === 'ready' ? yield* brokenSource(view) : undefined
-}
-
-function* brokenRelease(view: FluxView, cluster: Cluster): Walk {
-  const held = suspendedLink(view)
-  if (held) return held
-  if (view.state !== 'ready') {
-    const upstream = yield* firstOf([
-      () => brokenDependency(view, cluster),
-      () => brokenSource(view),
-      () => missingInputs(view, cluster),
-      () => downController(view, 'helm-controller'),
-    ])
-    if (upstream) return upstream
-  }
-  const selector = selectorOf('helm', view)
-  const below = yield* firstOf([() => brokenSecrets(selector), () => brokenWorkloads(selector)])
-  if (below) return below
-  if (view.state === 'failed' || view.state === 'waiting') return ownFailure(view)
   return view.state === 'ready' ? yield* brokenSource(view) : undefined
 }
 
