@@ -59,15 +59,18 @@ export function nextCommand(lab: LabCli, bootstrap: string[]): string[] {
 /**
  * Runs `bootstrap` (or goes on with it) and dies at each boundary, again and again from a new process, until one comes
  * to its end.
+ * @param options.boxSec after so long the next process is left to come to its end
  * @returns how the last process ended, and how often one was killed
  */
 export async function killAtBoundaries(
   lab: LabCli,
   bootstrap: string[],
-  { env }: Boundaries,
-  most = 400,
+  { env, narrow }: Boundaries,
+  { most = 400, boxSec = Number.POSITIVE_INFINITY } = {},
 ): Promise<{ last: CliEnded; kills: number }> {
+  const begun = performance.now()
   for (let kills = 0; ; kills += 1) {
+    if (kills > 0 && performance.now() - begun > boxSec * 1000) narrow([])
     const ended = await lab.run(nextCommand(lab, bootstrap), { env, preload })
     if (ended.signal !== 'SIGKILL') return { last: ended, kills }
     if (kills >= most) throw new Error(`killed ${kills} times and no end:\n${told(ended)}`)

@@ -1,7 +1,7 @@
 /**
  * What a node goes through beside an upgrade, with the whole CLI in the lab: held, drained, restarted and configured.
- * Of the two that restart a node one is chosen by K8SOPS_TEST_SEED. The restore of etcd is part of the full proof only
- * (K8SOPS_TEST_FULL=1): it takes every control plane down.
+ * K8SOPS_TEST_SEED chooses either a restart and a config that needs none, or a config that needs one, and some of the bad
+ * input. All of it with K8SOPS_TEST_FULL=1, and then the restore of etcd as well, which takes every control plane down.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -114,26 +114,28 @@ async function withTalconfig(lines: string, act: () => Promise<void>): Promise<v
 }
 const because = ['--worktree', '--reason', 'a test']
 
-test('a new config is shown without its secrets, applied where no restart is needed, and then there is nothing left', async () => {
-  await withTalconfig('    nodeLabels: {k8sops.dev/rehearsed: "yes"}', async () => {
-    const shown = await lab.run(['talos', 'diff'])
-    expect(shown.code).toBe(3)
-    const changed = json<Row>(shown).items.filter(({ effect }) => effect !== 'nothing')
-    expect(changed).toMatchObject([{ name: worker, effect: 'no-reboot', changes: [{ path: 'machine.nodeLabels' }] }])
-    expect((await lab.run(['talos', 'apply', '--yes'])).code, 'files that are not committed').toBe(3)
-    const ended = await lab.run(['talos', 'apply', '--yes', ...because])
-    expect(ended, told(ended)).toMatchObject({ code: 0 })
-    expect(statesOf(ended.result)).toMatchObject({
-      [`${worker}/apply-config`]: 'done',
-      'apps-cp1/apply-config': 'skipped',
-    })
-    expect((await lab.run(['talos', 'diff'])).code).toBe(0)
-  })
-  expect((await lab.run(['talos', 'apply', '--yes'])).code).toBe(0)
-})
-
-/** What takes a node out for a restart: one of the ways, chosen by the seed; both of them with K8SOPS_TEST_FULL=1. */
-const restarts: Record<string, () => Promise<void>> = {
+/** What changes a node; the first two take as long as the third, which restarts it twice. */
+const changes: Record<string, () => Promise<void>> = {
+  'a new config is shown without its secrets, applied where no restart is needed, and then there is nothing left':
+    async () => {
+      await withTalconfig('    nodeLabels: {k8sops.dev/rehearsed: "yes"}', async () => {
+        const shown = await lab.run(['talos', 'diff'])
+        expect(shown.code).toBe(3)
+        const changed = json<Row>(shown).items.filter(({ effect }) => effect !== 'nothing')
+        expect(changed).toMatchObject([
+          { name: worker, effect: 'no-reboot', changes: [{ path: 'machine.nodeLabels' }] },
+        ])
+        expect((await lab.run(['talos', 'apply', '--yes'])).code, 'files that are not committed').toBe(3)
+        const ended = await lab.run(['talos', 'apply', '--yes', ...because])
+        expect(ended, told(ended)).toMatchObject({ code: 0 })
+        expect(statesOf(ended.result)).toMatchObject({
+          [`${worker}/apply-config`]: 'done',
+          'apps-cp1/apply-config': 'skipped',
+        })
+        expect((await lab.run(['talos', 'diff'])).code).toBe(0)
+      })
+      expect((await lab.run(['talos', 'apply', '--yes'])).code).toBe(0)
+    },
   'a restart takes the node out, reads back that it was booted anew, and brings it back': async () => {
     const before = await row(worker)
     const ended = await lab.run(['node', 'reboot', worker, '--yes'])
@@ -166,11 +168,12 @@ const restarts: Record<string, () => Promise<void>> = {
     expect((await lab.run(['talos', 'apply', '--node', worker, '--yes'])).code).toBe(0)
   },
 }
-const names = Object.keys(restarts)
-test.each(full ? names : sample(names, 1, randomOf('restarts')))('%s', (name) => restarts[name]?.())
+const [plain = '', restart = '', withRestart = ''] = Object.keys(changes)
+const ways = sample([[plain, restart], [withRestart]], full ? 2 : 1, randomOf('changes')).flat()
+test.each(ways)('%s', (name) => changes[name]?.())
 
 describe('bad input is refused before anything is touched', () => {
-  test.each([
+  const inputs: [args: string[], code: number, message: string][] = [
     [['node', 'reboot', 'nobody', 'apps-w9', '--yes'], 2, 'no node nobody, apps-w9'],
     [['node', 'cordon', 'apps-w1'], 2, '--reason is missing'],
     [['node', 'add', 'apps-w9'], 2, '--address is missing'],
@@ -179,7 +182,8 @@ describe('bad input is refused before anything is touched', () => {
     [['talos', 'etcd', 'restore', '--from', 'package.json', '--destroy-etcd-data'], 2, 'is no whole etcd snapshot'],
     [['talos', 'etcd', 'snapshot', '--keep', '0'], 2, 'expected a number of snapshots'],
     [['talos', 'diff', '--node', 'nobody'], 2, 'no node nobody'],
-  ])('%j', async (args, code, message) => {
+  ]
+  test.each(full ? inputs : sample(inputs, 3, randomOf('bad input')))('%j', async (args, code, message) => {
     const runs = lab.runs().length
     const ended = await lab.run(args)
     expect(ended.code, told(ended)).toBe(code)

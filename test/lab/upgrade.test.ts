@@ -1,8 +1,8 @@
 /**
  * `k8sops talos upgrade --rolling` in the lab, with Ceph, databases, volumes and guarded workloads to look after: what it does
  * undisturbed, and that it comes to the same end when it is killed and when something breaks. Here one worker and one control
- * plane and a sample of the ways, chosen by K8SOPS_TEST_SEED; all six nodes, every boundary and every fault, alone and in pairs,
- * with K8SOPS_TEST_FULL=1 (docs/proof.md).
+ * plane and a sample of the ways, chosen by K8SOPS_TEST_SEED: the control plane is killed on its way back, and something breaks
+ * on the worker's. All six nodes, every boundary and every fault, alone and in pairs, with K8SOPS_TEST_FULL=1 (docs/proof.md).
  */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isResumable } from '../../src/lib/engine/runs.ts'
@@ -54,8 +54,12 @@ const to = (version: string) => [
   ...(version === there ? [] : ['--downgrade']),
   ...now,
 ]
-const all = async (version: string) =>
-  expect(await nodes()).toEqual((await nodes()).map(({ name }) => ({ name, version, cordoned: false, cordonedBy: '' })))
+/** In service and at that version: these, or all of them. */
+async function inService(version: string, names?: string[]): Promise<void> {
+  const chosen = (await nodes()).filter(({ name }) => !names || names.includes(name))
+  expect(chosen).toEqual(chosen.map(({ name }) => ({ name, version, cordoned: false, cordonedBy: '' })))
+  expect(chosen).toHaveLength(names?.length ?? 6)
+}
 
 beforeAll(async () => {
   const shared = await sharedLab()
@@ -68,13 +72,15 @@ beforeAll(async () => {
 })
 
 describe('before anything is touched', () => {
-  test.each([
+  const refusals: [when: string, args: string[], code: number, message: string][] = [
     ['how is not said', ['talos', 'upgrade'], 2, '--rolling'],
     ['a node is unknown', ['talos', 'upgrade', '--rolling', '--node', 'apps-w9'], 2, 'apps-w9'],
     ['a minor version is skipped', ['talos', 'upgrade', '--rolling', '--to', 'v1.15.0', ...now], 2, 'skips'],
     ['no registry has the image', ['talos', 'upgrade', '--rolling', '--to', 'v1.13.99', ...now], 2, 'v1.13.99'],
     ['it has not soaked', ['talos', 'upgrade', '--rolling', '--to', 'v1.13.0'], 3, 'soaked'],
-  ])('refuses when %s', async (_, args, code, message) => {
+  ]
+  const chosen = full ? refusals : sample(refusals, 2, randomOf('upgrade refusals'))
+  test.each(chosen)('refuses when %s', async (_, args, code, message) => {
     const runs = lab.runs().length
     const ended = await lab.run(args)
     expect(ended.code, told(ended)).toBe(code)
@@ -88,7 +94,7 @@ describe('before anything is touched', () => {
     const { items } = JSON.parse(ended.stdout) as { items: { node: string; batch: number; risks: string[] }[] }
     expect(items.map(({ batch }) => batch)).toEqual([1, 2, 3, 4, 5, 6])
     expect(items.flatMap(({ risks }) => risks).join()).toMatch(/Ceph without OSD/)
-    await all(back)
+    await inService(back)
   })
 })
 
@@ -99,13 +105,19 @@ const proofTimeoutMs = full ? 3_600_000 : 600_000
 const pairsInFull = 12
 
 /** All nodes, or in the sample one of each role. */
-const some = full ? [] : ['--node', 'apps-w1', 'apps-cp3']
-const count = full ? 6 : 2
+const worker = 'apps-w1'
+const some = full ? undefined : [worker, 'apps-cp3']
+const count = some?.length ?? 6
+/** And those of them that are killed on their way back. */
+const killed = full ? undefined : ['apps-cp3']
+/** In the sample nobody is killed any more after this time. */
+const killsBoxSec = full ? Number.POSITIVE_INFINITY : 30
+const only = (names: string[] | undefined) => (names ? ['--node', ...names] : [])
 
 describe('undisturbed', () => {
   test('rolls the nodes, never two out at once, never below the quorum of etcd', async () => {
     const recorder = recordService(lab.record)
-    const ended = await lab.run([...to(there), ...some])
+    const ended = await lab.run([...to(there), ...only(some)])
     const seen = await recorder.stop()
     expect(ended, told(ended)).toMatchObject({ code: 0, result: { outcome: 'succeeded', changed: true } })
     expect(seen.out.filter((names) => names.length > 1)).toEqual([])
@@ -115,7 +127,7 @@ describe('undisturbed', () => {
     const states = statesOf(ended.result)
     const upgraded = Object.keys(states).filter((id) => id.endsWith('/upgrade'))
     expect(upgraded).toHaveLength(count)
-    expect(upgraded.at(0)).toBe('apps-w1/upgrade')
+    expect(upgraded.at(0)).toBe(`${worker}/upgrade`)
     for (const id of upgraded.flatMap((one) =>
       ['upgrade', 'settle', 'uncordon'].map((verb) => one.replace('upgrade', verb)),
     ))
@@ -124,11 +136,6 @@ describe('undisturbed', () => {
     expect(after.filter(({ version }) => version === there)).toHaveLength(count)
     expect(after.filter(({ cordoned, cordonedBy }) => cordoned || cordonedBy !== '')).toEqual([])
     expect(lab.runs()[0]?.plan.params.now).toBe('a test of the lab')
-  })
-
-  test('again it changes nothing', async () => {
-    const again = await lab.run([...to(there), ...some])
-    expect(again, told(again)).toMatchObject({ code: 0, result: { outcome: 'succeeded', changed: false } })
   })
 })
 
@@ -139,19 +146,20 @@ describe(`disturbed (seed ${seed})`, () => {
       const [undisturbed] = lab
         .runs()
         .filter(({ plan, result }) => plan.operation === 'talos.upgrade' && result?.changed)
+      // Of the run as a whole, and of the nodes that are rolled here: not of the worker.
       const known = [...new Set((undisturbed?.journal ?? []).map(boundaryOf))].filter(
-        (name) => name.startsWith('step-') || name.startsWith('process-'),
+        (name) => /^(step|process)-/.test(name) && !name.includes(` ${worker}/`),
       )
       const at = boundaries(full ? undefined : sample(known, 4, randomOf('upgrade boundaries')))
       const recorder = recordService(lab.record)
-      const { last, kills } = await killAtBoundaries(lab, [...to(back), ...some], at)
+      const { last, kills } = await killAtBoundaries(lab, [...to(back), ...only(killed)], at, { boxSec: killsBoxSec })
       const seen = await recorder.stop()
       at.remove()
       expect(last, told(last)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
-      expect(kills).toBeGreaterThan(1)
+      expect(kills).toBeGreaterThan(0)
       expect(seen.out.filter((names) => names.length > 1)).toEqual([])
       expect(seen.controlPlanes).toBeGreaterThanOrEqual(2)
-      await all(back)
+      await inService(back, killed)
     },
     proofTimeoutMs,
   )
@@ -180,7 +188,7 @@ describe(`disturbed (seed ${seed})`, () => {
   const silent = /(does not|no) answer|refused|unreachable|not running/i
   type Upset = {
     fault: ActiveFault
-    /** The node that is upgraded; default: the one with the volume. */
+    /** The node that is upgraded; default: the worker that is still at the other version, else the one with the volume. */
     subjectOf?: () => Promise<string>
   } & (
     | { rides: true }
@@ -197,8 +205,13 @@ describe(`disturbed (seed ${seed})`, () => {
     },
     { fault: { name: 'image-not-found', params: { for: 'node' } }, step: /upgrade/, says: /not found/ },
     { fault: { name: 'ceph-degraded' }, step: /check|recover/, says: /OSD_NEARFULL|HEALTH_WARN/ },
-    { fault: { name: 'volume-never-detaches' }, step: /detach/, says: /VolumeAttachment/ },
-    { fault: { name: 'pdb-blocks-drain' }, step: /check|drain/, says: /disruption budget|PodDisruptionBudget|timeout/ },
+    { fault: { name: 'volume-never-detaches' }, subjectOf: volumeNode, step: /detach/, says: /VolumeAttachment/ },
+    {
+      fault: { name: 'pdb-blocks-drain' },
+      subjectOf: volumeNode,
+      step: /check|drain/,
+      says: /disruption budget|PodDisruptionBudget|timeout/,
+    },
     { fault: { name: 'other-upgrader-active' }, step: /check/, says: /upgrade/i },
     { fault: { name: 'etcd-member-lost', node: 'apps-cp2' }, step: /check|drain|upgrade/, says: /etcd/ },
     { fault: { name: 'slow-boot', node: 'subject' }, rides: true },
@@ -251,7 +264,9 @@ describe(`disturbed (seed ${seed})`, () => {
 
   test.each(chosen.map((set) => [set.map(nameOf).join(' and '), set] as const))('%s', async (_, set) => {
     const limits = ['--settle-timeout', '25s', '--drain-timeout', '15s', '--upgrade-timeout', '25s']
-    const subject = await (set.find(({ subjectOf }) => subjectOf)?.subjectOf ?? volumeNode)()
+    const subject = await (
+      set.find(({ subjectOf }) => subjectOf)?.subjectOf ?? (full ? volumeNode : async () => worker)
+    )()
     const before = await nodes()
     const runs = before.find(({ name }) => name === subject)?.version
     const target = runs === back ? there : back
@@ -283,10 +298,10 @@ describe(`disturbed (seed ${seed})`, () => {
       expect(ended.result?.resume).toContain('k8sops run resume')
     }
     await lab.clearFaults()
-    const inService = (now: NodeState[]) =>
+    const othersServe = (now: NodeState[]) =>
       now.length > 0 && now.every(({ name, cordoned }) => name === subject || !cordoned)
     // The API server may still be on its way back.
-    await eventually(() => nodes().catch(() => []), inService, 30)
+    await eventually(() => nodes().catch(() => []), othersServe, 30)
     if (stops.length > 0) {
       ended = await lab.run(['run', 'resume'])
       expect(ended, told(ended)).toMatchObject({ code: 0, result: { outcome: 'succeeded' } })
@@ -295,12 +310,16 @@ describe(`disturbed (seed ${seed})`, () => {
     expect(await nodes()).toEqual(before.map((node) => (node.name === subject ? { ...node, version: target } : node)))
   })
 
-  test('what they left comes back as it was', async () => {
-    await eventually(
-      () => lab.run(to(back)),
-      ({ code }) => code === 0,
-      60,
-    )
-    await all(back)
+  test('what they left comes back as it was, and then another roll changes nothing', async () => {
+    const roll = () =>
+      eventually(
+        () => lab.run(to(back)),
+        ({ code }) => code === 0,
+        60,
+      )
+    const ended = await roll()
+    const again = ended.result?.changed ? await roll() : ended
+    expect(again, told(again)).toMatchObject({ result: { outcome: 'succeeded', changed: false } })
+    await inService(back)
   })
 })
