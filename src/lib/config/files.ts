@@ -1,9 +1,8 @@
 /** The files that hold a repository's facts, parsed, with positions. Both the loader and the rules work on them. */
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { layout } from '../repo/layout.ts'
 import type { Cluster, ClusterGates, Problem } from '../types.ts'
 import { readYaml, type YamlFile } from './document.ts'
+import { clusterDirectories } from './find.ts'
 import {
   parseFile,
   type RepositoryFile,
@@ -43,7 +42,7 @@ export async function readRepositoryFiles(root: string): Promise<RepositoryFiles
   const problems: Problem[] = []
   const file = await readYaml(root, layout.repositoryFile, problems)
   const repository = file && parseFile(repositorySchema, file, problems)
-  const clusterDirs = await directories(join(root, layout.clusters))
+  const clusterDirs = await clusterDirectories(root)
   const clusters: ClusterFiles[] = []
   for (const [name, { context, follows, gates, alertmanager }] of Object.entries(repository?.clusters ?? {})) {
     const talconfigFile = await readYaml(root, layout.talconfig(name), problems)
@@ -61,16 +60,4 @@ export async function readRepositoryFiles(root: string): Promise<RepositoryFiles
     })
   }
   return { root, file, repository, clusters, clusterDirs, problems }
-}
-
-async function directories(path: string): Promise<string[]> {
-  try {
-    const entries = await readdir(path, { withFileTypes: true })
-    return entries
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name)
-      .sort()
-  } catch {
-    return []
-  }
 }

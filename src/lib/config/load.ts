@@ -10,6 +10,7 @@ import { confirmMarks } from './confirm.ts'
 import type { ClusterFiles, RepositoryFiles } from './files.ts'
 import { findRepository } from './find.ts'
 import { firstAddress, virtualAddresses } from './interfaces.ts'
+import { recall, remember } from './remembered.ts'
 
 export { findRepository }
 
@@ -38,7 +39,12 @@ export interface Repository {
  * addresses that no rule would accept. Never throws for what a file says.
  */
 export async function loadRepository(root: string): Promise<Repository> {
-  return toRepository(await readFiles(root))
+  const known = await recall(root, 'read')
+  if (known) return known
+  const files = await readFiles(root)
+  const repository = toRepository(files)
+  await remember(files, repository, 'read')
+  return repository
 }
 
 /** Every rule over the facts of a repository that could be read: addresses, versions, networks, names, unknown talconfig keys. */
@@ -51,8 +57,13 @@ export async function checkRepository(repository: Repository): Promise<Problem[]
  * holds everything that is wrong in any file. Throws UsageError when there is none.
  */
 export async function openRepository(cwd: string, path?: string): Promise<Repository> {
-  const files = await readFiles(repositoryRoot(cwd, path))
-  return { ...toRepository(files), problems: [...files.problems, ...(await checkFiles(files))] }
+  const root = repositoryRoot(cwd, path)
+  const known = await recall(root, 'checked')
+  if (known) return known
+  const files = await readFiles(root)
+  const repository = { ...toRepository(files), problems: [...files.problems, ...(await checkFiles(files))] }
+  await remember(files, repository, 'checked', (await import('./rules/referenced-files.ts')).referencedFiles(files))
+  return repository
 }
 
 /** The root that `openRepository` reads. Throws UsageError when there is no k8sops.yaml. */

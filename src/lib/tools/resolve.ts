@@ -5,8 +5,8 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { accessSync, constants, lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { cacheRoot } from './cache-root.ts'
 import { catalog, pinnedVersion, recipesDir, type Tool, toolNamed } from './catalog.ts'
 
 export interface ResolvedTool {
@@ -75,10 +75,9 @@ export function cachedPath(tool: Tool, options: ResolveOptions = {}): string {
   return tool.package === 'crds' ? entry : join(entry, tool.name)
 }
 
-/** Where built tools are kept: outside the checkout, so that a machine pays once. */
+/** Where built tools are kept. */
 export function toolCache(env: NodeJS.ProcessEnv = process.env): string {
-  const root = env.K8SOPS_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'k8sops')
-  return join(root, 'tools')
+  return join(cacheRoot(env), 'tools')
 }
 
 const keys = new Map<string, string>()

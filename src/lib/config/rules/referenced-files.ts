@@ -2,7 +2,6 @@
 import { stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import type { Problem } from '../../types.ts'
-import type { YamlFile } from '../document.ts'
 import type { RepositoryFiles } from '../files.ts'
 import { problem } from './rule.ts'
 
@@ -10,14 +9,25 @@ import { problem } from './rule.ts'
 const fileKeys = new Set(['patches', 'machineFiles', 'inlineManifests', 'extraManifests'])
 
 export async function fileRules(files: RepositoryFiles): Promise<Problem[]> {
-  const references = files.clusters.flatMap(({ talconfigFile: file }) =>
-    file ? referenced(file.data, [], false).map((reference) => ({ file, ...reference })) : [],
-  )
-  const checked = references.map(async ({ file, path, target }): Promise<Problem[]> => {
-    if (await exists(files.root, file, target)) return []
+  const checked = references(files).map(async ({ file, path, target, place }): Promise<Problem[]> => {
+    if (await isFile(place)) return []
     return [problem(file, path, `${target} is missing (looked for beside ${file.path})`)]
   })
   return (await Promise.all(checked)).flat()
+}
+
+/** Absolute paths of the files that have to be there. */
+export const referencedFiles = (files: RepositoryFiles): string[] => references(files).map(({ place }) => place)
+
+function references({ root, clusters }: RepositoryFiles) {
+  return clusters.flatMap(({ talconfigFile: file }) =>
+    file
+      ? referenced(file.data, [], false).map(({ path, target }) => {
+          const place = isAbsolute(target) ? target : join(root, dirname(file.path), target)
+          return { file, path, target, place }
+        })
+      : [],
+  )
 }
 
 function referenced(
@@ -34,10 +44,8 @@ function referenced(
   return entries.flatMap(([key, item]) => referenced(item, [...path, key], below || fileKeys.has(String(key))))
 }
 
-async function exists(root: string, file: YamlFile, target: string): Promise<boolean> {
-  const path = isAbsolute(target) ? target : join(root, dirname(file.path), target)
-  return stat(path).then(
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
     (found) => found.isFile(),
     () => false,
   )
-}

@@ -1,8 +1,8 @@
 /** The charts that the lab's registry serves: a real archive from the local cache where there is one, else a placeholder. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { cacheRoot } from '../../tools/cache-root.ts'
 import type { Json } from '../../types.ts'
 import { type CrdFidelity, standInCrds } from './crds.ts'
 import { chartMetadata, placeholderArchive } from './placeholder.ts'
@@ -31,7 +31,7 @@ export interface Charts {
 
 /** Directory with real chart archives, `<name>-<version>.tgz`, that whoever can reach a registry may fill. */
 export function chartCache(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env.K8SOPS_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'k8sops'), 'charts')
+  return join(cacheRoot(env), 'charts')
 }
 
 export interface ChartsOptions {
