@@ -21,7 +21,7 @@ import { readSnapshot } from './lib/tools/snapshot-file.ts'
 import { decryptTalosSecrets } from './lib/tools/sops.ts'
 import { namesNode } from './lib/tools/talconfig-edit.ts'
 import { createMachineConfigPort } from './lib/tools/talhelper.ts'
-import { talosPort } from './lib/tools/talos-api/call.ts'
+import { talosPort } from './lib/tools/talos-api/connection.ts'
 import { readIdentity } from './lib/tools/talos-api/identity.ts'
 import { talosMessage } from './lib/tools/talosctl.parse.ts'
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:tls'
 import type { Exec } from '../exec/types.ts'
 import type { Command, NodeState, Result } from '../types.ts'
-import { notValidNow, talosPort } from './talos-api/call.ts'
+import { notValidNow, talosPort } from './talos-api/connection.ts'
 import { insecureMachineStatusArgs, machineStatusArgs } from './talosctl.args.ts'
 import { type Output, reachOf, stateOf, talosMessage } from './talosctl.parse.ts'
 
