@@ -18,7 +18,7 @@ export const fluxDiff = defineCommand({
   examples: ['k8sops flux diff coredns --cluster apps'],
   runbook: 'docs/runbooks/flux.md',
   async read(context) {
-    const [target, exec, views] = await Promise.all([context.target(), context.exec(), observeHoldable(context)])
+    const [exec, { target, views }] = await Promise.all([context.exec(), observeHoldable(context)])
     const apps = chosenApps(views, context.rest.app ?? [])
     const heads = apps.flatMap(({ objects }) => objects.filter(({ kind }) => kind === 'Kustomization'))
     if (heads.length === 0)

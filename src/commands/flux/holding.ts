@@ -5,17 +5,29 @@ import { observeBasis } from '../../lib/ops/basis.ts'
 import { chosenApps, type HoldableView, isHoldable } from '../../lib/ops/flux-choice.ts'
 import type { HoldScope } from '../../lib/ops/flux-hold.ts'
 import { observeFlux } from '../../lib/ops/flux-observe.ts'
-import { type FluxView, nameOf } from '../../lib/ops/flux-view.ts'
+import { type FluxKind, type FluxView, nameOf } from '../../lib/ops/flux-view.ts'
 import { isExpired } from '../../lib/ops/hold.ts'
 import { pinnedVersions } from '../../lib/tools/catalog.ts'
-import type { Basis, Json } from '../../lib/types.ts'
+import type { Basis, Cluster, Json, Target } from '../../lib/types.ts'
 
-/** @throws UnreachableError when the cluster does not tell */
-export async function observeHoldable(context: CommandContext, sources = false): Promise<FluxView[]> {
-  const kinds = sources ? undefined : (['Kustomization', 'HelmRelease'] as const)
-  const read = await observeFlux(await context.kube(), context.signal, kinds ? [...kinds] : undefined)
-  if (read.ok) return read.value
-  throw new UnreachableError(`Flux of ${(await context.cluster()).name} can't be read`, { output: read.detail })
+export interface Holdable {
+  cluster: Cluster
+  target: Target
+  views: FluxView[]
+}
+
+/**
+ * @param kinds all of Flux' when what would be applied at once is to be told
+ * @throws UnreachableError when the cluster does not tell
+ */
+export async function observeHoldable(
+  context: CommandContext,
+  kinds: FluxKind[] = ['Kustomization', 'HelmRelease'],
+): Promise<Holdable> {
+  const [cluster, target, kube] = await Promise.all([context.cluster(), context.target(), context.kube()])
+  const read = await observeFlux(kube, context.signal, kinds)
+  if (read.ok) return { cluster, target, views: read.value }
+  throw new UnreachableError(`Flux of ${cluster.name} can't be read`, { output: read.detail })
 }
 
 /** Nothing of the repository but the cluster's name and context: what is held stands in the cluster. */

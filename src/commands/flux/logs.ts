@@ -34,7 +34,7 @@ export const fluxLogs = defineCommand({
 
     async function requestsOf(app: string | undefined): Promise<LogRequest[]> {
       if (app === undefined) return [which]
-      const [chosen] = chosenApps(await observeHoldable(context), [app])
+      const [chosen] = chosenApps((await observeHoldable(context)).views, [app])
       return (chosen?.objects ?? []).map(({ kind, namespace, name }) => ({ kind, namespace, name, ...which }))
     }
   },

@@ -4,7 +4,7 @@ import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { isHoldable } from '../../lib/ops/flux-choice.ts'
 import { planReconcile, withSources } from '../../lib/ops/flux-reconcile.ts'
-import { type FluxView, idOf } from '../../lib/ops/flux-view.ts'
+import { type FluxView, fluxKinds, idOf } from '../../lib/ops/flux-view.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { holdBasis, meantObjects, observeHoldable } from './holding.ts'
 
@@ -31,11 +31,7 @@ export const fluxReconcile = defineCommand({
   runbook: 'docs/runbooks/flux.md',
   async plan(context) {
     const { options, rest } = context
-    const [cluster, target, views] = await Promise.all([
-      context.cluster(),
-      context.target(),
-      observeHoldable(context, true),
-    ])
+    const { cluster, target, views } = await observeHoldable(context, fluxKinds)
     const names = rest.app ?? []
     const { scope, objects } = names.length > 0 ? named(views, names) : several(views, options, context.note)
     const wanted =

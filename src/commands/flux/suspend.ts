@@ -30,7 +30,7 @@ export const fluxSuspend = defineCommand({
   runbook: 'docs/runbooks/holds.md',
   async plan(context) {
     const { options, rest, note } = context
-    const [cluster, target, views] = await Promise.all([context.cluster(), context.target(), observeHoldable(context)])
+    const { cluster, target, views } = await observeHoldable(context)
     const { scope, label, objects } = meantObjects(views, rest.app ?? [], options.scope)
     const now = Date.now()
     const hold = {

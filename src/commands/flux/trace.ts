@@ -1,7 +1,7 @@
 import { type CommandContext, cell, defineCommand } from '../../lib/cli/define.ts'
 import { exitCodes, UsageError } from '../../lib/errors.ts'
 import { traceUp } from '../../lib/ops/flux-tree.ts'
-import { shortRevision } from '../../lib/ops/flux-view.ts'
+import { fluxKinds, shortRevision } from '../../lib/ops/flux-view.ts'
 import { getObjectArgs } from '../../lib/tools/kubectl.args.ts'
 import type { KubeObject } from '../../lib/types.ts'
 import { observeHoldable } from './holding.ts'
@@ -17,7 +17,7 @@ export const fluxTrace = defineCommand({
   examples: ['k8sops flux trace deployment coredns -n kube-system --cluster apps'],
   runbook: 'docs/runbooks/flux.md',
   async read(context) {
-    const [object, views] = await Promise.all([readObject(context), observeHoldable(context, true)])
+    const [object, { views }] = await Promise.all([readObject(context), observeHoldable(context, fluxKinds)])
     const links = traceUp(object.metadata.labels ?? {}, views)
     return {
       kind: 'FluxTrace',

@@ -3,7 +3,7 @@ import { defineCommand } from '../../lib/cli/define.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { chosenApps } from '../../lib/ops/flux-choice.ts'
 import { fluxTree, treeData, treeText } from '../../lib/ops/flux-tree.ts'
-import type { FluxView } from '../../lib/ops/flux-view.ts'
+import { type FluxView, fluxKinds } from '../../lib/ops/flux-view.ts'
 import { observeHoldable } from './holding.ts'
 
 export const fluxTreeCommand = defineCommand({
@@ -19,7 +19,7 @@ export const fluxTreeCommand = defineCommand({
   async read(context) {
     const depth = Number(context.options.depth)
     if (!Number.isInteger(depth) || depth < 0) throw new UsageError('--depth has to be a whole number')
-    const views = await observeHoldable(context, true)
+    const { views } = await observeHoldable(context, fluxKinds)
     const root = rootOf(views, context.args.app)
     const tree = fluxTree(root, views, depth)
     return { kind: 'FluxTree', text: treeText(tree), fields: { tree: treeData(tree) } }

@@ -1,15 +1,13 @@
 /** `holds extend|release|expire`: holds on Flux objects, and the nodes that stand in the same list. */
 import { defineCommand } from '../../lib/cli/define.ts'
 import { forOption, untilOf } from '../../lib/cli/hold-options.ts'
-import { operatorName } from '../../lib/cli/operator.ts'
-import { GateError, UsageError } from '../../lib/errors.ts'
+import { UsageError } from '../../lib/errors.ts'
 import type { HoldableView } from '../../lib/ops/flux-choice.ts'
 import { holdFacts, holdsRunbook, planExtend, planRelease } from '../../lib/ops/flux-hold.ts'
-import { idOf } from '../../lib/ops/flux-view.ts'
-import { holderText } from '../../lib/ops/hold.ts'
+import { fluxKinds } from '../../lib/ops/flux-view.ts'
 import { heldObjects } from '../../lib/ops/holds.ts'
 import { expiredHolds, holdBasis, observeHoldable } from '../flux/holding.ts'
-import { tellOutstanding } from '../flux/resume.ts'
+import { letGo, refuseForeign } from '../flux/releasing.ts'
 
 const holdArgument = { 'hold...': 'as `holds list` names them: app/odoo, or the id' }
 const force = { flags: '--force', description: "also somebody else's", default: false }
@@ -24,7 +22,7 @@ export const holdsExtend = defineCommand({
   runbook: holdsRunbook,
   async plan(context) {
     const { options, rest } = context
-    const [cluster, target, views] = await Promise.all([context.cluster(), context.target(), observeHoldable(context)])
+    const { cluster, target, views } = await observeHoldable(context)
     const objects = heldObjects(views, namesOf(rest.hold))
     refuseForeign(objects, options.force === true)
     const until = untilOf(options.for, Date.now())
@@ -44,17 +42,10 @@ export const holdsRelease = defineCommand({
   runbook: holdsRunbook,
   async plan(context) {
     const { options, rest } = context
-    const [cluster, target, views] = await Promise.all([
-      context.cluster(),
-      context.target(),
-      observeHoldable(context, true),
-    ])
-    const objects = heldObjects(views, namesOf(rest.hold))
+    const seen = await observeHoldable(context, fluxKinds)
+    const objects = heldObjects(seen.views, namesOf(rest.hold))
     refuseForeign(objects, options.force === true)
-    await tellOutstanding(context, objects, views)
-    const basis = await holdBasis(context, { objects: holdFacts(objects) })
-    const release = { operation: 'holds.release', objects, expired: [], scope: lockName(objects) }
-    return planRelease({ cluster, target, ...release }, basis)
+    return letGo(context, seen, { operation: 'holds.release', objects, expired: [], scope: lockName(objects) })
   },
 })
 
@@ -67,7 +58,7 @@ export const holdsExpire = defineCommand({
   examples: ['k8sops holds expire --cluster apps', 'k8sops holds expire --cluster apps --dry-run'],
   runbook: holdsRunbook,
   async plan(context) {
-    const [cluster, target, views] = await Promise.all([context.cluster(), context.target(), observeHoldable(context)])
+    const { cluster, target, views } = await observeHoldable(context)
     const expired = expiredHolds(views, Date.now())
     const basis = await holdBasis(context, { objects: holdFacts(expired) })
     return planRelease({ cluster, target, operation: 'holds.expire', objects: [], expired, scope: 'holds' }, basis)
@@ -82,16 +73,6 @@ function namesOf(names: string[] = []): string[] {
       next: `k8sops node uncordon ${nodes.map((name) => name.slice('node/'.length)).join(' ')}`,
     })
   return names
-}
-
-function refuseForeign(objects: HoldableView[], forced: boolean): void {
-  const foreign = objects.filter(({ hold }) => hold?.owner !== operatorName())
-  if (foreign.length === 0 || forced) return
-  throw new GateError('somebody else holds this', {
-    output: foreign.map((view) => `${idOf(view)}: ${view.hold ? holderText(view.hold, Date.now()) : ''}`).join('\n'),
-    next: 'ask them, or add --force',
-    runbook: holdsRunbook,
-  })
 }
 
 /** The lock of what the hold was taken for. */
