@@ -1,5 +1,5 @@
 /** gRPC status of Talos's API: the codes, and the texts that Go puts around them. */
-import { codes } from '../../tools/talos-api/codes.ts'
+import { codes } from '../../tools/talos-api/status-codes.ts'
 
 export type CodeName = (typeof codes)[number]
 

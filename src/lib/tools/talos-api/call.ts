@@ -4,9 +4,9 @@
  */
 import { constants, type IncomingHttpHeaders } from 'node:http2'
 import type { Result } from '../../types.ts'
-import { codes } from './codes.ts'
 import { join } from './connection.ts'
 import type { Identity } from './identity.ts'
+import { codes } from './status-codes.ts'
 
 const callTimeoutMs = 10_000
 
