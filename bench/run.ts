@@ -1,9 +1,10 @@
-/** `npm run bench [-- start-up|bootstrap|flux|gates|forecast|status|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|flux|gates|netpol|forecast|status|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
 import { availableParallelism, loadavg } from 'node:os'
 import { benchBootstrap } from './bootstrap.ts'
 import { benchFlux } from './flux.ts'
 import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
+import { benchNetpol } from './netpol.ts'
 import { benchQuery } from './query.ts'
 import { benchStartUp } from './start-up.ts'
 import { benchStatus } from './status.ts'
@@ -15,6 +16,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   bootstrap: benchBootstrap,
   flux: benchFlux,
   gates: benchGates,
+  netpol: benchNetpol,
   forecast: benchForecast,
   status: benchStatus,
   upgrade: benchUpgrade,

@@ -4,6 +4,7 @@ import { alertsCommands } from './alerts/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
 import { labCommands } from './lab/index.ts'
+import { netpolCommands } from './netpol/index.ts'
 import { nodeCommands } from './node/index.ts'
 import { platformCommands } from './platform/index.ts'
 import { talosCommands } from './talos/index.ts'
@@ -21,6 +22,7 @@ export const topics: Record<string, string> = {
   'lab fault': 'Faults that the lab can play',
   'lab fixtures': 'Workloads that an upgrade has to look after, for a lab',
   metrics: 'What VictoriaMetrics knows of all clusters',
+  netpol: 'Network policies: what they decide, and whether the live ones are those of Git',
   node: 'Nodes: in and out of service, restarted, added, removed',
   platform: "The developers' platform: databases, Kafka, tokens, secrets",
   repo: 'The GitOps repository',
@@ -105,6 +107,7 @@ export const commands: CommandEntry[] = [
     summary: 'Show how values went over a time, as a line for each series',
     load: async () => (await import('./metrics/range.ts')).metricsRange,
   },
+  ...netpolCommands,
   ...nodeCommands,
   ...platformCommands,
   {

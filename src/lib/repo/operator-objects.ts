@@ -4,17 +4,27 @@
  */
 import type { KubeObject } from '../types.ts'
 import { isFields, listAt, textAt } from './fields.ts'
+import { labelsGiven } from './pod-labels.ts'
 import { pluralOf } from './schema-tables.ts'
 
 interface Made {
-  pods?: { labels: Record<string, string>; ports: Record<string, number> }[]
+  pods?: {
+    labels: Record<string, string>
+    ports: Record<string, number>
+    /** What makes the pods is called so, where that is not the resource's own name. */
+    name?: string
+  }[]
   /** Name -> ports. */
   services?: Record<string, Record<string, number>>
 }
 
 type Maker = (object: KubeObject) => Made
 
-const pod = (labels: Record<string, string>, ports: Record<string, number> = {}) => ({ labels, ports })
+const pod = (labels: Record<string, string>, ports: Record<string, number> = {}, name?: string) => ({
+  labels,
+  ports,
+  ...(name === undefined ? {} : { name }),
+})
 
 /** victoria-metrics operator 0.69: `<prefix>-<name>`, labels of api/operator. */
 const victoria =
@@ -29,6 +39,7 @@ const victoria =
           'managed-by': 'vm-operator',
         },
         { http: port },
+        `${word}-${name}`,
       ),
     ],
     services: { [`${word}-${name}`]: { http: port } },
@@ -70,6 +81,7 @@ const makers: Record<string, Maker> = {
           'app.kubernetes.io/created-by': 'rook-ceph-operator',
         },
         ports,
+        `rook-ceph-${daemon}`,
       ),
     ),
     services: {
@@ -110,6 +122,7 @@ const makers: Record<string, Maker> = {
           'app.kubernetes.io/component': `${word}-controller`,
         },
         { http: 9090, 'http-prom': 8080, healthz: 9440 },
+        `${word}-controller`,
       ),
     ),
     services: {
@@ -146,6 +159,7 @@ const makers: Record<string, Maker> = {
           'app.kubernetes.io/managed-by': 'strimzi-cluster-operator',
         },
         { 'tcp-prometheus': 9404, 'tcp-clients': 9092, 'tcp-clientstls': 9093 },
+        `${name}-${component}`,
       ),
     ),
     services: {
@@ -162,6 +176,7 @@ const makers: Record<string, Maker> = {
           'strimzi.io/kind': 'Kafka',
         },
         { 'tcp-prometheus': 9404 },
+        `${labels?.['strimzi.io/cluster'] ?? ''}-${name}`,
       ),
     ],
   }),
@@ -203,10 +218,16 @@ const makers: Record<string, Maker> = {
   }),
   // volsync 0.15: controllers/mover. Jobs of both directions.
   ...Object.fromEntries(
-    ['ReplicationSource', 'ReplicationDestination'].map((kind) => [
+    Object.entries({ ReplicationSource: 'src', ReplicationDestination: 'dst' }).map(([kind, word]) => [
       `${kind}.volsync.backube`,
-      (): Made => ({
-        pods: [pod({ 'app.kubernetes.io/created-by': 'volsync', 'app.kubernetes.io/part-of': 'volsync' })],
+      ({ metadata: { name } }: KubeObject): Made => ({
+        pods: [
+          pod(
+            { 'app.kubernetes.io/created-by': 'volsync', 'app.kubernetes.io/part-of': 'volsync' },
+            {},
+            `volsync-${word}-${name}`,
+          ),
+        ],
       }),
     ]),
   ),
@@ -232,8 +253,6 @@ export function labelsOfKind(resource: string): Record<string, string>[] {
     })
 }
 
-const numbered = (ports: Record<string, number>) => Object.entries(ports)
-
 /** Pods as Deployments of one container, and Services, in the resource's namespace; nothing for a kind that is not listed. */
 export function operatorObjects(object: KubeObject, group: string): KubeObject[] {
   const make = makers[`${object.kind}.${group}`]
@@ -243,17 +262,17 @@ export function operatorObjects(object: KubeObject, group: string): KubeObject[]
   const { name, namespace } = object.metadata
   const meta = (own: string) => ({ name: own, ...(namespace === undefined ? {} : { namespace }) })
   return [
-    ...pods.map(({ labels, ports }) => ({
+    ...pods.map(({ labels, ports, name: own = name }) => ({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: meta(name),
+      metadata: meta(own),
       spec: {
         selector: { matchLabels: labels },
         template: {
-          metadata: { labels },
+          metadata: { labels: { ...labels, ...labelsGiven(object.spec) } },
           spec: {
             containers: [
-              { name, ports: numbered(ports).map(([port, containerPort]) => ({ name: port, containerPort })) },
+              { name, ports: Object.entries(ports).map(([port, containerPort]) => ({ name: port, containerPort })) },
             ],
           },
         },
@@ -263,7 +282,9 @@ export function operatorObjects(object: KubeObject, group: string): KubeObject[]
       apiVersion: 'v1',
       kind: 'Service',
       metadata: meta(service),
-      spec: { ports: numbered(ports).map(([port, number]) => ({ name: port, port: number, targetPort: number })) },
+      spec: {
+        ports: Object.entries(ports).map(([port, number]) => ({ name: port, port: number, targetPort: number })),
+      },
     })),
   ] as unknown as KubeObject[]
 }

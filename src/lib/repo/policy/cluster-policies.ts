@@ -1,0 +1,55 @@
+/** The policies of a cluster's manifests, and what may have others that no manifest shows. */
+import type { KubeObject } from '../../types.ts'
+import { dig } from '../fields.ts'
+import type { ClusterView } from '../rules/view.ts'
+import type { PolicySet } from './model.ts'
+import { policyKinds, readPolicies } from './read.ts'
+
+export interface ClusterPolicies {
+  set: PolicySet
+  /** Releases whose chart was not rendered: a NetworkPolicy that it may bring is not among these. */
+  notRendered: string[]
+}
+
+export const isPolicy = ({ kind }: { kind: string }): boolean => (policyKinds as readonly string[]).includes(kind)
+
+export function clusterPolicies({ objects, recorded, releases }: ClusterView): ClusterPolicies {
+  const all = [...objects, ...recorded]
+  const own = all.filter(isPolicy).map((one) => one.object())
+  const flux = all.filter(({ kind, group }) => kind === 'FluxInstance' && group === 'fluxcd.controlplane.io')
+  const set = readPolicies([...own, ...flux.flatMap((one) => fluxPolicies(one.object()))])
+  const notRendered = releases
+    .filter((one) => !one.rendered)
+    .map(({ release }) => `${release.namespace}/${release.name}`)
+  return { set, notRendered }
+}
+
+/** What flux-operator 0.59 makes beside the controllers, unless `spec.cluster.networkPolicy` is false (fluxcd/flux2, manifests/policies). */
+export function fluxPolicies(instance: KubeObject): KubeObject[] {
+  if (dig(instance, 'spec.cluster.networkPolicy') === false) return []
+  const { namespace = 'flux-system' } = instance.metadata
+  const policy = (name: string, spec: { [key: string]: unknown }): KubeObject => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace },
+    spec,
+  })
+  return [
+    policy('allow-egress', {
+      podSelector: {},
+      ingress: [{ from: [{ podSelector: {} }] }],
+      egress: [{}],
+      policyTypes: ['Ingress', 'Egress'],
+    }),
+    policy('allow-scraping', {
+      podSelector: {},
+      ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ port: 8080, protocol: 'TCP' }] }],
+      policyTypes: ['Ingress'],
+    }),
+    policy('allow-webhooks', {
+      podSelector: { matchLabels: { app: 'notification-controller' } },
+      ingress: [{ from: [{ namespaceSelector: {} }] }],
+      policyTypes: ['Ingress'],
+    }),
+  ]
+}
