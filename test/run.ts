@@ -6,14 +6,19 @@ import { type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 interface VitestReport {
   testResults: {
     name: string
     status: string
     message: string
-    assertionResults: { status: string; fullName: string; meta?: { skipReason?: string } }[]
+    assertionResults: {
+      status: string
+      fullName: string
+      failureMessages?: string[]
+      meta?: { skipReason?: string }
+    }[]
   }[]
 }
 
@@ -28,6 +33,8 @@ if (unknown.length > 0) {
 }
 const wanted = (ring: string) => chosen.length === 0 || chosen.includes(ring)
 const sum = { passed: 0, failed: 0, skipped: 0 }
+/** What failed and how, told once more at the end: of a log that is cut off, that is what is kept. */
+const failures: string[] = []
 
 /** @param output takes what it prints, instead of this terminal */
 async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}, output?: number): Promise<number> {
@@ -39,6 +46,7 @@ async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {},
 async function check(name: string, command: string, args: string[]): Promise<void> {
   const status = await run(command, args)
   sum[status === 0 ? 'passed' : 'failed'] += 1
+  if (status !== 0) failures.push(`${name}: exit code ${status}`)
   console.log(`${status === 0 ? 'ok  ' : 'FAIL'} ${name}`)
 }
 
@@ -59,22 +67,31 @@ async function runRing(ring: string, { aside = false } = {}): Promise<void> {
   try {
     add(JSON.parse(readFileSync(report, 'utf8')) as VitestReport)
   } catch (error) {
-    console.log(`ring ${ring} left no report (${error instanceof Error ? error.message : error})`)
+    failures.push(`ring ${ring} left no report (${error instanceof Error ? error.message : error})`)
     sum.failed += 1
   }
-  // An error outside every test fails the run, too.
-  if (status !== 0 && sum.failed === failedBefore) sum.failed += 1
+  if (status === 0 || sum.failed > failedBefore) return
+  sum.failed += 1
+  failures.push(`ring ${ring}: an error outside every test (above)`)
 }
+
+/** @param text a message with its stack; the first lines are the message */
+const inShort = (text: string) => text.split('\n').slice(0, 12).join('\n    ').slice(0, 2000)
 
 function add({ testResults }: VitestReport): void {
   for (const file of testResults) {
     const tests = file.assertionResults
     // A file that could not be collected has no assertions: it counts as one failure, never as nothing.
-    if (file.status === 'failed' && !tests.some(({ status }) => status === 'failed')) sum.failed += 1
-    for (const { status, fullName, meta } of tests) {
+    if (file.status === 'failed' && !tests.some(({ status }) => status === 'failed')) {
+      sum.failed += 1
+      failures.push(`${relative(root, file.name)}\n    ${inShort(file.message)}`)
+    }
+    for (const { status, fullName, failureMessages = [], meta } of tests) {
       if (status === 'passed') sum.passed += 1
-      else if (status === 'failed') sum.failed += 1
-      else {
+      else if (status === 'failed') {
+        sum.failed += 1
+        failures.push(`${relative(root, file.name)}: ${fullName}\n    ${inShort(failureMessages.join('\n'))}`)
+      } else {
         sum.skipped += 1
         const reason = meta?.skipReason ?? (status === 'todo' ? 'nothing in the repository to hold it against yet' : '')
         console.log(`skipped: ${fullName}${reason ? `: ${reason}` : ''}`)
@@ -98,5 +115,6 @@ const lane = async (options?: { aside: boolean }) => {
 }
 await Promise.all([lane(), lane({ aside: true })])
 
+for (const failure of failures) console.log(`FAILED ${failure}`)
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`)
 process.exit(sum.failed === 0 ? 0 : 1)

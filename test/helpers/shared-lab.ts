@@ -1,8 +1,8 @@
 /**
- * One bootstrapped lab of cluster `apps` for every test file that needs a healthy cluster and leaves one behind: a
+ * One bootstrapped lab a cluster for every test file of a ring that needs a healthy cluster and leaves one behind: a
  * bootstrap costs minutes, so it is paid once a ring. Files run one after the other (vitest.config.ts).
  *
- * K8SOPS_TEST_LAB=<name> takes a lab of the operator's that is bootstrapped already, and leaves it running.
+ * K8SOPS_TEST_LAB=<name> takes labs of the operator's that are bootstrapped already, and leaves them running.
  */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,16 +24,19 @@ declare module 'vitest' {
   }
 }
 
-const cluster = 'apps'
+const clusters = ['apps', 'infra'] as const
+type Cluster = (typeof clusters)[number]
 const name = process.env.K8SOPS_TEST_LAB ?? 'shared'
 
-/** vitest's global set-up of the ring: a place for the lab now, its end when the last file is through. */
+/** vitest's global set-up of a ring: a place for its labs now, their end when the last file is through. */
 export default function setup(project: TestProject): () => Promise<void> {
   const state = mkdtempSync(join(tmpdir(), 'k8sops-shared-lab-'))
   project.provide('sharedLabState', state)
   return async () => {
-    const record = await readRecord(labDirectory({ XDG_STATE_HOME: state }, name, cluster))
-    if (record) await labDown(record, false)
+    for (const cluster of clusters) {
+      const record = await readRecord(labDirectory({ XDG_STATE_HOME: state }, name, cluster))
+      if (record) await labDown(record, false)
+    }
     rmSync(state, { recursive: true, force: true })
   }
 }
@@ -50,26 +53,42 @@ export interface SharedLab {
   report: string
 }
 
-/**
- * The lab, brought up and bootstrapped by the first who asks: test/lab/bootstrap.test.ts in a run of the whole ring
- * (vitest.config.ts), which looks at how that went.
- */
-export async function sharedLab(): Promise<SharedLab> {
-  const given = process.env.K8SOPS_TEST_LAB !== undefined
-  const env = { ...process.env, ...(given ? {} : { XDG_STATE_HOME: inject('sharedLabState') }) }
-  const flags = ['--cluster', cluster, '--lab-name', name]
+const given = process.env.K8SOPS_TEST_LAB !== undefined
+
+/** Where the ring's labs are, and what one of them is called on the command line. */
+export function sharedPlace(cluster: Cluster) {
+  const state = inject('sharedLabState')
+  const env = { ...process.env, ...(given ? {} : { XDG_STATE_HOME: state }) }
+  return { state, env, name, flags: ['--cluster', cluster, '--lab-name', name] }
+}
+
+/** The lab's machines, brought up by the first who asks. */
+export async function sharedLabUp(cluster: Cluster): Promise<LabRecord> {
+  const { env, flags } = sharedPlace(cluster)
   const directory = labDirectory(env, name, cluster)
-  const report = join(inject('sharedLabState'), 'bootstrap')
-  const ended = join(inject('sharedLabState'), 'ended.json')
-  if (!given && !existsSync(ended)) {
+  if (!given && !(await readRecord(directory))) {
     const up = [join(repositoryRoot, 'bin/k8sops.js'), 'lab', 'up', ...flags, '--pace', '0.1']
     await promisify(execFile)(process.execPath, up, { cwd: repositoryRoot, env, maxBuffer: 2 ** 26 })
+  }
+  const record = await readRecord(directory)
+  if (!record) throw new Error(`there is no lab ${name} of cluster ${cluster}`)
+  return record
+}
+
+/**
+ * The lab, bootstrapped by the first who asks: test/lab/bootstrap.test.ts in a run of the ring lab, which looks at how
+ * that went; in ring lab-own infra by test/lab/own/infra-faults.test.ts, in its own way (vitest.config.ts has the order).
+ */
+export async function sharedLab(cluster: Cluster = 'apps'): Promise<SharedLab> {
+  const { state, env, flags } = sharedPlace(cluster)
+  const record = await sharedLabUp(cluster)
+  const report = join(state, `bootstrap-${cluster}`)
+  const ended = join(state, `ended-${cluster}.json`)
+  if (!given && !existsSync(ended)) {
     const bootstrapped = await startCli(['bootstrap', ...flags, '--lab', '--report', report], { env }).ended
     writeFileSync(ended, JSON.stringify(bootstrapped))
   }
   const bootstrap = given ? undefined : (JSON.parse(readFileSync(ended, 'utf8')) as CliEnded)
   if (bootstrap && bootstrap.code !== 0) throw new Error(`the shared lab's bootstrap ended wrong:\n${told(bootstrap)}`)
-  const record = await readRecord(directory)
-  if (!record) throw new Error(`there is no lab ${name} of cluster ${cluster}`)
   return { record, env, flags, bootstrap, report }
 }

@@ -8,21 +8,20 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { labDirectory } from '../../../src/lib/config/target.ts'
 import { callSupervisor } from '../../../src/lib/lab/control-socket.ts'
-import { readRecord } from '../../../src/lib/lab/record.ts'
-import { type Ended, eventually, labHome, repositoryRoot } from '../../helpers/lab.ts'
+import type { LabRecord } from '../../../src/lib/lab/record.ts'
+import { type Ended, eventually, repositoryRoot } from '../../helpers/lab.ts'
+import { sharedLab, sharedPlace } from '../../helpers/shared-lab.ts'
 
-const home = labHome()
-const flags = ['--cluster', 'infra', '--lab-name', 'platform']
-const dir = labDirectory(home.env, 'platform', 'infra')
+const { env, flags } = sharedPlace('infra')
+let record: LabRecord
 const developers = '--as=system:serviceaccount:arsipq-dev:arsipq-backend'
 const example = join(repositoryRoot, 'docs/examples/spring-boot')
 
 const k8sops = (...args: string[]): Promise<Ended> =>
   new Promise((resolve) => {
     const program = join(repositoryRoot, 'bin/k8sops.js')
-    const options = { cwd: repositoryRoot, env: home.env, timeout: 900_000, maxBuffer: 2 ** 26 }
+    const options = { cwd: repositoryRoot, env, timeout: 900_000, maxBuffer: 2 ** 26 }
     execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) =>
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
     )
@@ -54,8 +53,7 @@ const gatus = createServer((request, response) => {
 let pod = ''
 
 beforeAll(async () => {
-  const up = await k8sops('lab', 'up', ...flags, '--pace', '0.1', '--bootstrapped')
-  expect(up.code, up.stderr.slice(-2000)).toBe(0)
+  record = (await sharedLab('infra')).record
   gatus.listen(0, '127.0.0.1')
   await once(gatus, 'listening')
   const { port } = gatus.address() as AddressInfo
@@ -76,13 +74,11 @@ beforeAll(async () => {
     60,
   )
   pod = `${address}:8080`
-  await callSupervisor(dir, 'POST', '/pods', { pod, at: `127.0.0.1:${port}` })
+  await callSupervisor(record.dir, 'POST', '/pods', { pod, at: `127.0.0.1:${port}` })
 }, 900_000)
 
 afterAll(async () => {
   gatus.close()
-  if (await readRecord(dir)) await k8sops('lab', 'down', ...flags)
-  await home.close()
 })
 
 it('is well, row by row, when Flux is through', async () => {

@@ -14,6 +14,7 @@ import { differences, readEndState } from '../../helpers/end-state.ts'
 import { atWork, full, randomOf, sample, seed } from '../../helpers/kill.ts'
 import { eventually, inLab, kubectl, labHome, talosctl } from '../../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../../helpers/lab-cli.ts'
+import { sharedLabUp, sharedPlace } from '../../helpers/shared-lab.ts'
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -80,7 +81,7 @@ function expectStopped(ended: CliEnded, step: string, { code = 6, deadline }: St
   const { resume = '', runId, error, steps } = ended.result!
   const stopped = steps.find(({ id }) => id === step)
   expect(stopped?.state, told(ended)).toMatch(/failed|interrupted/)
-  expect(resume).toBe(`k8sops run resume ${runId} --cluster infra --lab --lab-name faults`)
+  expect(resume).toBe(`k8sops run resume ${runId} --cluster infra --lab --lab-name ${lab.record.name}`)
   printed = resume.split(' ').slice(1, 4)
   const message = [error?.message, error?.next].join('\n')
   if (deadline === undefined) expect(message).not.toMatch(/were not enough|time limit/)
@@ -347,7 +348,7 @@ const failedStep = (ended: CliEnded) =>
 
 describe(`bootstrap of infra through faults (seed ${seed})`, () => {
   beforeAll(async () => {
-    lab = labCli((await home.up('infra', { name: 'faults' })).record, home.env)
+    lab = labCli(await sharedLabUp('infra'), sharedPlace('infra').env)
   })
   afterEach(() => lab.clearFaults())
   afterAll(() => home.close())
