@@ -10,6 +10,7 @@ import type { GatePorts, ToolState } from './lib/gates/ports.ts'
 import { createProbes } from './lib/gates/probes/index.ts'
 import { readAccess } from './lib/kube/kubeconfig.ts'
 import { layout } from './lib/repo/layout.ts'
+import { quietGit } from './lib/repo/revision.ts'
 import { firingAlerts, openSilences } from './lib/tools/alertmanager.ts'
 import { catalog, pinnedVersion, toolNamed } from './lib/tools/catalog.ts'
 import { imageManifest } from './lib/tools/image-manifest.ts'
@@ -105,6 +106,8 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }
       const service = await findService('alerts', await peers(), signal)
       return service.ok ? openSilences(service.value, signal) : service
     },
+    git: (args, signal) => quietGit(target.root, signal)(args),
+    peer: async (name) => (await peers()).find((one) => one.cluster === name)?.kube,
     clientCertificates: () => clientCertificates(target),
     now: Date.now,
     talconfigNames: async (hostname) => namesNode(await readFile(join(target.root, paths.talconfig), 'utf8'), hostname),

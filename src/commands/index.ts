@@ -7,6 +7,7 @@ import { labCommands } from './lab/index.ts'
 import { netpolCommands } from './netpol/index.ts'
 import { nodeCommands } from './node/index.ts'
 import { platformCommands } from './platform/index.ts'
+import { rolloutCommands } from './rollout/index.ts'
 import { talosCommands } from './talos/index.ts'
 
 /** What the first words with verbs below them are about. */
@@ -26,6 +27,7 @@ export const topics: Record<string, string> = {
   node: 'Nodes: in and out of service, restarted, added, removed',
   platform: "The developers' platform: databases, Kafka, tokens, secrets",
   repo: 'The GitOps repository',
+  rollout: 'From the first cluster to the next: soak, evidence, release',
   run: 'Runs: what was done, and going on with what was not',
   sops: 'Encrypted files of the repository',
   talos: 'Talos machines and their secrets',
@@ -125,6 +127,7 @@ export const commands: CommandEntry[] = [
     summary: 'Print what Flux would apply',
     load: async () => (await import('./repo/render.ts')).repoRender,
   },
+  ...rolloutCommands,
   {
     path: 'run exec',
     summary: 'Run a saved plan, if nothing it was made from has moved',

@@ -7,7 +7,7 @@ import type { Invocation, Services } from '../../src/lib/cli/services.ts'
 import type { Repository } from '../../src/lib/config/load.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { createRedactor } from '../../src/lib/exec/redact.ts'
-import type { Cluster, KubePort, TalosPort } from '../../src/lib/types.ts'
+import type { Cluster, KubePort, RolloutPolicy, TalosPort } from '../../src/lib/types.ts'
 import { fileGates, noLease, stillBasis, surroundings, type World } from './engine-world.ts'
 
 export interface Ended {
@@ -42,12 +42,27 @@ export function clusterNamed(name: string, more: Partial<Cluster> = {}): Cluster
   }
 }
 
+/** As k8sops.yaml has it when it says no more than the order. */
+export const rolloutPolicy: RolloutPolicy = {
+  order: ['test'],
+  soakHours: 24,
+  labels: [
+    { name: 'hotfix', hours: 1 },
+    { name: 'major', hours: 48 },
+  ],
+  tickMinutes: 60,
+  restarts: 5,
+  gates: ['alerts-quiet'],
+  onRegression: 'restart',
+  onGap: 'stop',
+}
+
 /** Services over a world of engine-world.ts: two clusters, `test` and `other`. */
 export function worldServices(world: World, more: Partial<Services> = {}): Services {
   const repository: Repository = {
     root: world.root,
     defaultCluster: 'test',
-    rollout: { order: ['test', 'other'], soakHours: 24 },
+    rollout: { ...rolloutPolicy, order: ['test', 'other'] },
     upgrade: { order: 'workers-first' },
     ageKey: 'op://a/b/c',
     clusters: [clusterNamed('test'), clusterNamed('other')],

@@ -17,7 +17,7 @@ import { startSources } from '../../src/lib/lab/sources/index.ts'
 import type { Part } from '../../src/lib/lab/types.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { createServices } from '../../src/services.ts'
-import { clusterNamed, type Ended, runCli } from './cli.ts'
+import { clusterNamed, type Ended, rolloutPolicy, runCli } from './cli.ts'
 import { repositoryRoot } from './lab.ts'
 import { commit, makeRepository, startTestCluster, type TestCluster } from './test-cluster.ts'
 
@@ -173,7 +173,7 @@ export async function servicesOf(root: string, dir: string, kubeconfig: string):
   const repository = {
     root,
     defaultCluster: 'test',
-    rollout: { order: ['test'], soakHours: 24 },
+    rollout: rolloutPolicy,
     upgrade: { order: 'workers-first' as const },
     ageKey: 'op://a/b/c',
     clusters: [cluster],

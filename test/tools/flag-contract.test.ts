@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pushBranchArgs, pushNotesArgs } from '../../src/lib/tools/git.args.ts'
 import { syncReleaseArgs, templateArgs } from '../../src/lib/tools/helmfile.args.ts'
 import {
   applyStdinArgs,
@@ -18,6 +19,7 @@ import {
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
+import { createRecordArgs, holdRecordArgs, patchRecordArgs } from '../../src/lib/tools/kubectl-rollout.args.ts'
 import { vaultInitArgs, vaultSetupArgs } from '../../src/lib/tools/openbao.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
@@ -104,6 +106,7 @@ describe('talhelper', () => {
 describe('kubectl', () => {
   const heldObjects: HeldObjects = { kind: 'HelmRelease', namespace: 'business', names: ['odoo', 'web'] }
   const holdNote = { id: 'flux.suspend/1', owner: 'me', reason: "it's slow", since: '', until: '', scope: 'app/odoo' }
+  const recordPlace = { context: 'flags', namespace: 'flux-system', name: 'k8sops-rollout' }
   const manifest = 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n'
   it.each([
     applyStdinArgs('flags'),
@@ -115,6 +118,10 @@ describe('kubectl', () => {
     suspendArgs('flags', heldObjects, holdNote, true),
     resumeArgs('flags', heldObjects, true),
     extendArgs('flags', heldObjects, '2026-11-30T15:00:00Z'),
+    createRecordArgs(recordPlace),
+    patchRecordArgs(recordPlace, '[]'),
+    holdRecordArgs(recordPlace, holdNote),
+    holdRecordArgs(recordPlace, null),
     deletePendingReleasesArgs('flags', 'kube-system', ['cilium', 'coredns']),
     cordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
     drainArgs('flags', 'apps-w1', 5),
@@ -126,6 +133,23 @@ describe('kubectl', () => {
     expect(result.status).not.toBe(0)
     expect(result.stderr).toMatch(refused)
   })
+})
+
+describe('git', () => {
+  it.each([pushBranchArgs('origin', 'HEAD', 'release'), pushNotesArgs('origin', 'refs/notes/none')])(
+    '$args',
+    (command) => {
+      const at = join(directory, 'clone')
+      const git = (...args: string[]) => spawnSync('git', args, { cwd: directory, encoding: 'utf8' })
+      git('init', '--quiet', at)
+      git('-C', at, '-c', 'user.name=a', '-c', 'user.email=a', 'commit', '--quiet', '--allow-empty', '--message', 'a')
+      git('-C', at, 'update-ref', 'refs/notes/none', 'HEAD')
+      git('-C', at, 'remote', 'add', 'origin', `http://${closed}:9418/a.git`)
+      const result = spawnSync('git', command.args, { cwd: at, encoding: 'utf8' })
+      expect(result.status).not.toBe(0)
+      expect(result.stderr).toMatch(/Failed to connect|Couldn't connect|Connection refused/)
+    },
+  )
 })
 
 describe('helmfile, in this repository', () => {

@@ -63,6 +63,8 @@ export interface World {
   silences?: AlertSilence[] | Failure
   /** The machine's clock, RFC 3339. */
   now?: string
+  /** What git prints, by its arguments; what isn't there fails. */
+  git?: Record<string, string>
 }
 
 const isFailure = (value: unknown): value is Failure => (value as Failure | undefined)?.ok === false
@@ -196,6 +198,13 @@ export function portsOf(world: World): GatePorts {
     },
     silences: async () =>
       answer(world.silences ?? unreachable('observability/vmalertmanager in infra: connection refused')),
+    git: async (args) => {
+      const stdout = world.git?.[args.join(' ')]
+      return stdout === undefined
+        ? { exitCode: 1, stdout: '', stderr: 'fatal: could not read from remote repository' }
+        : { exitCode: 0, stdout, stderr: '' }
+    },
+    peer: async () => undefined,
     now: () => nowOf(world),
     talconfigNames: async (hostname) => cluster().nodes.some((node) => node.hostname === hostname),
     machineCertificate: async (node) =>

@@ -107,6 +107,7 @@ export function createContext(request: ContextRequest): Contexts {
     env,
     cwd,
     signal,
+    now: services.now ?? Date.now,
     out: (line) => void invocation.stdout.write(`${line}\n`),
     note,
     repository,

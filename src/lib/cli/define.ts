@@ -41,6 +41,8 @@ export interface CommandContext {
   env: NodeJS.ProcessEnv
   cwd: string
   signal: AbortSignal
+  /** Milliseconds since 1970. */
+  now: () => number
   /** Data for stdout; commands that return their data never need it. */
   out: (text: string) => void
   /** Progress and notes for stderr. */

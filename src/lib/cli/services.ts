@@ -46,6 +46,8 @@ export interface Services {
   basis: (opened: OpenedCluster) => BasisPort
   /** The server of a context in a kubeconfig file; undefined when there is no such context. */
   contextServer: (kubeconfig: string, context: string) => Promise<string | undefined>
+  /** Milliseconds since 1970; the machine's clock without it. */
+  now?: () => number
 }
 
 export interface ExecOptions {

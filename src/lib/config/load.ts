@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { ConfigError, UsageError } from '../errors.ts'
 import type { MaintenanceWindow } from '../gates/maintenance-window.ts'
 import { layout } from '../repo/layout.ts'
-import type { Cluster, Problem } from '../types.ts'
+import type { Cluster, Problem, RolloutPolicy } from '../types.ts'
 import { confirmMarks } from './confirm.ts'
 import type { ClusterFiles, RepositoryFiles } from './files.ts'
 import { findRepository } from './find.ts'
@@ -21,7 +21,7 @@ const checkFiles = async (files: RepositoryFiles) => (await import('./rules/inde
 export interface Repository {
   root: string
   defaultCluster: string
-  rollout: { order: string[]; soakHours: number }
+  rollout: RolloutPolicy
   /** Which nodes of a cluster are upgraded first, and when nodes may be taken out for it. */
   upgrade: { order: 'workers-first' | 'control-planes-first'; window?: MaintenanceWindow }
   /** Prefixes of names of images that may be used, when k8sops.yaml has some. */
@@ -107,12 +107,33 @@ function toRepository(files: RepositoryFiles): Repository {
       order: repository?.upgrade?.order ?? 'workers-first',
       ...(repository?.upgrade?.window ? { window: repository.upgrade.window } : {}),
     },
-    rollout: repository?.rollout ?? { order: [], soakHours: 0 },
+    rollout: toPolicy(repository?.rollout),
     ...(repository?.trustedRegistries ? { trustedRegistries: repository.trustedRegistries } : {}),
     ageKey: repository?.onePassword.ageKey ?? '',
     clusters: files.clusters.map(toCluster),
     problems: [...files.problems],
   }
+}
+
+/** Of a file that could not be read nothing follows: no order, and a soak that never ends. */
+function toPolicy(file: NonNullable<RepositoryFiles['repository']>['rollout'] | undefined): RolloutPolicy {
+  const { order, soakHours, tickMinutes, restarts, gates, onRegression, onGap } = file ?? unreadPolicy
+  const labels = (file?.labels ?? []).map(({ name, hours, subject }) => ({
+    name,
+    hours,
+    ...(subject === undefined ? {} : { subject }),
+  }))
+  return { order, soakHours, labels, tickMinutes, restarts, gates, onRegression, onGap }
+}
+
+const unreadPolicy: Omit<RolloutPolicy, 'labels'> = {
+  order: [],
+  soakHours: Number.POSITIVE_INFINITY,
+  tickMinutes: 60,
+  restarts: 1,
+  gates: [],
+  onRegression: 'restart',
+  onGap: 'restart',
 }
 
 /** A cluster whose files could not be read has empty facts; its problems are in the repository's list. */

@@ -1,5 +1,6 @@
 /** Shapes of the files that the CLI reads, checked with zod; what a file says wrong becomes a Problem with its line. */
 import { z } from 'zod'
+import { gates } from '../gates/catalog.ts'
 import { isTimeZone, isWeekday } from '../gates/maintenance-window.ts'
 import type { Problem } from '../types.ts'
 import type { YamlFile } from './document.ts'
@@ -36,15 +37,46 @@ const windowSchema = z.strictObject({
   timeZone: z.string().refine(isTimeZone, 'must be a time zone like Asia/Jakarta'),
 })
 
+const hours = z.number().nonnegative()
+const isGate = (id: string): boolean => id in gates
+const clockRule = z.enum(['restart', 'stop'])
+const isPattern = (source: string): boolean => {
+  try {
+    return new RegExp(source) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** The defaults of NFR39: 24 h, an hour for a hotfix, two days for what may break. */
+const rolloutSchema = z.strictObject({
+  order: z.array(clusterName).min(1),
+  soakHours: hours,
+  labels: z
+    .array(
+      z.strictObject({
+        name: clusterName,
+        hours,
+        subject: z.string().refine(isPattern, 'must be a regular expression').optional(),
+      }),
+    )
+    .default([
+      { name: 'hotfix', hours: 1 },
+      { name: 'major', hours: 48 },
+    ]),
+  tickMinutes: z.number().positive().default(60),
+  restarts: z.number().int().positive().default(5),
+  gates: z.array(z.string().refine(isGate, 'must be a gate, see `k8sops gate list`')).default(['alerts-quiet']),
+  onRegression: clockRule.default('restart'),
+  onGap: clockRule.default('stop'),
+})
+
 /** k8sops.yaml: only what neither talconfig.yaml nor cluster-settings.yaml can hold (design section 2). Unknown keys are errors. */
 export const repositorySchema = z.strictObject({
   apiVersion: z.literal('k8sops.dev/v1'),
   kind: z.literal('Repository'),
   defaultCluster: clusterName,
-  rollout: z.strictObject({
-    order: z.array(clusterName).min(1),
-    soakHours: z.number().nonnegative(),
-  }),
+  rollout: rolloutSchema,
   upgrade: z
     .strictObject({
       order: z.enum(['workers-first', 'control-planes-first']).optional(),

@@ -11,6 +11,7 @@ import { nodeGates } from './catalog/nodes.ts'
 import { objectGates } from './catalog/objects.ts'
 import { platformGates } from './catalog/platform.ts'
 import { releaseGates } from './catalog/releases.ts'
+import { rolloutGates } from './catalog/rollout.ts'
 import { serviceGates } from './catalog/services.ts'
 import { setupGates } from './catalog/setup.ts'
 import { storageGates } from './catalog/storage.ts'
@@ -32,6 +33,7 @@ export const gates = {
   ...serviceGates,
   ...holdGates,
   ...platformGates,
+  ...rolloutGates,
 }
 
 export type GateId = keyof typeof gates

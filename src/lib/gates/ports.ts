@@ -1,5 +1,5 @@
 /** What probes look through, beside the Kubernetes and Talos APIs. All of it reads; src/gates.ts fills it in. */
-import type { Alert, AlertSilence, Cluster, Problem, Result, Target } from '../types.ts'
+import type { Alert, AlertSilence, Cluster, KubePort, Problem, Result, Target } from '../types.ts'
 
 /** A tool of the pinned chain, on this machine. */
 export interface ToolState {
@@ -59,6 +59,10 @@ export interface GatePorts {
   ) => Promise<Result<{ alerts: Alert[] /** The cluster that it runs in. */; home: string }>>
   /** What is held there, ended silences left out. */
   silences: (signal: AbortSignal) => Promise<Result<AlertSilence[]>>
+  /** git in the target's root; it reads. A git that can't be started has no exit code. */
+  git: (args: string[], signal: AbortSignal) => Promise<{ exitCode: number | null; stdout: string; stderr: string }>
+  /** The API of another cluster of the repository; undefined when it can't be opened from here. */
+  peer: (cluster: string) => Promise<KubePort | undefined>
   /** Milliseconds since 1970. */
   now: () => number
   /** Whether the cluster's talconfig.yaml names the node, read anew: a run may have edited it. */

@@ -46,3 +46,6 @@ export function silenceBodyArgs(silence: { matchers: string[]; by: string; comme
   const flags = ['--by', by, '--comment', comment, '--until', until]
   return { tool: 'k8sops', args: ['alerts', 'silence-body', ...flags, ...matchers] }
 }
+
+/** Prints a text, and the time where it says `@now@`: a plan can't know when a step of it will be reached. */
+export const stampArgs = (text: string): Command => ({ tool: 'k8sops', args: ['rollout', 'stamp', text] })

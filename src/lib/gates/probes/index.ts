@@ -15,6 +15,7 @@ import { kubernetesProbes } from './kubernetes.ts'
 import { machineProbes } from './machines.ts'
 import { nodeOperationProbes } from './node-operations.ts'
 import { releaseProbes } from './releases.ts'
+import { rolloutProbes } from './rollout.ts'
 import { setupProbes } from './setup.ts'
 import { upgradeProbes } from './upgrades.ts'
 import { windowProbes } from './window.ts'
@@ -36,5 +37,6 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...releaseProbes(kube),
     ...windowProbes(ports),
     ...alertProbes(ports),
+    ...rolloutProbes(ports, kube),
   }
 }

@@ -1,0 +1,31 @@
+/** Commands on the rollout: one line each, as in ../index.ts. */
+import type { CommandEntry } from '../../lib/cli/registry.ts'
+
+export const rolloutCommands: CommandEntry[] = [
+  {
+    path: 'rollout history',
+    summary: 'List what was released, on what evidence',
+    load: async () => (await import('./history.ts')).rolloutHistory,
+  },
+  {
+    path: 'rollout stamp',
+    summary: 'Print a text with the time in it',
+    hidden: true,
+    load: async () => (await import('./stamp.ts')).rolloutStamp,
+  },
+  {
+    path: 'rollout status',
+    summary: 'Show what waits for its soak, and what keeps it',
+    load: async () => (await import('./status.ts')).rolloutStatus,
+  },
+  {
+    path: 'rollout tick',
+    summary: 'Look at the first cluster, record it as evidence, and let go on what has soaked',
+    load: async () => (await import('./tick.ts')).rolloutTick,
+  },
+  {
+    path: 'rollout verify',
+    summary: 'Check on what evidence a commit was released',
+    load: async () => (await import('./verify.ts')).rolloutVerify,
+  },
+]

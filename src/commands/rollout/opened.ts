@@ -1,0 +1,114 @@
+/** What the commands of the rollout have in common: the clusters in their order, git beside them, and one look at all of it. */
+import type { CommandContext } from '../../lib/cli/define.ts'
+import { operatorName } from '../../lib/cli/operator.ts'
+import type { Git } from '../../lib/config/source.ts'
+import { checksNamed } from '../../lib/gates/own-params.ts'
+import { observeBasis } from '../../lib/ops/basis.ts'
+import { operationToken } from '../../lib/ops/machine-plan.ts'
+import { type RolloutClusters, rolloutClusters } from '../../lib/ops/rollout/branches.ts'
+import type { Decision } from '../../lib/ops/rollout/decide.ts'
+import { gapLimitMs, type Sample, withSample } from '../../lib/ops/rollout/evidence.ts'
+import { decided, type Observed, observeCluster, observeRollout, short } from '../../lib/ops/rollout/observe.ts'
+import type { RolloutBase } from '../../lib/ops/rollout/plan.ts'
+import type { RolloutRecord } from '../../lib/ops/rollout/record.ts'
+import { sampleOf } from '../../lib/ops/rollout/sample.ts'
+import { layout } from '../../lib/repo/layout.ts'
+import { quietGit } from '../../lib/repo/revision.ts'
+import { pinnedVersions } from '../../lib/tools/catalog.ts'
+import type { Json, RolloutPolicy } from '../../lib/types.ts'
+import type { OpenedCluster } from '../flux/clusters.ts'
+
+export interface OpenedRollout {
+  clusters: RolloutClusters
+  policy: RolloutPolicy
+  first: OpenedCluster
+  git: Git
+  /** Milliseconds since 1970. */
+  now: number
+  timeScale: number
+}
+
+/** @throws UsageError or ConfigError when the repository has no rollout */
+export async function openRollout(context: CommandContext): Promise<OpenedRollout> {
+  const { rollout, clusters } = await context.repository()
+  const inOrder = rolloutClusters(clusters, rollout)
+  const first = await context.another(inOrder.first.name)
+  return {
+    clusters: inOrder,
+    policy: rollout,
+    first,
+    git: quietGit(first.target.root, context.signal),
+    now: context.now(),
+    timeScale: first.target.timeScale,
+  }
+}
+
+export interface Situation extends Observed {
+  decision: Decision
+}
+
+/** @param sample a look that the record does not have yet */
+export async function situationOf(
+  context: CommandContext,
+  at: OpenedRollout,
+  sample?: (observed: Observed) => Promise<Sample>,
+): Promise<Situation & { record: RolloutRecord }> {
+  const { clusters, policy, git, now, timeScale } = at
+  const kube = await at.first.kube()
+  const observed = await observeRollout({ git, clusters, policy, kube, signal: context.signal, now })
+  const { record } = observed.stored
+  const stretches = sample
+    ? withSample(record.stretches, await sample(observed), gapLimitMs(policy, timeScale))
+    : record.stretches
+  const decision = await decided({ git, policy }, observed, stretches, timeScale)
+  return { ...observed, decision, record: { ...record, stretches } }
+}
+
+/** Looks at the first cluster now. */
+export async function look(context: CommandContext, at: OpenedRollout, { stored }: Observed) {
+  const { first, policy, now } = at
+  const [kube, gates] = await Promise.all([first.kube(), first.gates()])
+  const checks = checksNamed(policy.gates, { cluster: first.cluster, nodes: first.cluster.nodes, given: {} })
+  const evaluate = (wanted: typeof checks) => gates.evaluateAll(wanted, context.signal)
+  const seen = await observeCluster(kube, checks, evaluate, context.signal)
+  return sampleOf(seen, {
+    at: new Date(now).toISOString(),
+    restartsBefore: stored.record.restarts ?? undefined,
+    restartLimit: policy.restarts,
+  })
+}
+
+/** What every plan of the rollout begins with. */
+export async function rolloutBase(
+  at: OpenedRollout,
+  operation: string,
+  { stored, branches }: Observed,
+  observed: { [name: string]: Json } = {},
+): Promise<RolloutBase> {
+  const { first, clusters, policy, timeScale, now } = at
+  const { kubectl = '' } = pinnedVersions('all')
+  const options = { worktree: false, tools: { kubectl }, paths: [layout.repositoryFile] }
+  const { basis } = await observeBasis(await first.exec(), first.cluster, first.target, options)
+  const { main, release } = branches
+  return {
+    context: first.target.context,
+    clusters,
+    policy,
+    timeScale,
+    stored,
+    token: operationToken(operation, new Date(now)),
+    basis: { ...basis, observed: { main, release, ...observed } },
+  }
+}
+
+/** Says what waits, and for what. */
+export function tellWaiting(
+  context: CommandContext,
+  { decision: { commits, blocked } }: Pick<Situation, 'decision'>,
+): void {
+  for (const line of blocked) context.note(`nothing goes on: ${line}`)
+  for (const { sha, subject, waits } of commits)
+    if (waits.length > 0) context.note(`${short(sha)} ${subject}: ${waits.join('; ')}`)
+}
+
+export const operator = operatorName

@@ -1,0 +1,113 @@
+/** The steps that plans of the rollout are made of. */
+import { stampArgs } from '../../tools/filters.args.ts'
+import { addNoteArgs, pushBranchArgs, pushNotesArgs } from '../../tools/git.args.ts'
+import { createRecordArgs, patchRecordArgs, type RecordPlace, recordPatch } from '../../tools/kubectl-rollout.args.ts'
+import type { Command, Step } from '../../types.ts'
+import { check } from '../bootstrap-input.ts'
+import type { Statement } from './attestation.ts'
+import { notesRef, remote } from './branches.ts'
+import { finished, type RolloutRecord, recordText, rolloutRunbook } from './record.ts'
+
+const runbook = rolloutRunbook
+const short = (sha: string) => sha.slice(0, 9)
+
+export function createRecordStep(place: RecordPlace): Step {
+  const present = check('rollout-record-present')
+  return writing('record/create', "Make the rollout's record", [createRecordArgs(place)], [present], [present])
+}
+
+export interface RecordWrite {
+  /** The token that must stand there. */
+  before: string
+  token: string
+  record: RolloutRecord
+}
+
+/** @param title says what the look was */
+export function recordStep(place: RecordPlace, { before, token, record }: RecordWrite, title: string): Step {
+  const done = check('rollout-recorded', { token })
+  const patch = recordPatch(before, token, recordText(record))
+  return {
+    ...writing('record/write', title, [patchRecordArgs(place, patch)], [done], [done]),
+    require: [check('rollout-unwritten', { token: before })],
+  }
+}
+
+/** The record, with the promotion that is under way at its end. */
+export function finishStep(place: RecordPlace, { before, token, record }: RecordWrite): Step {
+  const done = check('rollout-recorded', { token })
+  const patch = recordPatch(before, token, recordText(finished(record)))
+  return writing('record/finish', 'Record that it is through', [patchRecordArgs(place, patch)], [done], [done])
+}
+
+export interface Move {
+  branch: string
+  from: string
+  to: string
+}
+
+/** @param token that must still stand in the record: nobody has decided anything else meanwhile */
+export function moveStep({ branch, from, to }: Move, token: string | undefined, id = 'release/push'): Step {
+  const there = check('branch-at', { branch, commit: to })
+  return {
+    id,
+    title: `Move ${branch} forward from ${short(from)} to ${short(to)}`,
+    unless: [there],
+    require: [
+      check('branch-advances', { branch, from, to }),
+      ...(token === undefined ? [] : [check('rollout-unwritten', { token }), check('rollout-not-held')]),
+    ],
+    action: { kind: 'exec', pipeline: [pushBranchArgs(remote, to, branch)] },
+    verify: [there],
+    interrupt: 'after',
+    timeoutSec: 120,
+    runbook,
+  }
+}
+
+/** Fails the run: somebody has to look. */
+export function untouchedStep(branch: string, commit: string): Step {
+  return {
+    id: 'release/untouched',
+    title: `${branch} still contains ${short(commit)}, where the rollout left it`,
+    action: { kind: 'wait' },
+    verify: [check('branch-at', { branch, commit })],
+    interrupt: 'now',
+    timeoutSec: 5,
+    runbook,
+  }
+}
+
+/** @param limitSec for each of the clusters, all at once */
+export function liveSteps(clusters: string[], commit: string, limitSec: number): Step[] {
+  return clusters.map((cluster) => ({
+    id: `${cluster}/live`,
+    title: `Wait until ${cluster} is Ready on ${short(commit)}`,
+    action: { kind: 'wait' as const },
+    verify: [check('commit-live', { cluster, commit })],
+    interrupt: 'now' as const,
+    timeoutSec: limitSec,
+    group: 'live',
+    runbook,
+  }))
+}
+
+export function attestSteps(statement: Statement): Step[] {
+  const { promotion, digest } = statement.predicate
+  const kept = (where: 'local' | 'remote') => [check('attested', { commit: promotion.to, digest, where })]
+  const note = [stampArgs(JSON.stringify(statement)), addNoteArgs(notesRef, promotion.to)]
+  return [
+    writing('attestation/write', `Attest ${short(promotion.to)}`, note, kept('local'), kept('local')),
+    writing(
+      'attestation/push',
+      'Send the attestation',
+      [pushNotesArgs(remote, notesRef)],
+      kept('remote'),
+      kept('remote'),
+    ),
+  ]
+}
+
+function writing(id: string, title: string, pipeline: Command[], unless: Step['verify'], verify: Step['verify']): Step {
+  return { id, title, unless, action: { kind: 'exec', pipeline }, verify, interrupt: 'after', timeoutSec: 60, runbook }
+}
