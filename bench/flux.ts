@@ -60,7 +60,7 @@ export async function benchFlux(): Promise<void> {
 }
 
 /** The same API server under the names of both clusters. */
-async function twoContexts(cluster: TestCluster, dir: string): Promise<string> {
+export async function twoContexts(cluster: TestCluster, dir: string): Promise<string> {
   const config = JSON.parse(await cluster.kubectl('config', 'view', '--raw', '-o', 'json')) as {
     contexts: { context: object }[]
   }
@@ -143,7 +143,7 @@ function measureSuspend(lab: string): void {
 }
 
 /** Kustomizations and HelmReleases with the status that Flux would give them; every tenth has an inventory of fifty objects. */
-async function fill(cluster: TestCluster, from: number, to: number): Promise<void> {
+export async function fill(cluster: TestCluster, from: number, to: number): Promise<void> {
   const kubeconfig = cluster.lab.adminKubeconfig
   const context = (JSON.parse(await cluster.kubectl('config', 'view', '-o', 'json')) as { 'current-context': string })[
     'current-context'
