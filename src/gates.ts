@@ -20,7 +20,6 @@ import { firstOnPath, resolveTool, toolVersions } from './lib/tools/resolve.ts'
 import { serverCertificate } from './lib/tools/server-certificate.ts'
 import { readSnapshot } from './lib/tools/snapshot-file.ts'
 import { decryptTalosSecrets } from './lib/tools/sops.ts'
-import { namesNode } from './lib/tools/talconfig-edit.ts'
 import { createMachineConfigPort } from './lib/tools/talhelper.ts'
 import { talosPort } from './lib/tools/talos-api/connection.ts'
 import { readIdentity } from './lib/tools/talos-api/identity.ts'
@@ -110,7 +109,10 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }
     peer: async (name) => (await peers()).find((one) => one.cluster === name)?.kube,
     clientCertificates: () => clientCertificates(target),
     now: Date.now,
-    talconfigNames: async (hostname) => namesNode(await readFile(join(target.root, paths.talconfig), 'utf8'), hostname),
+    async talconfigNames(hostname) {
+      const { namesNode } = await import('./lib/tools/talconfig-edit.ts')
+      return namesNode(await readFile(join(target.root, paths.talconfig), 'utf8'), hostname)
+    },
     async machineCertificate(node, signal) {
       const shown = await serverCertificate(node, talosPort, signal)
       return shown.ok ? { ok: true, value: shown.value.toString() } : shown

@@ -84,6 +84,7 @@ describe('list', () => {
             })
           : status(response, 404, 'not found')
       }
+      if (!served || request.url?.includes('/scales')) return status(response, 404, 'not found')
       json(response, { metadata: { resourceVersion: '1' }, items: [] })
     }
     const widget = { apiVersion: 'example.dev/v1', kind: 'Widget', namespace: 'x' }
@@ -98,10 +99,45 @@ describe('list', () => {
     expect(await kube.list({ ...widget, kind: 'Scale' })).toMatchObject({ ok: false, why: 'not-found' })
   })
 
+  it('takes one request for a kind that is called by the rule, and asks where the others are', async () => {
+    answer = (request, response) => {
+      const url = request.url ?? ''
+      if (url === '/apis/odd.dev/v1')
+        return json(response, {
+          resources: [
+            { name: 'mice', namespaced: true, kind: 'Mouse' },
+            { name: 'policies', namespaced: false, kind: 'Policy' },
+          ],
+        })
+      // One with few rights is refused where there is nothing at all.
+      if (/\/mouses/.test(url)) return status(response, 403, 'forbidden')
+      if (/\/namespaces\/x\/policies/.test(url)) return status(response, 404, 'no')
+      json(response, { metadata: { resourceVersion: '1' }, items: [] })
+    }
+    const asked = async (kind: string, namespace?: string) => {
+      const before = requests.length
+      const ref = { apiVersion: 'odd.dev/v1', kind, ...(namespace ? { namespace } : {}) }
+      expect(await kube.list(ref)).toEqual({ ok: true, value: [] })
+      return requests.slice(before).map((url) => url.replace(/^\/apis\/odd.dev\/v1|\?.*/g, ''))
+    }
+    expect(await asked('Address')).toEqual(['/addresses'])
+    expect(await asked('Mouse', 'x')).toEqual(['/namespaces/x/mouses', '', '/namespaces/x/mice'])
+    expect(await asked('Mouse')).toEqual(['/mice'])
+    expect(await asked('Policy', 'x')).toEqual(['/policies'])
+  })
+
+  it('says of a list that is refused why, not where it is', async () => {
+    answer = (request, response) =>
+      request.url === '/apis/closed.dev/v1'
+        ? json(response, { resources: [{ name: 'doors', namespaced: true, kind: 'Door' }] })
+        : status(response, 403, 'you may not')
+    const listed = await kube.list({ apiVersion: 'closed.dev/v1', kind: 'Door' })
+    expect(listed).toEqual({ ok: false, why: 'denied', detail: 'HTTP 403: you may not' })
+  })
+
   it.each([
     [401, 'denied'],
     [403, 'denied'],
-    [404, 'not-found'],
     [429, 'unreachable'],
     [500, 'failed'],
     [503, 'unreachable'],
@@ -225,22 +261,17 @@ describe('watch', () => {
     let served = false
     answer = (request, response) => {
       const url = new URL(request.url ?? '', 'https://x')
-      if (url.pathname === '/apis/late.dev/v1') {
-        return served
-          ? json(response, { resources: [{ name: 'lates', namespaced: false, kind: 'Late' }] })
-          : status(response, 404, 'no')
+      if (!served) {
+        // It comes once it has been said that there is none.
+        served = url.pathname === '/apis/late.dev/v1'
+        return status(response, 404, 'no')
       }
       if (!url.searchParams.has('watch'))
         return json(response, { metadata: { resourceVersion: '1' }, items: [node('here')] })
       response.writeHead(200)
       response.flushHeaders()
     }
-    setTimeout(() => {
-      served = true
-    }, 100)
-    const seen = await collect(2, { apiVersion: 'late.dev/v1', kind: 'Late' })
-    expect(seen[0]).toMatch('not-found')
-    expect(seen.at(-1)).toEqual(['here'])
+    expect(await collect(2, { apiVersion: 'late.dev/v1', kind: 'Late' })).toEqual(['not-found', ['here']])
   })
 })
 

@@ -1,5 +1,6 @@
 /** What the commands on Flux look at: one cluster, or all of them side by side. */
 import type { CommandContext } from '../../lib/cli/define.ts'
+import type { Git } from '../../lib/config/source.ts'
 import { UnreachableError } from '../../lib/errors.ts'
 import { gitPosition, observeFlux } from '../../lib/ops/flux-observe.ts'
 import type { ClusterFlux } from '../../lib/ops/flux-status.ts'
@@ -27,9 +28,15 @@ export async function clusterNames(context: CommandContext, byDefault: 'one' | '
 export async function lookAtClusters<T>(
   context: CommandContext,
   names: string[],
-  look: (opened: OpenedCluster) => Promise<T>,
+  look: (opened: OpenedCluster, git: Git) => Promise<T>,
 ): Promise<Looked<T>> {
-  const looked = await Promise.allSettled(names.map(async (name) => look(await context.another(name))))
+  const git = sharedGit(context.signal)
+  const looked = await Promise.allSettled(
+    names.map(async (name) => {
+      const opened = await context.another(name)
+      return look(opened, git(opened.target.root))
+    }),
+  )
   const seen = looked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const away = looked.flatMap((one, index) =>
     one.status === 'rejected' ? [{ cluster: names[index] ?? '', detail: reasonOf(one.reason) }] : [],
@@ -47,9 +54,25 @@ function reasonOf(reason: unknown): string {
   return detail ? `${reason.message}: ${detail}` : reason.message
 }
 
+/** Clusters of one repository ask git the same: each question is asked once in a look, since a process costs more than its answer. */
+function sharedGit(signal: AbortSignal): (root: string) => Git {
+  const asked = new Map<string, ReturnType<Git>>()
+  return (root) => (args) => {
+    const question = JSON.stringify([root, ...args])
+    const answer = asked.get(question) ?? quietGit(root, signal)(args)
+    asked.set(question, answer)
+    return answer
+  }
+}
+
 /** @throws UnreachableError when the cluster does not tell */
-export async function fluxOf(opened: OpenedCluster, signal: AbortSignal, kinds?: FluxKind[]): Promise<ClusterFlux> {
-  const { cluster, target } = opened
+export async function fluxOf(
+  opened: OpenedCluster,
+  git: Git,
+  signal: AbortSignal,
+  kinds?: FluxKind[],
+): Promise<ClusterFlux> {
+  const { cluster } = opened
   const looking = (async () => {
     const read = await observeFlux(await opened.kube(), signal, kinds)
     if (read.ok) return read.value
@@ -58,11 +81,8 @@ export async function fluxOf(opened: OpenedCluster, signal: AbortSignal, kinds?:
       next: `k8sops doctor --cluster ${cluster.name}`,
     })
   })()
-  const [views, git] = await Promise.all([
-    looking,
-    gitPosition(quietGit(target.root, signal), cluster.follows, looking),
-  ])
-  return { cluster: cluster.name, follows: cluster.follows, views, git }
+  const [views, position] = await Promise.all([looking, gitPosition(git, cluster.follows, looking)])
+  return { cluster: cluster.name, follows: cluster.follows, views, git: position }
 }
 
 export const awayFields = (away: Looked<unknown>['away']): Json => away.map((one) => ({ ...one }))

@@ -17,7 +17,7 @@ export const fluxErrors = defineCommand({
   runbook: 'docs/runbooks/flux.md',
   async read(context) {
     const names = await clusterNames(context)
-    const { seen, away } = await lookAtClusters(context, names, (opened) => fluxOf(opened, context.signal))
+    const { seen, away } = await lookAtClusters(context, names, (opened, git) => fluxOf(opened, git, context.signal))
     const filter = { apps: context.rest.app ?? [], failed: true, suspended: false, stale: false }
     const rows = statusRows(seen, filter, Date.now()).filter(isUnwell)
     const items = rows.toSorted((a, b) => Number(a.state === 'waiting') - Number(b.state === 'waiting'))

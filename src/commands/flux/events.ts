@@ -25,10 +25,10 @@ export const fluxEvents = defineCommand({
     const now = Date.now()
     const after = now - parseDurationSec(String(options.since)) * 1000
     const apps = rest.app ?? []
-    const { seen } = await lookAtClusters(context, await clusterNames(context), async (opened) => {
+    const { seen } = await lookAtClusters(context, await clusterNames(context), async (opened, git) => {
       const kube = await opened.kube()
       const [flux, read] = await Promise.all([
-        apps.length > 0 ? fluxOf(opened, signal) : undefined,
+        apps.length > 0 ? fluxOf(opened, git, signal) : undefined,
         kube.list({ apiVersion: 'v1', kind: 'Event' }, signal),
       ])
       if (!read.ok) throw new UnreachableError('the events can not be read', { output: read.detail })

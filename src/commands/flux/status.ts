@@ -43,7 +43,7 @@ export const fluxStatus = defineCommand({
       suspended: options.suspended === true,
       stale: options.stale === true,
     }
-    const look = () => lookAtClusters(context, names, (opened) => fluxOf(opened, signal))
+    const look = () => lookAtClusters(context, names, (opened, git) => fluxOf(opened, git, signal))
     let looked = await look()
     let rows = statusRows(looked.seen, filter, Date.now())
     if (options.watch === true) {

@@ -29,9 +29,9 @@ export const fluxWait = defineCommand({
     const names = await clusterNames(context)
     const apps = rest.app ?? []
     const look = async (): Promise<FluxRow[]> => {
-      const { seen } = await lookAtClusters(context, names, async (opened) => {
+      const { seen } = await lookAtClusters(context, names, async (opened, git) => {
         const [flux, wanted] = await Promise.all([
-          fluxOf(opened, signal, ['GitRepository', 'Kustomization']),
+          fluxOf(opened, git, signal, ['GitRepository', 'Kustomization']),
           commitWanted(opened, options.revision),
         ])
         const views = apps.length > 0 ? viewsOfApps(flux.views, apps) : flux.views

@@ -1,5 +1,5 @@
 /** HTTPS requests to one cluster's API server, with every failure told apart. */
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { Result } from '../types.ts'
 import { type Access, createAccessReader, tlsOptions } from './kubeconfig.ts'
@@ -11,6 +11,8 @@ export interface RequestOptions {
   /** Until the response's head is there, and between two chunks of its body. */
   timeoutMs?: number
   accept?: string
+  /** Waits for one of a few connections where a handshake would cost more: for what is answered at once, like a list. */
+  queued?: boolean
   /** POSTed as JSON. The KubePort, which only reads, has no way to give one. */
   body?: string
 }
@@ -29,21 +31,35 @@ type Failure = Extract<Result<never>, { ok: false }>
 /** A healthy API server answers a read in milliseconds; a hanging one must not hold a gate for long. */
 const requestTimeoutMs = 10_000
 
+/** Lists of a cluster that are read at the same time; each of these connections has a handshake. */
+const queues = 3
+
+/** Connections by what waits for them: a watch or a Service that hangs must not hold up the lists. */
+interface Ways {
+  access: Access
+  agent: Agent
+  queue: Agent
+  /** In the queue, without a connection yet. */
+  waiting: Set<ClientRequest>
+}
+
 /**
  * Opens no connection by itself. The kubeconfig is read again whenever the file changes, because bootstrap merges the
  * context into it while this connection is already in use.
  */
 export function createConnection(target: { kubeconfig: string; context: string }): Connection {
   const accessNow = createAccessReader(target)
-  let known: { access: Access; agent: Agent } | undefined
+  let known: Ways | undefined
 
-  const access = async (): Promise<Result<{ access: Access; agent: Agent }>> => {
+  const access = async (): Promise<Result<Ways>> => {
     const read = await accessNow()
     if (!read.ok) return read
     if (known?.access !== read.value) {
       known?.agent.destroy()
-      const agent = read.value.agent ?? new Agent({ keepAlive: true, ...tlsOptions(read.value) })
-      known = { access: read.value, agent }
+      known?.queue.destroy()
+      const made = (more: object) =>
+        read.value.agent ?? new Agent({ keepAlive: true, ...tlsOptions(read.value), ...more })
+      known = { access: read.value, agent: made({}), queue: made({ maxSockets: queues }), waiting: new Set() }
     }
     return { ok: true, value: known }
   }
@@ -52,9 +68,9 @@ export function createConnection(target: { kubeconfig: string; context: string }
     const ready = await access()
     // No kubeconfig yet is the same to a caller as a cluster that doesn't answer yet.
     if (!ready.ok) return ready.why === 'not-found' ? { ...ready, why: 'unreachable' } : ready
-    const { access: to, agent } = ready.value
+    const { access: to } = ready.value
     const server = options.server ?? to.server
-    const response = await dial(new URL(path, server), agent, to.headers, options)
+    const response = await dial(new URL(path, server), ready.value, options)
     if (!(response instanceof Error)) return statusOf(response)
     return failureOf(response, server)
   }
@@ -101,15 +117,14 @@ export async function* linesOf(response: IncomingMessage): AsyncGenerator<string
 
 function dial(
   url: URL,
-  agent: Agent,
-  headers: Record<string, string>,
+  { access: { headers }, agent, queue, waiting }: Ways,
   options: RequestOptions,
 ): Promise<IncomingMessage | Error> {
   const { promise, resolve } = Promise.withResolvers<IncomingMessage | Error>()
   const timeout = options.timeoutMs ?? requestTimeoutMs
-  const { body } = options
+  const { body, queued = false } = options
   const request = httpsRequest(url, {
-    agent,
+    agent: queued ? queue : agent,
     method: body === undefined ? 'GET' : 'POST',
     headers: {
       accept: options.accept ?? 'application/json',
@@ -119,7 +134,16 @@ function dial(
     timeout,
     ...(options.signal ? { signal: options.signal } : {}),
   })
-  request.on('timeout', () => request.destroy(new Error(`no answer from ${url.host} within ${timeout / 1000} s`)))
+  if (queued) {
+    waiting.add(request)
+    request.once('socket', () => waiting.delete(request))
+  }
+  request.on('timeout', () => {
+    const silent = new Error(`no answer from ${url.host} within ${timeout / 1000} s`)
+    request.destroy(silent)
+    // Whoever still waits behind it would wait as long again for the same.
+    if (queued) for (const other of waiting) other.destroy(silent)
+  })
   request.on('response', resolve)
   request.on('error', resolve)
   request.end(body)
@@ -150,10 +174,14 @@ function messageOf(text: string): string {
   }
 }
 
-async function bodyOf(response: IncomingMessage): Promise<string> {
+/** By events: an iterator costs a list of a megabyte, which comes in some hundred pieces, more than its parsing. */
+function bodyOf(response: IncomingMessage): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
   const chunks: Buffer[] = []
-  for await (const chunk of response) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString('utf8')
+  response.on('data', (chunk: Buffer) => chunks.push(chunk))
+  response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+  response.on('error', reject)
+  return promise
 }
 
 /** OpenSSL's and Node's codes for "this isn't the cluster that the kubeconfig's CA vouches for". */

@@ -89,8 +89,8 @@ async function parseFile(file: string): Promise<Result<KubeconfigFile>> {
   }
   try {
     // talosctl and kubectl write JSON-compatible YAML, people write the rest.
-    const { parse } = await import('yaml')
-    return { ok: true, value: (parse(text) ?? {}) as KubeconfigFile }
+    const { loadAll } = await import('js-yaml')
+    return { ok: true, value: (loadAll(text)[0] ?? {}) as KubeconfigFile }
   } catch (error) {
     return { ok: false, why: 'bad-output', detail: `${file}: ${(error as Error).message.split('\n')[0]}` }
   }

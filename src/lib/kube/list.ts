@@ -11,6 +11,8 @@ const crdPageSize = 20
 /** A page of objects and where the list stands. */
 export interface Listing {
   objects: KubeObject[]
+  /** Where they are. */
+  path: string
   resourceVersion: string
 }
 
@@ -22,21 +24,29 @@ export async function listObjects(
   signal?: AbortSignal,
   reduce: (object: KubeObject) => KubeObject = (object) => object,
 ): Promise<Result<Listing>> {
-  const path = await discovery.path(ref, signal)
-  if (!path.ok) return path
+  const options = { queued: true, ...(signal ? { signal } : {}) }
   const objects: KubeObject[] = []
+  let path = discovery.guess(ref)
   for (let next: string | undefined = ''; ; ) {
     const query = selection(ref)
     query.set('limit', String(ref.kind === crdKind ? crdPageSize : pageSize))
     if (next) query.set('continue', next)
-    const page = await connection.text(`${path.value}?${query}`, signal ? { signal } : {})
+    let page = await connection.text(`${path}?${query}`, options)
+    // One who may not list it is refused before anybody looks whether there is such a place.
+    if (!page.ok && (page.why === 'not-found' || page.why === 'denied')) {
+      const sure = await discovery.path(ref, signal)
+      if (!sure.ok) return sure
+      if (sure.value === path) return page
+      path = sure.value
+      page = await connection.text(`${path}?${query}`, options)
+    }
     if (!page.ok) return page
     const list = parseList(page.value)
     if (!list.ok) return list
     // Items of a list carry neither kind nor apiVersion.
     for (const item of list.value.items) objects.push(reduce(asObject(item, ref)))
     next = list.value.metadata.continue
-    if (!next) return { ok: true, value: { objects, resourceVersion: list.value.metadata.resourceVersion } }
+    if (!next) return { ok: true, value: { objects, path, resourceVersion: list.value.metadata.resourceVersion } }
   }
 }
 

@@ -17,6 +17,13 @@ interface WatchEvent {
   object: KubeObject & { code?: number; message?: string }
 }
 
+/** What is known so far, and where the next watch goes on. */
+interface State {
+  path: string
+  version: string
+  objects: Map<string, KubeObject>
+}
+
 /**
  * Calls `onChange` with the whole list at once and after each change until `signal` aborts. A failure is passed on
  * once per kind of failure; reconnecting goes on from the last resourceVersion, or with a new list if that is gone.
@@ -29,7 +36,7 @@ export async function watchObjects(
   onChange: (objects: Result<KubeObject[]>) => void,
 ): Promise<void> {
   let retryMs = firstRetryMs
-  let state: { version: string; objects: Map<string, KubeObject> } | undefined
+  let state: State | undefined
   /** The caller was told of a failure, and not yet that it is over. */
   let failing = false
   const publish = (result: Result<KubeObject[]>) => {
@@ -42,6 +49,7 @@ export async function watchObjects(
       const listed = await listObjects(connection, discovery, ref, signal)
       if (listed.ok) {
         state = {
+          path: listed.value.path,
           version: listed.value.resourceVersion,
           objects: new Map(listed.value.objects.map((object) => [keyOf(object), object])),
         }
@@ -53,7 +61,7 @@ export async function watchObjects(
     }
     if (state) {
       const tell = () => publish({ ok: true, value: [...(state?.objects.values() ?? [])] })
-      const ended = await follow(connection, discovery, ref, signal, state, {
+      const ended = await follow(connection, ref, signal, state, {
         // Nothing may have changed meanwhile, and then no event would say that the server is back.
         opened: () => failing && tell(),
         changed: tell,
@@ -72,20 +80,17 @@ export async function watchObjects(
 /** One watch request; ok when the server closed it in good order. */
 async function follow(
   connection: Connection,
-  discovery: Discovery,
   ref: ObjectRef,
   signal: AbortSignal,
-  state: { version: string; objects: Map<string, KubeObject> },
+  state: State,
   { opened, changed }: { opened: () => void; changed: () => void },
 ): Promise<Result<undefined>> {
-  const path = await discovery.path(ref, signal)
-  if (!path.ok) return path
   const query = selection(ref)
   query.set('watch', 'true')
   query.set('allowWatchBookmarks', 'true')
   query.set('timeoutSeconds', String(watchSec))
   query.set('resourceVersion', state.version)
-  const response = await connection.open(`${path.value}?${query}`, { signal, timeoutMs: silentMs })
+  const response = await connection.open(`${state.path}?${query}`, { signal, timeoutMs: silentMs })
   if (!response.ok) {
     return response.detail.startsWith('HTTP 410') ? { ok: false, why: 'bad-output', detail: response.detail } : response
   }

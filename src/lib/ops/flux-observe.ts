@@ -40,11 +40,13 @@ export interface GitPosition {
  */
 export async function gitPosition(git: Git, follows: string, looking: Promise<FluxView[]>): Promise<GitPosition> {
   const distances = new Map<string, Distance>()
-  const [ref, views] = await Promise.all([branchOf(git, follows), looking])
-  if (ref === undefined) return { ref, distances }
+  const [branch, views] = await Promise.all([branchOf(git, follows), looking])
+  if (branch === undefined) return { ref: branch, distances }
+  const { ref, tip } = branch
   const commits = new Set(views.flatMap(({ revision }) => commitOf(revision) ?? []))
   await Promise.all(
     [...commits].map(async (commit) => {
+      if (commit === tip) return distances.set(commit, { behind: 0, ahead: 0 })
       const counted = await git(['rev-list', '--left-right', '--count', `${commit}...${ref}`])
       const [, ahead, behind] = /^(\d+)\s+(\d+)/.exec(counted.stdout) ?? []
       if (counted.exitCode === 0 && behind !== undefined)
@@ -54,9 +56,16 @@ export async function gitPosition(git: Git, follows: string, looking: Promise<Fl
   return { ref: ref.replace(/^refs\/(remotes|heads)\//, ''), distances }
 }
 
-/** In one look: the remote's branch is what Flux pulls. */
-async function branchOf(git: Git, follows: string): Promise<string | undefined> {
+/** The remote's branch, which is what Flux pulls, else ours. Asked for all branches at once, so that clusters that follow others ask the same. */
+async function branchOf(git: Git, follows: string): Promise<{ ref: string; tip: string } | undefined> {
   const candidates = [`refs/remotes/origin/${follows}`, `refs/heads/${follows}`]
-  const { stdout } = await git(['for-each-ref', '--format=%(refname)', ...candidates])
-  return candidates.find((candidate) => stdout.split('\n').includes(candidate))
+  const { stdout } = await git([
+    'for-each-ref',
+    '--format=%(refname) %(objectname)',
+    'refs/remotes/origin',
+    'refs/heads',
+  ])
+  const tips = new Map(stdout.split('\n').map((line) => line.split(' ') as [string, string]))
+  const ref = candidates.find((candidate) => tips.has(candidate))
+  return ref === undefined ? undefined : { ref, tip: tips.get(ref) ?? '' }
 }

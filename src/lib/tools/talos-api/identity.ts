@@ -40,8 +40,8 @@ export function createIdentityReader(path: string): () => Promise<Result<Identit
 
 async function identityIn(text: string, path: string): Promise<Result<Identity>> {
   try {
-    const { parse } = await import('yaml')
-    const file = parse(text) as TalosconfigFile | null
+    const { loadAll } = await import('js-yaml')
+    const file = loadAll(text)[0] as TalosconfigFile | null | undefined
     const { ca, crt, key } = file?.contexts?.[file.context ?? ''] ?? {}
     if (!ca || !crt || !key)
       return { ok: false, why: 'not-found', detail: `${path} has no certificate for context ${file?.context ?? ''}` }

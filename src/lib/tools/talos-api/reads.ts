@@ -1,5 +1,5 @@
 /** What is read through the Talos API, and what its answers mean. Field numbers: Talos and COSI, both 1.12. */
-import { parse } from 'yaml'
+import { loadAll } from 'js-yaml'
 import type { EtcdMember, EtcdStatus, Result, TalosResource, TalosResourceType } from '../../types.ts'
 import type { MethodPath } from './call.ts'
 import { bytesAt, decodeFields, encodeFields, type Fields, messagesAt, numberAt, textAt, textsAt } from './wire.ts'
@@ -42,7 +42,7 @@ export async function readResources(
 ): Promise<Result<TalosResource[]>> {
   const found = await resources(call, resourceTypes[name], id)
   return mapped(found, (all) =>
-    all.map((one) => ({ metadata: { id: one.id }, spec: (parse(one.yaml) ?? {}) as TalosResource['spec'] })),
+    all.map((one) => ({ metadata: { id: one.id }, spec: (loadAll(one.yaml)[0] ?? {}) as TalosResource['spec'] })),
   )
 }
 
@@ -50,7 +50,7 @@ export async function readMachineConfig(call: Call): Promise<Result<string>> {
   const found = await resources(call, { type: 'MachineConfigs.config.talos.dev', namespace: 'config' }, 'v1alpha1')
   return mapped(found, ([one]) => {
     // The documents are one text inside the resource's YAML.
-    const text: unknown = parse(one?.yaml ?? '')
+    const text: unknown = loadAll(one?.yaml ?? '')[0]
     if (typeof text === 'string') return text
     throw new TypeError('the machine config is no text')
   })
