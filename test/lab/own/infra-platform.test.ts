@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callSupervisor } from '../../../src/lib/lab/control-socket.ts'
 import type { LabRecord } from '../../../src/lib/lab/record.ts'
 import { type Ended, eventually, repositoryRoot } from '../../helpers/lab.ts'
-import { sharedLab, sharedPlace } from '../../helpers/shared-lab.ts'
+import { sharedLab, sharedLabDown, sharedPlace } from '../../helpers/shared-lab.ts'
 
 const { env, flags } = sharedPlace('infra')
 let record: LabRecord
@@ -79,6 +79,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   gatus.close()
+  await sharedLabDown('infra')
 })
 
 it('is well, row by row, when Flux is through', async () => {
