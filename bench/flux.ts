@@ -1,7 +1,7 @@
 /**
  * `flux status` of two clusters beside `flux get all -A` of one after the other, its memory with 5,000 Kustomizations, and `why` among 200
- * applications: on a real API server that is full of Flux' objects. Suspending one application beside `flux suspend`: in the lab that
- * K8SOPS_LAB_NAME names, because only a cluster of the repository is written to.
+ * applications: on a real API server that is full of Flux' objects. Suspending is measured with `cluster status`, in its labs, because only a
+ * cluster of the repository is written to.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { readAccess } from '../src/lib/kube/kubeconfig.ts'
 import { resolveTool } from '../src/lib/tools/resolve.ts'
 import { startTestCluster, type TestCluster } from '../test/helpers/test-cluster.ts'
-import { cli, compare, row, run, time, timeAndResources } from './measure.ts'
+import { cli, compare, row, run, timeAndResources } from './measure.ts'
 
 const rounds = 5
 const tools = [
@@ -54,9 +54,6 @@ export async function benchFlux(): Promise<void> {
     await cluster.stop()
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
   }
-  const lab = process.env.K8SOPS_LAB_NAME
-  if (lab) measureSuspend(lab)
-  else console.log('  suspend and resume: not measured, K8SOPS_LAB_NAME names no lab')
 }
 
 /** The same API server under the names of both clusters. */
@@ -90,56 +87,6 @@ function measureStatus(kubeconfig: string, flux: string): void {
     ratio <= 0.6,
   )
   row('why among 200 applications', `${why.toFixed(0)} ms`, '< 1000', why < 1000)
-}
-
-/** The whole command, lock and reading back included, and what it wraps. Each is undone in between. */
-function measureSuspend(lab: string): void {
-  const k8sops = (...words: string[]) => [
-    process.execPath,
-    cli,
-    ...words,
-    '--cluster',
-    'apps',
-    '--lab',
-    '--lab-name',
-    lab,
-  ]
-  const flux = (...words: string[]) => [
-    process.execPath,
-    cli,
-    'lab',
-    'exec',
-    '--cluster',
-    'apps',
-    '--lab-name',
-    lab,
-    '--',
-    'flux',
-    ...words,
-  ]
-  const bare = time({
-    name: 'lab exec',
-    command: k8sops('lab', 'exec', '--', 'true').filter((word) => word !== '--lab'),
-  })
-  const name = 'reloader'
-  const times = compare(
-    [
-      { name: 'suspend', command: k8sops('flux', 'suspend', name, '--for', '1h') },
-      { name: 'resume', command: k8sops('flux', 'resume', name) },
-      { name: 'flux suspend', command: flux('suspend', 'kustomization', name) },
-      { name: 'flux resume', command: flux('resume', 'kustomization', name) },
-    ],
-    rounds,
-  )
-  for (const verb of ['suspend', 'resume']) {
-    const [own = Number.NaN, peer = Number.NaN] = [times[verb], (times[`flux ${verb}`] ?? Number.NaN) - bare]
-    row(
-      `${verb} one application / flux ${verb}`,
-      `${own.toFixed(0)} / ${peer.toFixed(0)} ms = ${(own / peer).toFixed(2)}`,
-      '<= 1.5',
-      own <= 1.5 * peer,
-    )
-  }
 }
 
 /** Kustomizations and HelmReleases with the status that Flux would give them; every tenth has an inventory of fifty objects. */

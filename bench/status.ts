@@ -1,6 +1,7 @@
 /**
  * `cluster status --cluster all` beside one cluster alone, and beside what it replaces: flux asked of one cluster after the other. Two labs
- * whose API servers run, with 100 Kustomizations and 100 HelmReleases each; then with many pods, which must not cost memory.
+ * whose API servers run, with 100 Kustomizations and 100 HelmReleases each; then with many pods, which must not cost memory. And suspending
+ * one application beside `flux suspend`.
  *
  * K8SOPS_BENCH_PODS: how many pods (default 50000).
  */
@@ -34,6 +35,7 @@ export async function benchStatus(): Promise<void> {
     const apis = await Promise.all(clusters.map((cluster) => openApi(adminKubeconfigFile(directory(cluster)))))
     await Promise.all(apis.map(fill))
     against()
+    await suspend(apis[1] as LabApi)
     const before = timeAndResources(status('all'), ends)
     await manyPods(apis[0] as LabApi)
     const after = timeAndResources(status('all'), ends)
@@ -76,6 +78,46 @@ function against(): void {
     '<= 0.6',
     of('all') <= 0.6 * after,
   )
+}
+
+/** The whole command, lock and reading back included, beside flux, which does neither. Each is undone in between. */
+async function suspend(api: LabApi): Promise<void> {
+  const app = 'bench'
+  const { metadata, spec } = kustomization(0)
+  await api.apply({
+    ...kustomization(0),
+    metadata: { ...metadata, name: app, annotations: {} },
+    spec: { ...spec, suspend: false },
+  })
+  const own = (verb: string, ...words: string[]) => ({
+    name: verb,
+    command: [process.execPath, cli, 'flux', verb, app, ...words, '--cluster', 'apps', ...lab],
+  })
+  const kubeconfig = ['--kubeconfig', adminKubeconfigFile(directory('apps'))]
+  const tool = (name: string) => resolveTool(name)?.path ?? name
+  const peer = { name: 'flux', command: [tool('flux'), 'suspend', 'kustomization', app, ...kubeconfig] }
+  const free = {
+    name: 'free',
+    command: [
+      ...[
+        tool('kubectl'),
+        ...kubeconfig,
+        '-n',
+        'flux-system',
+        'patch',
+        'kustomizations.kustomize.toolkit.fluxcd.io',
+        app,
+      ],
+      ...['--type', 'merge', '--patch', '{"spec":{"suspend":false}}'],
+    ],
+  }
+  const times = compare([own('suspend', '--for', '1h'), own('resume'), peer, free], rounds)
+  for (const verb of ['suspend', 'resume']) {
+    const [whole = Number.NaN, bare = Number.NaN] = [times[verb], times.flux]
+    // `flux resume` also waits for a controller, which these labs don't have.
+    const figure = `${whole.toFixed(0)} / ${bare.toFixed(0)} ms = ${(whole / bare).toFixed(2)}`
+    row(`${verb} one application / flux suspend`, figure, '<= 1.5', whole <= 1.5 * bare)
+  }
 }
 
 /** Flux' kinds and so many objects of them, Ready as their controllers leave them. */
