@@ -96,13 +96,13 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }
       return { ok: false, why: 'failed', detail: `${node?.hostname ?? address}: ${talosMessage(said)}` }
     },
     async alerts(signal) {
-      const service = await findService('alerts', await peers(), signal)
+      const service = await findService('alerts', repository.monitoring, await peers(), signal)
       if (!service.ok) return service
       const alerts = await firingAlerts(service.value, signal)
       return alerts.ok ? { ok: true, value: { alerts: alerts.value, home: service.value.home ?? '' } } : alerts
     },
     async silences(signal) {
-      const service = await findService('alerts', await peers(), signal)
+      const service = await findService('alerts', repository.monitoring, await peers(), signal)
       return service.ok ? openSilences(service.value, signal) : service
     },
     git: (args, signal) => quietGit(target.root, signal)(args),

@@ -33,7 +33,12 @@ export async function openMonitoring(context: CommandContext, kind: MonitoringKi
   const cluster = options.cluster === 'all' ? undefined : await context.clusterName()
   const given = behindUrlOf(context, kind)
   if (given) return { service: given.value, cluster }
-  const found = await findService(kind, await context.peers(cluster ?? repository.defaultCluster), signal)
+  const found = await findService(
+    kind,
+    repository.monitoring,
+    await context.peers(cluster ?? repository.defaultCluster),
+    signal,
+  )
   if (found.ok) return { service: found.value, cluster }
   if (found.why === 'not-found')
     throw new ConfigError(`there is no ${titleOf(kind)}`, [], {

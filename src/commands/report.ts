@@ -105,7 +105,8 @@ async function metricsOf(
   const { signal } = context
   const gaps = new Set<string>()
   const service =
-    behindUrlOf(context, 'metrics') ?? (await findService('metrics', await context.peers(cluster), signal))
+    behindUrlOf(context, 'metrics') ??
+    (await findService('metrics', (await context.repository()).monitoring, await context.peers(cluster), signal))
   const ask = async (title: string, read: (service: MonitoringService) => Promise<Result<Sample[]>>) => {
     if (!service.ok) {
       gaps.add(service.detail)

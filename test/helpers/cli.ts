@@ -65,6 +65,11 @@ export function worldServices(world: World, more: Partial<Services> = {}): Servi
     rollout: { ...rolloutPolicy, order: ['test', 'other'] },
     upgrade: { order: 'workers-first' },
     ageKey: 'op://a/b/c',
+    monitoring: {
+      metrics: 'app.kubernetes.io/name=vmsingle',
+      logs: 'app.kubernetes.io/name=victoria-logs-single',
+      alerts: 'app.kubernetes.io/name=vmalertmanager',
+    },
     clusters: [clusterNamed('test'), clusterNamed('other')],
     problems: [],
   }

@@ -145,6 +145,7 @@ function servicesOf(world: RolloutWorld, dir: string, where: string, leases: Lea
     rollout: { ...world.policy, order: ['infra', 'apps'] },
     upgrade: { order: 'workers-first' },
     ageKey: 'op://a/b/c',
+    monitoring: { alerts: 'app.kubernetes.io/name=vmalertmanager' },
     clusters: [infra, apps],
     problems: [],
   }

@@ -317,6 +317,7 @@ function proxyPort(
 }
 
 describe('the way there', () => {
+  const selectors = { metrics: 'app.kubernetes.io/name=vmsingle', logs: 'app.kubernetes.io/name=vlsingle' }
   const away = { ok: false as const, why: 'unreachable' as const, detail: 'connect ECONNREFUSED' }
 
   it('is the first cluster that has a Service of it, and the port that speaks HTTP', async () => {
@@ -325,7 +326,7 @@ describe('the way there', () => {
       asked.push(path)
       return { ok: true, value: 'x' }
     }
-    const found = await findService('metrics', [
+    const found = await findService('metrics', selectors, [
       { cluster: 'apps', kube: proxyPort([]) },
       {
         cluster: 'infra',
@@ -344,13 +345,19 @@ describe('the way there', () => {
   })
 
   it('is not known when nobody has one; and who could not be asked is named', async () => {
-    const none = await findService('logs', [{ cluster: 'apps', kube: proxyPort([]) }])
+    const none = await findService('logs', selectors, [{ cluster: 'apps', kube: proxyPort([]) }])
     expect(none).toMatchObject({ ok: false, why: 'not-found', detail: expect.stringContaining('in apps') })
-    const unasked = await findService('logs', [
+    const unasked = await findService('logs', selectors, [
       { cluster: 'apps', kube: proxyPort([]) },
       { cluster: 'infra', kube: proxyPort(away) },
     ])
     expect(unasked).toMatchObject({ ok: false, why: 'unreachable', detail: expect.stringContaining('infra: connect') })
+  })
+
+  it('is asked of the labels that the repository names, and of nothing where it names none', async () => {
+    const unnamed = await findService('alerts', selectors, [{ cluster: 'apps', kube: proxyPort(away) }])
+    const detail = expect.stringContaining('monitoring.alerts')
+    expect(unnamed).toEqual({ ok: false, why: 'not-found', detail })
   })
 
   it.each([

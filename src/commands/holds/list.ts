@@ -70,7 +70,8 @@ async function silenceRows(context: CommandContext, names: string[]) {
     names.map(async (cluster) => ({ cluster, kube: await (await context.another(cluster)).kube() })),
   )
   const peers = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  const service = await findService('alerts', peers, context.signal)
+  const { monitoring } = await context.repository()
+  const service = await findService('alerts', monitoring, peers, context.signal)
   const silences = service.ok ? await openSilences(service.value, context.signal) : service
   if (silences.ok)
     return silences.value.map((silence) => holdRow((service.ok && service.value.home) || '', silenceHold(silence)))

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { ConfigError, UsageError } from '../errors.ts'
 import type { MaintenanceWindow } from '../gates/maintenance-window.ts'
 import { layout } from '../repo/layout.ts'
+import type { MonitoringSelectors } from '../tools/monitoring.ts'
 import type { Cluster, Problem, RolloutPolicy } from '../types.ts'
 import { confirmMarks } from './confirm.ts'
 import type { ClusterFiles, RepositoryFiles } from './files.ts'
@@ -26,6 +27,8 @@ export interface Repository {
   upgrade: { order: 'workers-first' | 'control-planes-first'; window?: MaintenanceWindow }
   /** Prefixes of names of images that may be used, when k8sops.yaml has some. */
   trustedRegistries?: string[]
+  /** How the Services are labelled that metrics, logs and alerts are asked of. */
+  monitoring?: MonitoringSelectors
   /** 1Password reference of the age private key, `op://vault/item/field`. */
   ageKey: string
   clusters: Cluster[]
@@ -109,6 +112,7 @@ function toRepository(files: RepositoryFiles): Repository {
     },
     rollout: toPolicy(repository?.rollout),
     ...(repository?.trustedRegistries ? { trustedRegistries: repository.trustedRegistries } : {}),
+    ...(repository?.monitoring ? { monitoring: compact(repository.monitoring) } : {}),
     ageKey: repository?.onePassword.ageKey ?? '',
     clusters: files.clusters.map(toCluster),
     problems: [...files.problems],
@@ -135,6 +139,10 @@ const unreadPolicy: Omit<RolloutPolicy, 'labels'> = {
   onRegression: 'restart',
   onGap: 'restart',
 }
+
+/** Without what was not given: an optional property that is undefined is not the same. */
+const compact = <T extends object>(given: T) =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 
 /** A cluster whose files could not be read has empty facts; its problems are in the repository's list. */
 function toCluster(files: ClusterFiles): Cluster {

@@ -93,25 +93,30 @@ const pathOf = (root: string, depth: Depth) => join(directory(), `${digestOf(roo
 const digestOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
 const sourceRoot = join(import.meta.dirname, '../../..')
-/** What reads and judges a repository beside this directory; a test follows the imports. */
+/** The files and directories that read and judge a repository; a test follows the imports. */
 export const judges = [
-  'src/lib/repo/layout.ts',
-  'src/lib/gates/maintenance-window.ts',
+  'src/lib/config',
+  'src/lib/gates/catalog',
+  'src/lib/gates/catalog.ts',
   'src/lib/gates/kubernetes-releases.ts',
+  'src/lib/gates/maintenance-window.ts',
+  'src/lib/repo/layout.ts',
 ]
 
 let identity: string | undefined
 /** Another version of this program, or of one of the sources that decide, may come to something else. */
 function program(): string {
   if (identity !== undefined) return identity
-  const own = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => join(import.meta.dirname, name))
-  const others = [...judges, 'package-lock.json'].map((name) => join(sourceRoot, name))
-  const stamps = [...own, ...others].map((path) => {
+  const files = [...judges, 'package-lock.json'].map((name) => join(sourceRoot, name)).flatMap(filesBelow)
+  const stamps = files.map((path) => {
     const found = statSync(path, { throwIfNoEntry: false })
     return `${path}:${found?.mtimeMs}:${found?.size}`
   })
   identity = digestOf([packageFile.version, process.version, ...stamps].join('\n'))
   return identity
 }
+
+const filesBelow = (path: string): string[] =>
+  path.endsWith('.ts') || path.endsWith('.json')
+    ? [path]
+    : readdirSync(path, { withFileTypes: true }).flatMap(({ name }) => filesBelow(join(path, name)))

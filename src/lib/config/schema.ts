@@ -94,6 +94,14 @@ export const repositorySchema = z.strictObject({
       }),
     )
     .refine((clusters) => Object.keys(clusters).length > 0, 'names no cluster'),
+  /** Label selectors of the Services that metrics, logs and alerts are asked of, in whichever cluster they are. */
+  monitoring: z
+    .strictObject({
+      metrics: z.string().min(1).optional(),
+      logs: z.string().min(1).optional(),
+      alerts: z.string().min(1).optional(),
+    })
+    .optional(),
   /** Prefixes of image names that may be used (NFR15), in place of the defaults of the rule `trusted-registry`. */
   trustedRegistries: z.array(z.string().min(1)).optional(),
   onePassword: z.strictObject({

@@ -1,20 +1,22 @@
 /**
  * The way to VictoriaMetrics, VictoriaLogs and Alertmanager: through the API server's proxy to their Service, which is found by
- * its labels in whatever cluster has it, so that nothing is forwarded and nothing is left behind; or through a gateway's URL.
+ * its labels, which the repository names, in whatever cluster has it, so that nothing is forwarded and nothing is left behind; or through a gateway's URL.
  */
 import type { KubeObject, KubePort, RawOptions, Result } from '../types.ts'
 
 export type MonitoringKind = 'metrics' | 'logs' | 'alerts'
 
-/** What answers there, and how its Service is labelled: by the operator of VictoriaMetrics (0.72) or by its own chart. */
-const known: Record<MonitoringKind, { title: string; names: string[] }> = {
-  metrics: { title: 'VictoriaMetrics', names: ['vmsingle', 'victoria-metrics-single'] },
-  logs: { title: 'VictoriaLogs', names: ['vlsingle', 'vlogs', 'victoria-logs-single'] },
-  alerts: { title: 'Alertmanager', names: ['vmalertmanager', 'alertmanager'] },
+/** Whose API is spoken there. */
+const titles: Record<MonitoringKind, string> = {
+  metrics: 'VictoriaMetrics',
+  logs: 'VictoriaLogs',
+  alerts: 'Alertmanager',
 }
-const nameLabel = 'app.kubernetes.io/name'
 
-export const titleOf = (kind: MonitoringKind): string => known[kind].title
+export const titleOf = (kind: MonitoringKind): string => titles[kind]
+
+/** Label selectors of the Services, as the repository says them. */
+export type MonitoringSelectors = Partial<Record<MonitoringKind, string>>
 
 /** A cluster in whose API a Service is looked for. */
 export interface Peer {
@@ -39,10 +41,15 @@ export interface MonitoringService {
  */
 export async function findService(
   kind: MonitoringKind,
+  selectors: MonitoringSelectors | undefined,
   peers: Peer[],
   signal?: AbortSignal,
 ): Promise<Result<MonitoringService>> {
-  const labelSelector = `${nameLabel} in (${known[kind].names.join(',')})`
+  const labelSelector = selectors?.[kind]
+  if (labelSelector === undefined) {
+    const detail = `k8sops.yaml does not say how the Service of ${titles[kind]} is labelled (monitoring.${kind})`
+    return { ok: false, why: 'not-found', detail }
+  }
   const ref = { apiVersion: 'v1', kind: 'Service', labelSelector }
   const reads = await Promise.all(peers.map(async (peer) => ({ peer, read: await peer.kube.list(ref, signal) })))
   for (const { peer, read } of reads) {
@@ -52,8 +59,8 @@ export async function findService(
   const away = reads.flatMap(({ peer, read }) => (read.ok ? [] : [`${peer.cluster}: ${read.detail}`]))
   const looked = peers.map(({ cluster }) => cluster).join(', ')
   if (away.length > 0)
-    return { ok: false, why: 'unreachable', detail: `${known[kind].title} was not found: ${away.join('; ')}` }
-  const detail = `no Service of ${known[kind].title} (${labelSelector}) in ${looked}`
+    return { ok: false, why: 'unreachable', detail: `${titles[kind]} was not found: ${away.join('; ')}` }
+  const detail = `no Service of ${titles[kind]} (${labelSelector}) in ${looked}`
   return { ok: false, why: 'not-found', detail }
 }
 
@@ -79,7 +86,7 @@ function behindProxy(kind: MonitoringKind, { cluster, kube }: Peer, service: Kub
   const port = ports.find((one) => one.name === 'http' || one.name === 'web') ?? ports[0]
   const proxyPath = `/api/v1/namespaces/${namespace}/services/${name}:${port?.name ?? port?.port}/proxy`
   return {
-    title: known[kind].title,
+    title: titles[kind],
     home: cluster,
     name: `${namespace}/${name}`,
     proxyPath,
@@ -94,7 +101,7 @@ function behindProxy(kind: MonitoringKind, { cluster, kube }: Peer, service: Kub
 export function behindUrl(kind: MonitoringKind, url: string): MonitoringService {
   const base = url.replace(/\/+$/, '')
   return {
-    title: known[kind].title,
+    title: titles[kind],
     home: undefined,
     name: base,
     proxyPath: undefined,
