@@ -84,11 +84,13 @@ function against(): void {
 async function suspend(api: LabApi): Promise<void> {
   const app = 'bench'
   const { metadata, spec } = kustomization(0)
-  await api.apply({
+  const free = {
     ...kustomization(0),
     metadata: { ...metadata, name: app, annotations: {} },
     spec: { ...spec, suspend: false },
-  })
+  }
+  // Its connection may have been closed while nobody asked for anything.
+  await untilServed(() => api.apply(free))
   const own = (verb: string, ...words: string[]) => ({
     name: verb,
     command: [process.execPath, cli, 'flux', verb, app, ...words, '--cluster', 'apps', ...lab],
@@ -96,8 +98,8 @@ async function suspend(api: LabApi): Promise<void> {
   const kubeconfig = ['--kubeconfig', adminKubeconfigFile(directory('apps'))]
   const tool = (name: string) => resolveTool(name)?.path ?? name
   const peer = { name: 'flux', command: [tool('flux'), 'suspend', 'kustomization', app, ...kubeconfig] }
-  const free = {
-    name: 'free',
+  const undone = {
+    name: 'undone',
     command: [
       ...[
         tool('kubectl'),
@@ -111,7 +113,7 @@ async function suspend(api: LabApi): Promise<void> {
       ...['--type', 'merge', '--patch', '{"spec":{"suspend":false}}'],
     ],
   }
-  const times = compare([own('suspend', '--for', '1h'), own('resume'), peer, free], rounds)
+  const times = compare([own('suspend', '--for', '1h'), own('resume'), peer, undone], rounds)
   for (const verb of ['suspend', 'resume']) {
     const [whole = Number.NaN, bare = Number.NaN] = [times[verb], times.flux]
     // `flux resume` also waits for a controller, which these labs don't have.
