@@ -28,6 +28,7 @@ export const topics: Record<string, string> = {
   platform: "The developers' platform: databases, Kafka, tokens, secrets",
   repo: 'The GitOps repository',
   rollout: 'From the first cluster to the next: soak, evidence, release',
+  'rollout hotfix': 'Changes that can not wait, and bring nothing else along',
   run: 'Runs: what was done, and going on with what was not',
   sops: 'Encrypted files of the repository',
   talos: 'Talos machines and their secrets',

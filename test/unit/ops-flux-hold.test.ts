@@ -202,6 +202,7 @@ it('lists everything that is held open, owned or not', () => {
         fluxViewOf('loose', { suspend: true, by: { manager: 'flux', operation: 'Update' } }),
       ],
       nodes: [node('apps-w1', true, { 'k8sops.dev/cordoned-by': 'node.cordon/jane@desk' }), node('apps-w2', false)],
+      rollout: [],
       namespaces: [bypassed, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'quiet' } }],
     },
     now,

@@ -4,6 +4,7 @@ import { observeFlux } from '../../lib/ops/flux-observe.ts'
 import { ageText } from '../../lib/ops/flux-status.ts'
 import { shortTime } from '../../lib/ops/hold.ts'
 import { holdRow, openHolds, silenceHold } from '../../lib/ops/holds.ts'
+import { recordName } from '../../lib/ops/rollout/record.ts'
 import { openSilences } from '../../lib/tools/alertmanager.ts'
 import { findService } from '../../lib/tools/monitoring.ts'
 import type { KubeObject, Result } from '../../lib/types.ts'
@@ -13,7 +14,7 @@ export const holdsList = defineCommand({
   path: 'holds list',
   summary: 'Show everything that is held open: by whom, why, since when, until when',
   description:
-    'Suspended Flux objects, cordoned nodes, bypassed policies and silenced alerts of all clusters. What was suspended without k8sops is shown as unowned. Exit code 3 when a hold has expired and still stands, 4 when a cluster does not answer.',
+    'Suspended Flux objects, cordoned nodes, bypassed policies, a held rollout and silenced alerts of all clusters. What was suspended without k8sops is shown as unowned. Exit code 3 when a hold has expired and still stands, 4 when a cluster does not answer.',
   effect: 'read',
   scope: 'cluster',
   examples: ['k8sops holds list', 'k8sops holds list --cluster apps -o json'],
@@ -52,16 +53,22 @@ const endText = (row: { [key: string]: unknown }, now: number): string =>
 
 async function sourcesOf(opened: OpenedCluster, signal: AbortSignal) {
   const kube = await opened.kube()
-  const [flux, nodes, namespaces] = await Promise.all([
+  const [flux, nodes, namespaces, rollout] = await Promise.all([
     observeFlux(kube, signal),
     kube.list({ apiVersion: 'v1', kind: 'Node' }, signal),
     kube.list({ apiVersion: 'v1', kind: 'Namespace' }, signal),
+    kube.list({ apiVersion: 'v1', kind: 'ConfigMap', ...recordName }, signal),
   ])
   const read = <T>(result: Result<T>): T => {
     if (result.ok) return result.value
     throw new UnreachableError(`what is held on ${opened.cluster.name} can't be read`, { output: result.detail })
   }
-  return { flux: read(flux), nodes: read<KubeObject[]>(nodes), namespaces: read<KubeObject[]>(namespaces) }
+  return {
+    flux: read(flux),
+    nodes: read<KubeObject[]>(nodes),
+    namespaces: read<KubeObject[]>(namespaces),
+    rollout: !rollout.ok && rollout.why === 'not-found' ? [] : read<KubeObject[]>(rollout),
+  }
 }
 
 /** Alertmanager may run on any of them; where there is none, nothing is silenced. */

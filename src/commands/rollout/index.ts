@@ -8,6 +8,31 @@ export const rolloutCommands: CommandEntry[] = [
     load: async () => (await import('./history.ts')).rolloutHistory,
   },
   {
+    path: 'rollout hold',
+    summary: 'Let nothing go on from the first cluster for a while',
+    load: async () => (await import('./hold.ts')).rolloutHold,
+  },
+  {
+    path: 'rollout hotfix land',
+    summary: 'Release a hotfix, and nothing that has not soaked with it',
+    load: async () => (await import('./land.ts')).rolloutHotfixLand,
+  },
+  {
+    path: 'rollout hotfix start',
+    summary: 'Make a branch at what the clusters behind run',
+    load: async () => (await import('./land.ts')).rolloutHotfixStart,
+  },
+  {
+    path: 'rollout promote',
+    summary: 'Let a commit go on now',
+    load: async () => (await import('./promote.ts')).rolloutPromote,
+  },
+  {
+    path: 'rollout rollback',
+    summary: 'Take back what was released',
+    load: async () => (await import('./land.ts')).rolloutRollback,
+  },
+  {
     path: 'rollout stamp',
     summary: 'Print a text with the time in it',
     hidden: true,
@@ -22,6 +47,11 @@ export const rolloutCommands: CommandEntry[] = [
     path: 'rollout tick',
     summary: 'Look at the first cluster, record it as evidence, and let go on what has soaked',
     load: async () => (await import('./tick.ts')).rolloutTick,
+  },
+  {
+    path: 'rollout unhold',
+    summary: 'End the hold of the rollout',
+    load: async () => (await import('./hold.ts')).rolloutUnhold,
   },
   {
     path: 'rollout verify',

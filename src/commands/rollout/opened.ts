@@ -1,7 +1,8 @@
 /** What the commands of the rollout have in common: the clusters in their order, git beside them, and one look at all of it. */
-import type { CommandContext } from '../../lib/cli/define.ts'
-import { operatorName } from '../../lib/cli/operator.ts'
+import { type CommandContext, type OptionSpec, textOption } from '../../lib/cli/define.ts'
+import { parseDurationSec } from '../../lib/cli/duration.ts'
 import type { Git } from '../../lib/config/source.ts'
+import { UsageError } from '../../lib/errors.ts'
 import { checksNamed } from '../../lib/gates/own-params.ts'
 import { observeBasis } from '../../lib/ops/basis.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
@@ -83,6 +84,7 @@ export async function rolloutBase(
   at: OpenedRollout,
   operation: string,
   { stored, branches }: Observed,
+  waitSec: number,
   observed: { [name: string]: Json } = {},
 ): Promise<RolloutBase> {
   const { first, clusters, policy, timeScale, now } = at
@@ -98,6 +100,7 @@ export async function rolloutBase(
     stored,
     token: operationToken(operation, new Date(now)),
     basis: { ...basis, observed: { main, release, ...observed } },
+    liveLimitSec: waitSec,
   }
 }
 
@@ -111,4 +114,18 @@ export function tellWaiting(
     if (waits.length > 0) context.note(`${short(sha)} ${subject}: ${waits.join('; ')}`)
 }
 
-export const operator = operatorName
+/** How long a command waits for the clusters behind. */
+export const waitOption: OptionSpec = {
+  flags: '--wait <duration>',
+  description: 'how long the clusters behind get to be Ready',
+  default: '30m',
+}
+
+export const waitSecOf = ({ options }: CommandContext): number => parseDurationSec(String(options.wait))
+
+/** @throws UsageError without one: it stays on the commit */
+export function reasonOf({ options }: CommandContext, why: string): string {
+  const reason = textOption(options.reason)?.trim()
+  if (reason) return reason
+  throw new UsageError('--reason is missing', { next: `say in a few words ${why}` })
+}

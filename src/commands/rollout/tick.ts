@@ -1,6 +1,7 @@
 import { type CommandContext, defineCommand } from '../../lib/cli/define.ts'
 import { operatorName } from '../../lib/cli/operator.ts'
 import { reasonText, type Sample, stateOf } from '../../lib/ops/rollout/evidence.ts'
+import { takeBackCommit } from '../../lib/ops/rollout/landing.ts'
 import { short } from '../../lib/ops/rollout/observe.ts'
 import { planAdvance } from '../../lib/ops/rollout/plan.ts'
 import { type Promotion, rolloutRunbook } from '../../lib/ops/rollout/record.ts'
@@ -13,6 +14,8 @@ import {
   type Situation,
   situationOf,
   tellWaiting,
+  waitOption,
+  waitSecOf,
 } from './opened.ts'
 
 export const rolloutTick = defineCommand({
@@ -21,6 +24,7 @@ export const rolloutTick = defineCommand({
   description:
     'For an hourly CronJob, and safe to run at any time, twice, and from two places. A commit that has soaked is what the release is moved forward to, never by force; then it is waited for until the clusters behind are Ready on it. Otherwise it says what waits, and for what.',
   effect: 'write',
+  options: [waitOption],
   examples: ['k8sops rollout tick', 'k8sops rollout tick --dry-run'],
   runbook: rolloutRunbook,
   async plan(context) {
@@ -34,7 +38,7 @@ export const rolloutTick = defineCommand({
     const promotion = promotionOf(at, situation)
     tell(context, at, situation, sample, promotion)
     const { stored, branches, forced, movedAhead } = situation
-    const base = await rolloutBase(at, 'rollout.tick', situation, { blocked: situation.blocked })
+    const base = await rolloutBase(at, 'rollout.tick', situation, waitSecOf(context), { blocked: situation.blocked })
     // Where it was first seen, or was moved on to by hand.
     const release = stored.record.release === null || movedAhead ? branches.release : stored.record.release
     return planAdvance(base, {
@@ -44,6 +48,8 @@ export const rolloutTick = defineCommand({
       record: { ...situation.record, restarts, release: promotion ? promotion.from : release },
       promotion,
       forced,
+      endHold: situation.holdOver,
+      takeBack: await takeBackOf(at, situation, promotion),
     })
   },
 })
@@ -62,6 +68,13 @@ function promotionOf({ now }: OpenedRollout, { stored, branches, decision }: Sit
     reason: null,
     unsoaked: [],
   }
+}
+
+/** A landing that was cut off between its two branches: main has still to take it in. */
+async function takeBackOf({ git }: OpenedRollout, { branches }: Situation, promotion: Promotion | null) {
+  if (!promotion || branches.release !== promotion.to) return null
+  const made = await takeBackCommit(git, branches.main, promotion.to, promotion.reason ?? '')
+  return made && made !== 'conflict' ? { from: branches.main, to: made.commit } : null
 }
 
 function tell(

@@ -6,7 +6,7 @@ import { type FluxView, idOf } from './flux-view.ts'
 import { holdOf, isExpired } from './hold.ts'
 import { nodeView } from './node-view.ts'
 
-export type HoldKind = 'flux' | 'node' | 'policy' | 'silence'
+export type HoldKind = 'flux' | 'node' | 'policy' | 'rollout' | 'silence'
 
 export interface OpenHold {
   kind: HoldKind
@@ -26,13 +26,15 @@ export interface HoldSources {
   flux: FluxView[]
   nodes: KubeObject[]
   namespaces: KubeObject[]
+  /** The rollout's record, where there is one. */
+  rollout: KubeObject[]
 }
 
 /** Namespaces with it are left out of the default deny (ADR 0006). */
 export const bypassLabel = 'k8sops.dev/netpol-bypass'
 
 /** @param now milliseconds since 1970 */
-export function openHolds({ flux, nodes, namespaces }: HoldSources, now: number): OpenHold[] {
+export function openHolds({ flux, nodes, namespaces, rollout }: HoldSources, now: number): OpenHold[] {
   const noted = Map.groupBy(
     flux.filter(({ hold }) => hold !== null),
     ({ hold }) => hold?.id ?? '',
@@ -48,7 +50,13 @@ export function openHolds({ flux, nodes, namespaces }: HoldSources, now: number)
   })
   // What Git suspends is in review there: nobody forgets it unseen.
   const unowned = flux.filter(({ suspended, hold, suspendInGit }) => suspended && !hold && suspendInGit !== true)
-  return [...byNote, ...unowned.map(unownedHold), ...nodes.flatMap(nodeHold), ...namespaces.flatMap(bypassOf(now))]
+  return [
+    ...byNote,
+    ...unowned.map(unownedHold),
+    ...nodes.flatMap(nodeHold),
+    ...namespaces.flatMap(bypassOf(now)),
+    ...rollout.flatMap(frozenOf(now)),
+  ]
 }
 
 function unownedHold(view: FluxView): OpenHold {
@@ -87,6 +95,19 @@ const bypassOf =
         until,
         expired,
       },
+    ]
+  }
+
+/** `rollout tick` ends it. */
+const frozenOf =
+  (now: number) =>
+  (record: KubeObject): OpenHold[] => {
+    const hold = holdOf(record)
+    if (!hold) return []
+    const { id, owner, reason, since, until } = hold
+    const objects = [`ConfigMap/${record.metadata.namespace}/${record.metadata.name}`]
+    return [
+      { kind: 'rollout', name: 'rollout', id, objects, owner, reason, since, until, expired: isExpired(hold, now) },
     ]
   }
 

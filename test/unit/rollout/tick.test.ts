@@ -6,7 +6,7 @@ import { gitIn } from '../../helpers/git-server.ts'
 import { type RolloutWorld, startRolloutWorld } from '../../helpers/rollout-world.ts'
 
 // Each tick is a fetch, a push now and then, and some processes.
-vi.setConfig({ testTimeout: 90_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
 
 let at: RolloutWorld
 beforeEach(async () => {
@@ -211,13 +211,13 @@ describe('the release', () => {
     const sha = await soaking(23)
     at.apps.kept = true
     at.hours(1)
-    const stopped = await at.k8sops('rollout', 'tick', '--timeout', '2s')
+    const stopped = await at.k8sops('rollout', 'tick', '--wait', '1s')
     expect(stopped.code).toBe(6)
     expect(await at.tip('release')).toBe(sha)
     const later = await at.commit('Another change')
     at.apps.kept = true
     for (let look = 0; look < 3; look += 1) {
-      await at.k8sops('rollout', 'tick', '--timeout', '1s')
+      await at.k8sops('rollout', 'tick', '--wait', '1s')
       at.hours(8)
     }
     expect(await at.tip('release')).toBe(sha)

@@ -73,6 +73,8 @@ export interface Observed {
   movedAhead: boolean
   /** It does not even follow from there. */
   forced: boolean
+  /** What was held until a time that has passed. */
+  holdOver: boolean
 }
 
 export interface ObserveRequest {
@@ -100,6 +102,7 @@ export async function observeRollout({ git, clusters, policy, kube, signal, now 
     stored,
     movedAhead,
     forced: moved && !movedAhead,
+    holdOver: hold !== undefined && isExpired(hold, now),
     blocked: [
       ...(moved && !movedAhead
         ? [

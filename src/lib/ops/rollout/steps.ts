@@ -1,7 +1,14 @@
 /** The steps that plans of the rollout are made of. */
 import { stampArgs } from '../../tools/filters.args.ts'
 import { addNoteArgs, pushBranchArgs, pushNotesArgs } from '../../tools/git.args.ts'
-import { createRecordArgs, patchRecordArgs, type RecordPlace, recordPatch } from '../../tools/kubectl-rollout.args.ts'
+import type { HoldNote } from '../../tools/kubectl-hold.args.ts'
+import {
+  createRecordArgs,
+  holdRecordArgs,
+  patchRecordArgs,
+  type RecordPlace,
+  recordPatch,
+} from '../../tools/kubectl-rollout.args.ts'
 import type { Command, Step } from '../../types.ts'
 import { check } from '../bootstrap-input.ts'
 import type { Statement } from './attestation.ts'
@@ -46,8 +53,14 @@ export interface Move {
   to: string
 }
 
-/** @param token that must still stand in the record: nobody has decided anything else meanwhile */
-export function moveStep({ branch, from, to }: Move, token: string | undefined, id = 'release/push'): Step {
+export interface MoveRule {
+  /** Must still stand in the record: nobody has decided anything else meanwhile. */
+  token: string
+  /** Also while it is held. */
+  freely: boolean
+}
+
+export function moveStep({ branch, from, to }: Move, rule: MoveRule | undefined, id = 'release/push'): Step {
   const there = check('branch-at', { branch, commit: to })
   return {
     id,
@@ -55,7 +68,8 @@ export function moveStep({ branch, from, to }: Move, token: string | undefined, 
     unless: [there],
     require: [
       check('branch-advances', { branch, from, to }),
-      ...(token === undefined ? [] : [check('rollout-unwritten', { token }), check('rollout-not-held')]),
+      ...(rule ? [check('rollout-unwritten', { token: rule.token })] : []),
+      ...(rule && !rule.freely ? [check('rollout-not-held')] : []),
     ],
     action: { kind: 'exec', pipeline: [pushBranchArgs(remote, to, branch)] },
     verify: [there],
@@ -63,6 +77,27 @@ export function moveStep({ branch, from, to }: Move, token: string | undefined, 
     timeoutSec: 120,
     runbook,
   }
+}
+
+export function branchStep(branch: string, commit: string): Step {
+  const there = [check('branch-at', { branch, commit })]
+  return writing(
+    'branch/push',
+    `Make branch ${branch} at ${short(commit)}`,
+    [pushBranchArgs(remote, commit, branch)],
+    there,
+    there,
+  )
+}
+
+export function holdStep(place: RecordPlace, note: HoldNote): Step {
+  const held = [check('rollout-held', { hold: note.id })]
+  return writing('hold/write', `Hold the rollout until ${note.until}`, [holdRecordArgs(place, note)], held, held)
+}
+
+export function unholdStep(place: RecordPlace): Step {
+  const free = [check('rollout-not-held')]
+  return writing('hold/end', 'End the hold of the rollout', [holdRecordArgs(place, null)], free, free)
 }
 
 /** Fails the run: somebody has to look. */
