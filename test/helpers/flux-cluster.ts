@@ -38,7 +38,7 @@ spec:
   ref: {tag: ${tag}}
   layerSelector: {mediaType: application/vnd.cncf.helm.chart.content.v1.tar+gzip, operation: copy}
 `
-const served = {
+export const servedCharts = {
   'kubernetes/bootstrap/operator.yaml': chart('flux-operator', `${charts}/flux-operator`, '0.59.0'),
   'kubernetes/bootstrap/instance.yaml': chart('flux-instance', `${charts}/flux-instance`, '0.59.0'),
   'kubernetes/bootstrap/coredns.yaml': chart('coredns', 'oci://ghcr.io/coredns/charts/coredns', '1.45.2'),
@@ -64,11 +64,22 @@ export interface FluxCluster {
   stop: () => Promise<void>
 }
 
+export interface FluxClusterOptions {
+  /** What its source follows; `main` unless it says otherwise. */
+  branch?: string
+  /** URL of a remote that the repository is a clone of; it has to have `servedCharts`. Then no files are made. */
+  remote?: string
+}
+
 /**
  * @param number third octet of its loopback addresses; each test file has its own
  * @param files of the repository; `kubernetes/flux` is what the FluxInstance syncs
  */
-export async function startFluxCluster(number: number, files: Record<string, string>): Promise<FluxCluster> {
+export async function startFluxCluster(
+  number: number,
+  files: Record<string, string>,
+  { branch = 'main', remote }: FluxClusterOptions = {},
+): Promise<FluxCluster> {
   const found = Object.fromEntries(
     tools.map((name) => {
       const tool = resolveTool(name)
@@ -79,7 +90,10 @@ export async function startFluxCluster(number: number, files: Record<string, str
   const dir = await mkdtemp(join(tmpdir(), 'k8sops-flux-'))
   const root = join(dir, 'repo')
   const parts: Part[] = []
-  await makeRepository(dir, { ...served, ...files })
+  if (remote) await run('git', ['clone', '--quiet', '--mirror', remote, join(root, '.git')])
+  if (remote) await run('git', ['-C', root, 'config', 'core.bare', 'false'])
+  if (remote) await run('git', ['-C', root, 'reset', '--quiet', '--hard'])
+  else await makeRepository(dir, { ...servedCharts, ...files })
   const cluster = await startTestCluster(dir, number, found)
   const kubeconfig = cluster.lab.adminKubeconfig
   const environment = {
@@ -124,7 +138,7 @@ export async function startFluxCluster(number: number, files: Record<string, str
     const key = ['--from-literal=identity=x', '--from-literal=known_hosts=y']
     await cluster.kubectl('-n', 'flux-system', 'create', 'secret', 'generic', 'deploy-key', ...key)
     await helm('flux-operator', {})
-    const sync = { kind: 'GitRepository', url: 'ssh://git@git.test/k8s-ops.git', ref: 'refs/heads/main' }
+    const sync = { kind: 'GitRepository', url: 'ssh://git@git.test/k8s-ops.git', ref: `refs/heads/${branch}` }
     await helm('flux-instance', { instance: { sync: { ...sync, path: 'kubernetes/flux', pullSecret: 'deploy-key' } } })
     await untilReady('kustomization', 'flux-system', /^True/)
   } catch (error) {

@@ -246,8 +246,9 @@ function kubeOf(world: RolloutWorld, played: PlayedCluster, dir: string): KubePo
       await ended.promise
       clearInterval(timer)
     },
-    raw: async () => {
+    raw: async (path) => {
       if (world.alerts === 'unknown') return away
+      if (path.includes('/silences')) return { ok: true, value: '[]' }
       const alert = (alertname: string, severity: string) => ({
         labels: { alertname, severity, cluster: 'infra' },
         annotations: { summary: `${alertname} fires` },

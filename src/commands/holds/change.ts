@@ -72,6 +72,8 @@ function namesOf(names: string[] = []): string[] {
     throw new UsageError(`${nodes.join(', ')}: nodes are held until they are brought back`, {
       next: `k8sops node uncordon ${nodes.map((name) => name.slice('node/'.length)).join(' ')}`,
     })
+  if (names.includes('rollout'))
+    throw new UsageError('the rollout is held by itself', { next: 'k8sops rollout unhold, or rollout hold --for TIME' })
   return names
 }
 

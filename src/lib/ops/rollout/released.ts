@@ -20,7 +20,9 @@ export async function releasedStatements(git: Git): Promise<Statement[]> {
   const all = await Promise.all(commits.map((commit) => statementOn(git, commit).catch(() => undefined)))
   return all
     .filter((one) => one !== undefined)
-    .toSorted((a, b) => b.predicate.promotion.at.localeCompare(a.predicate.promotion.at))
+    .toSorted(({ predicate: a }, { predicate: b }) =>
+      a.promotion.at + a.readyAt < b.promotion.at + b.readyAt ? 1 : -1,
+    )
 }
 
 /** What git says of a promotion. @param release branch */
