@@ -13,6 +13,7 @@ import { layout } from './lib/repo/layout.ts'
 import { quietGit } from './lib/repo/revision.ts'
 import { firingAlerts, openSilences } from './lib/tools/alertmanager.ts'
 import { catalog, pinnedVersion, toolNamed } from './lib/tools/catalog.ts'
+import { checkIds, githubAccess } from './lib/tools/github.ts'
 import { imageManifest } from './lib/tools/image-manifest.ts'
 import { findService, type Peer } from './lib/tools/monitoring.ts'
 import { createOpPort } from './lib/tools/op.ts'
@@ -106,6 +107,11 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }
       return service.ok ? openSilences(service.value, signal) : service
     },
     git: (args, signal) => quietGit(target.root, signal)(args),
+    async checks(repository, commit, signal) {
+      const access = githubAccess(process.env)
+      if (access) return checkIds(access, repository, commit, signal)
+      return { ok: false, why: 'denied', detail: 'there is no GITHUB_TOKEN' }
+    },
     peer: async (name) => (await peers()).find((one) => one.cluster === name)?.kube,
     clientCertificates: () => clientCertificates(target),
     now: Date.now,

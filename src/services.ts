@@ -52,7 +52,7 @@ async function openExec({ target }: OpenedCluster, options: ExecOptions, binDir:
     children.env.PATH = childPath(target.env.PATH, [...directories, binDir, dirname(process.execPath)], env.PATH)
   }
   setPath()
-  if (env.OP_SERVICE_ACCOUNT_TOKEN) redactor.add(env.OP_SERVICE_ACCOUNT_TOKEN)
+  for (const secret of [env.OP_SERVICE_ACCOUNT_TOKEN, env.GITHUB_TOKEN, env.GH_TOKEN]) if (secret) redactor.add(secret)
 
   const find = async (tool: ToolName): Promise<string> => {
     const path = unpinned.has(tool) ? await onPath(tool, children.env) : await pinned(tool, options)

@@ -34,9 +34,9 @@ export async function gitIn(directory: string, ...args: string[]): Promise<strin
   return stdout.trim()
 }
 
-/** @param dir the repository is made in `<dir>/remote.git` */
+/** @param dir the repository is made in `<dir>/owner/remote.git` */
 export async function startGitServer(dir: string): Promise<GitServer> {
-  const path = join(dir, 'remote.git')
+  const path = join(dir, 'owner/remote.git')
   await run('git', ['init', '--quiet', '--bare', '--initial-branch=main', path], { env: { ...process.env, ...gitEnv } })
   await gitIn(path, 'config', 'http.receivepack', 'true')
   const server = createServer((request, response) => {
@@ -48,7 +48,7 @@ export async function startGitServer(dir: string): Promise<GitServer> {
   await listening.promise
   const { port } = server.address() as AddressInfo
   const state: GitServer = {
-    url: `http://127.0.0.1:${port}/remote.git`,
+    url: `http://127.0.0.1:${port}/owner/remote.git`,
     path,
     onPush: undefined,
     away: false,

@@ -11,6 +11,7 @@ import { createGates } from '../../src/gates.ts'
 import type { Services } from '../../src/lib/cli/services.ts'
 import type { Repository } from '../../src/lib/config/load.ts'
 import type { LeasePort } from '../../src/lib/engine/ports.ts'
+import { childEnvironment } from '../../src/lib/exec/environment.ts'
 import { createExec } from '../../src/lib/exec/exec.ts'
 import { createRedactor } from '../../src/lib/exec/redact.ts'
 import type { KubeObject, KubePort, RolloutPolicy } from '../../src/lib/types.ts'
@@ -178,6 +179,7 @@ function servicesOf(world: RolloutWorld, dir: string, where: string, leases: Lea
       createExec({
         cwd: where,
         env: { PATH: process.env.PATH ?? '', HOME: dir, K8SOPS_CACHE: dir, ...gitEnv },
+        toolEnv: childEnvironment(process.env, {}).toolEnv,
         redactor: createRedactor(),
         resolve: (tool) => {
           if (tool === 'git') return '/usr/bin/git'

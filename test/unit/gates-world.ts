@@ -63,6 +63,8 @@ export interface World {
   silences?: AlertSilence[] | Failure
   /** The machine's clock, RFC 3339. */
   now?: string
+  /** Ids of checks at GitHub. */
+  checks?: string[] | Failure
   /** What git prints, by its arguments; what isn't there fails. */
   git?: Record<string, string>
 }
@@ -204,6 +206,7 @@ export function portsOf(world: World): GatePorts {
         ? { exitCode: 1, stdout: '', stderr: 'fatal: could not read from remote repository' }
         : { exitCode: 0, stdout, stderr: '' }
     },
+    checks: async () => answer(world.checks ?? unreachable('https://api.github.com: fetch failed')),
     peer: async () => undefined,
     now: () => nowOf(world),
     talconfigNames: async (hostname) => cluster().nodes.some((node) => node.hostname === hostname),

@@ -3,6 +3,12 @@ import type { CommandEntry } from '../../lib/cli/registry.ts'
 
 export const rolloutCommands: CommandEntry[] = [
   {
+    path: 'rollout check-post',
+    summary: 'Put a check on a commit at GitHub',
+    hidden: true,
+    load: async () => (await import('./check-post.ts')).rolloutCheckPost,
+  },
+  {
     path: 'rollout history',
     summary: 'List what was released, on what evidence',
     load: async () => (await import('./history.ts')).rolloutHistory,

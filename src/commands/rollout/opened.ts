@@ -6,7 +6,7 @@ import { UsageError } from '../../lib/errors.ts'
 import { checksNamed } from '../../lib/gates/own-params.ts'
 import { observeBasis } from '../../lib/ops/basis.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
-import { type RolloutClusters, rolloutClusters } from '../../lib/ops/rollout/branches.ts'
+import { type RolloutClusters, remote, rolloutClusters } from '../../lib/ops/rollout/branches.ts'
 import type { Decision } from '../../lib/ops/rollout/decide.ts'
 import { gapLimitMs, type Sample, withSample } from '../../lib/ops/rollout/evidence.ts'
 import { decided, type Observed, observeCluster, observeRollout, short } from '../../lib/ops/rollout/observe.ts'
@@ -16,6 +16,7 @@ import { sampleOf } from '../../lib/ops/rollout/sample.ts'
 import { layout } from '../../lib/repo/layout.ts'
 import { quietGit } from '../../lib/repo/revision.ts'
 import { pinnedVersions } from '../../lib/tools/catalog.ts'
+import { githubAccess, githubRepository } from '../../lib/tools/github.ts'
 import type { Json, RolloutPolicy } from '../../lib/types.ts'
 import type { OpenedCluster } from '../flux/clusters.ts'
 
@@ -27,6 +28,7 @@ export interface OpenedRollout {
   /** Milliseconds since 1970. */
   now: number
   timeScale: number
+  env: NodeJS.ProcessEnv
 }
 
 /** @throws UsageError or ConfigError when the repository has no rollout */
@@ -41,6 +43,7 @@ export async function openRollout(context: CommandContext): Promise<OpenedRollou
     git: quietGit(first.target.root, context.signal),
     now: context.now(),
     timeScale: first.target.timeScale,
+    env: context.env,
   }
 }
 
@@ -92,6 +95,7 @@ export async function rolloutBase(
   const options = { worktree: false, tools: { kubectl }, paths: [layout.repositoryFile] }
   const { basis } = await observeBasis(await first.exec(), first.cluster, first.target, options)
   const { main, release } = branches
+  const github = await githubOf(at)
   return {
     context: first.target.context,
     clusters,
@@ -101,8 +105,18 @@ export async function rolloutBase(
     token: operationToken(operation, new Date(now)),
     basis: { ...basis, observed: { main, release, ...observed } },
     liveLimitSec: waitSec,
+    ...(github ? { github } : {}),
   }
 }
+
+/** Where a check on the commit can be shown as well. */
+async function githubOf({ git, env }: OpenedRollout): Promise<string | undefined> {
+  if (!githubAccess(env)) return undefined
+  const { exitCode, stdout } = await git(['remote', 'get-url', remote])
+  return exitCode === 0 ? githubRepository(stdout, hostOf(env.GITHUB_SERVER_URL)) : undefined
+}
+
+const hostOf = (url: string | undefined) => (url && URL.canParse(url) ? new URL(url).hostname : undefined)
 
 /** Says what waits, and for what. */
 export function tellWaiting(

@@ -21,6 +21,8 @@ const passed = new Set([
 const passedPatterns = [/^LC_/, /^XDG_/, /^GIT_/, /^(https?|no|all)_proxy$/i]
 /** 1Password's sign-in; no other tool has a use for it. */
 const onlyForOp = /^OP_/
+/** Only this program itself, as a filter, talks to GitHub. */
+const onlyForUs = /^(GITHUB_TOKEN|GH_TOKEN|GITHUB_API_URL)$/
 
 export interface ChildEnvironment {
   env: Record<string, string>
@@ -34,7 +36,7 @@ export function childEnvironment(own: NodeJS.ProcessEnv, extra: Record<string, s
   const select = (test: (name: string) => boolean) => Object.fromEntries(entries.filter(([name]) => test(name)))
   return {
     env: { ...select((name) => passed.has(name) || passedPatterns.some((pattern) => pattern.test(name))), ...extra },
-    toolEnv: { op: select((name) => onlyForOp.test(name)) },
+    toolEnv: { op: select((name) => onlyForOp.test(name)), k8sops: select((name) => onlyForUs.test(name)) },
   }
 }
 

@@ -61,6 +61,8 @@ export interface GatePorts {
   silences: (signal: AbortSignal) => Promise<Result<AlertSilence[]>>
   /** git in the target's root; it reads. A git that can't be started has no exit code. */
   git: (args: string[], signal: AbortSignal) => Promise<{ exitCode: number | null; stdout: string; stderr: string }>
+  /** Ids of the checks that GitHub shows on a commit; `denied` without a token. */
+  checks: (repository: string, commit: string, signal: AbortSignal) => Promise<Result<string[]>>
   /** The API of another cluster of the repository; undefined when it can't be opened from here. */
   peer: (cluster: string) => Promise<KubePort | undefined>
   /** Milliseconds since 1970. */

@@ -65,6 +65,7 @@ export type ProbeName =
   | 'attested'
   | 'branch-advances'
   | 'branch-at'
+  | 'check-on-commit'
   | 'client-certificates-valid'
   | 'cluster-identity'
   | 'cnpg-primaries-elsewhere'

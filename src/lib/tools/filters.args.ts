@@ -47,5 +47,18 @@ export function silenceBodyArgs(silence: { matchers: string[]; by: string; comme
   return { tool: 'k8sops', args: ['alerts', 'silence-body', ...flags, ...matchers] }
 }
 
+/** Puts a check on a commit at GitHub; the token is taken from the environment. */
+export function postCheckArgs(check: {
+  repository: string
+  commit: string
+  id: string
+  title: string
+  summary: string
+}): Command {
+  const { repository, commit, id, title, summary } = check
+  const flags = ['--repository', repository, '--id', id, '--title', title, '--summary', summary]
+  return { tool: 'k8sops', args: ['rollout', 'check-post', commit, ...flags] }
+}
+
 /** Prints a text, and the time where it says `@now@`: a plan can't know when a step of it will be reached. */
 export const stampArgs = (text: string): Command => ({ tool: 'k8sops', args: ['rollout', 'stamp', text] })

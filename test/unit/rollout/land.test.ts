@@ -1,4 +1,6 @@
 /** What goes without its soak, and what keeps everything: `rollout promote|hold|unhold|rollback|hotfix`, over a real git remote. */
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { gitIn } from '../../helpers/git-server.ts'
 import { type RolloutWorld, startRolloutWorld } from '../../helpers/rollout-world.ts'
@@ -209,17 +211,15 @@ describe('a hotfix', () => {
 
   it('that was cut off between the branches is brought to its end by the next tick', async () => {
     const fix = await fixed()
-    at.server.onPush = async () => {
-      // The remote goes away once the release has been moved.
-      if ((await at.tip('release')) === fix) at.server.away = true
-      at.apps.revision = await at.tip('release')
-    }
+    const hook = join(at.server.path, 'hooks/update')
+    writeFileSync(hook, '#!/bin/sh\n[ "$1" != refs/heads/main ] || { echo "main is protected" >&2; exit 1; }\n', {
+      mode: 0o755,
+    })
     const stopped = await at.k8sops('rollout', 'hotfix', 'land', 'odoo-memory', '--reason', 'odoo is killed', '--yes')
     expect(stopped.code).toBe(6)
-    at.server.away = false
-    at.server.onPush = async () => {
-      at.infra.revision = await at.tip('main')
-    }
+    expect(stopped.stderr).toContain('main is protected')
+    expect(await at.tip('release')).toBe(fix)
+    rmSync(hook)
     const ended = await at.k8sops('rollout', 'tick')
     expect(ended.code, ended.stderr).toBe(0)
     await at.server.git('merge-base', '--is-ancestor', fix, 'main')

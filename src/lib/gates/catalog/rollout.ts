@@ -63,6 +63,12 @@ export const rolloutGates = {
     next: 'k8sops flux errors --cluster $cluster',
     runbook,
   },
+  'check-on-commit': {
+    title: 'GitHub shows check $id on $commit of $repository',
+    probe: 'check-on-commit',
+    params: ['repository', 'commit', 'id'],
+    runbook,
+  },
   attested: {
     title: '$commit has its attestation $digest',
     probe: 'attested',

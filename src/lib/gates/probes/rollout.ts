@@ -5,7 +5,13 @@ import type { Probe } from '../evaluate.ts'
 import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
 
-type RolloutProbe = 'attested' | 'branch-advances' | 'branch-at' | 'commit-live' | 'rollout-unwritten'
+type RolloutProbe =
+  | 'attested'
+  | 'check-on-commit'
+  | 'branch-advances'
+  | 'branch-at'
+  | 'commit-live'
+  | 'rollout-unwritten'
 
 const remote = 'origin'
 const notesRef = 'refs/notes/k8sops-rollout'
@@ -59,6 +65,14 @@ export function rolloutProbes(ports: GatePorts, kube: KubePort): Record<RolloutP
         detail: `${short(to)} does not follow from ${short(from)}: ${branch} is only moved forward`,
         final: true,
       }
+    },
+
+    async 'check-on-commit'({ repository = '', commit = '', id = '' }, signal) {
+      const read = await ports.checks(repository, commit, signal)
+      if (!read.ok) return unreadable(read)
+      if (read.value.includes(id))
+        return { status: 'pass', detail: `${repository} shows the check on ${short(commit)}` }
+      return { status: 'fail', detail: `${repository} shows no check ${id} on ${short(commit)}` }
     },
 
     /** Waiting does not bring an old token back. */

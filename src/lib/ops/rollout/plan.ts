@@ -10,6 +10,7 @@ import { type Promotion, type RolloutRecord, recordName, type StoredRecord } fro
 import {
   attestSteps,
   branchStep,
+  checkStep,
   createRecordStep,
   finishStep,
   holdStep,
@@ -34,6 +35,8 @@ export interface RolloutBase {
   basis: Basis
   /** How long the later clusters get to be Ready on a commit (s). */
   liveLimitSec: number
+  /** `owner/name`, where the remote is at GitHub and there is a token. */
+  github?: string
 }
 
 export interface Advance {
@@ -143,6 +146,8 @@ function promotionSteps(base: RolloutBase, promotion: Promotion, record: Rollout
     ...liveSteps(later, promotion.to, liveLimitSec),
     ...attestSteps(statement),
     finishStep(placeOf(base), { before: token, token: `${token}/done`, record }),
+    // Last: whatever GitHub says to it, the rollout itself is through.
+    ...(base.github ? [checkStep(base.github, statement)] : []),
   ]
 }
 

@@ -1,5 +1,5 @@
 /** The steps that plans of the rollout are made of. */
-import { stampArgs } from '../../tools/filters.args.ts'
+import { postCheckArgs, stampArgs } from '../../tools/filters.args.ts'
 import { addNoteArgs, pushBranchArgs, pushNotesArgs } from '../../tools/git.args.ts'
 import type { HoldNote } from '../../tools/kubectl-hold.args.ts'
 import {
@@ -141,6 +141,25 @@ export function attestSteps(statement: Statement): Step[] {
       kept('remote'),
     ),
   ]
+}
+
+/** The attestation as a check on the commit, for those who look there. */
+export function checkStep(repository: string, { predicate: { promotion, clusters, digest } }: Statement): Step {
+  const { to: commit, kind, by, reason, unsoaked } = promotion
+  const title = `${kind} on ${clusters.first}, Ready on ${clusters.later.join(', ')}`
+  const summary = [
+    `Released by ${by}${reason ? `: ${reason}` : ''}.`,
+    ...unsoaked.map((line) => `- had not soaked: ${line}`),
+    `k8sops rollout verify ${commit}`,
+  ].join('\n')
+  const shown = [check('check-on-commit', { repository, commit, id: digest })]
+  return writing(
+    'check/post',
+    `Show it on ${short(commit)} at GitHub`,
+    [postCheckArgs({ repository, commit, id: digest, title, summary })],
+    shown,
+    shown,
+  )
 }
 
 function writing(id: string, title: string, pipeline: Command[], unless: Step['verify'], verify: Step['verify']): Step {
