@@ -40,6 +40,7 @@ const cluster = await clusterView(root, { name: 'cluster', settings: {} }, rende
 const view = {
   root,
   files,
+  judged: files,
   clusters: [cluster],
   facts: [],
   registries: trustedRegistries,

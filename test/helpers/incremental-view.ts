@@ -46,6 +46,7 @@ export async function incrementalView(root: string, kustomize: Kustomize): Promi
     return {
       root,
       files,
+      judged: files,
       clusters: await Promise.all(clusters),
       facts: [...repository.problems, ...(await checkRepository(repository))],
       registries: repository.trustedRegistries ?? trustedRegistries,

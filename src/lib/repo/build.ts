@@ -60,7 +60,11 @@ export async function buildPath(root: string, spec: BuildSpec, kustomize: Kustom
     mirror(root, farm, path)
     // JSON is YAML, and needs no care with quoting.
     writeFileSync(join(farm, path, own ?? 'kustomization.yaml'), JSON.stringify(merged(file ?? {}, spec)))
-    const output = await kustomize(join(farm, path))
+    const output = await kustomize(join(farm, path)).catch((error: unknown) => {
+      // Where the copy stood is nobody's business, and another place each time.
+      if (error instanceof Error) error.message = error.message.replaceAll(`${farm}/`, '')
+      throw error
+    })
     // Flux asks for the origins, too, where a file of one's own has no resources (generators only), and applies them.
     const keepsOrigin = own !== undefined && (file?.resources ?? []).length === 0
     return splitDocuments(output).map((text) => withOrigin(text, path, keepsOrigin))

@@ -10,11 +10,18 @@ import { type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf 
 import { layout } from './layout.ts'
 import { type Manifest, manifestOf } from './manifests.ts'
 import { originOf } from './origin.ts'
+import { isHelmRelease } from './releases.ts'
 import { type RenderedKustomization, renderCluster } from './render.ts'
 import { declaredIn, type SourceFile } from './source-files.ts'
 
-/** Runs flate on a cluster's directory: the objects that it rendered, and why it could not render others. */
-export type FlateCluster = (path: string) => Promise<{ objects: unknown[]; failures: ReadonlyMap<string, string> }>
+/**
+ * Runs flate on a cluster's directory: the objects that it rendered, and why it could not render others.
+ * @param root what the path and those of Kustomizations are relative to; the repository's without it
+ */
+export type FlateCluster = (
+  path: string,
+  root?: string,
+) => Promise<{ objects: unknown[]; failures: ReadonlyMap<string, string> }>
 
 export interface RenderedCluster {
   rendered: RenderedKustomization[]
@@ -55,11 +62,7 @@ export async function renderWithFlate(
       if (seen.has(name)) continue
       seen.add(name)
       const found = owned.get(name)
-      const manifests = (found ?? []).map((object) => {
-        const file = originOf(object, kustomization, files)
-        return manifestOf(isPlaced(object, kustomization, files, file) ? object : unplaced(object), file)
-      })
-      rendered.push({ kustomization, manifests, findings: [] })
+      rendered.push({ kustomization, manifests: asApplied(found ?? [], kustomization, files), findings: [] })
       if (!found) broken.push(kustomization)
     }
   }
@@ -74,22 +77,39 @@ export async function renderWithFlate(
           known: ({ namespace, name }) =>
             again.has(`${namespace}/${name}`) ? undefined : known.get(`${namespace}/${name}`),
         })
-  const releases = own.flatMap(({ manifests }) =>
-    manifests.filter(({ kind, apiVersion }) => kind === 'HelmRelease' && apiVersion.startsWith('helm.')),
-  )
-  const missing = new Map<string, string>()
-  for (const { object } of releases) {
-    const name = `${object().metadata.namespace}/${object().metadata.name}`
-    if (!charts.has(name)) missing.set(name, failures.get(`HelmRelease ${name}`) ?? 'flate did not come to it')
-  }
   return {
     rendered: own,
     charts,
-    missing,
+    missing: releasesWithout(charts, own, failures),
     byPath: own
       .filter((one) => again.has(nameOf(one.kustomization)) && !isEmpty(one))
       .map(({ kustomization }) => nameOf(kustomization)),
   }
+}
+
+/** What flate rendered of a Kustomization, with the file that each object comes from. */
+export const asApplied = (
+  objects: readonly KubeObject[],
+  kustomization: FluxKustomization,
+  files: ReadonlyMap<string, SourceFile>,
+): Manifest[] =>
+  objects.map((object) => {
+    const file = originOf(object, kustomization, files)
+    return manifestOf(isPlaced(object, kustomization, files, file) ? object : unplaced(object), file)
+  })
+
+/** Releases whose chart is not among `charts`, each with the reason. */
+export function releasesWithout(
+  charts: ReadonlyMap<string, Manifest[]>,
+  rendered: readonly RenderedKustomization[],
+  failures: ReadonlyMap<string, string>,
+): Map<string, string> {
+  const missing = new Map<string, string>()
+  for (const { object } of rendered.flatMap(({ manifests }) => manifests.filter(isHelmRelease))) {
+    const name = `${object().metadata.namespace}/${object().metadata.name}`
+    if (!charts.has(name)) missing.set(name, failures.get(`HelmRelease ${name}`) ?? 'flate did not come to it')
+  }
+  return missing
 }
 
 /**

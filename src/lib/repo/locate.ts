@@ -16,6 +16,8 @@ export interface Finding {
   object?: { kind: string; name: string }
   /** The cluster that it was found in, when it may differ between clusters. */
   cluster?: string
+  /** `namespace/name` of the Kustomizations whose objects it is about; without any it is about the file. */
+  owners?: string[]
 }
 
 /** Looks the lines up. A file that cannot be read, or a text that is elsewhere (a patch), gives line 1. */

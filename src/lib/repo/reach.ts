@@ -1,6 +1,7 @@
 /** Which files a Kustomization is made of: its path, and what kustomize reaches from there. */
 import { posix } from 'node:path'
 import { normalPath } from './build.ts'
+import { dig } from './fields.ts'
 import type { SourceFile } from './source-files.ts'
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
@@ -14,15 +15,19 @@ interface Reach {
 }
 
 /** Every file that building `path` reads; a directory without kustomization.yaml counts with all manifests below it. */
-export function reachedFiles(files: Files, spec: Reach): Set<string> {
+export const reachedFiles = (files: Files, spec: Reach): Set<string> => reachOf(files, spec).files
+
+/** The same, and what is named and is not there: a file that was deleted, or has yet to come. */
+export function reachOf(files: Files, spec: Reach): { files: Set<string>; missing: Set<string> } {
   const reached = new Set<string>()
+  const missing = new Set<string>()
   const directories = new Set<string>()
   const visit = (path: string): void => {
     if (files.has(path)) return void reached.add(path)
     if (directories.has(path)) return
     directories.add(path)
     const own = kustomizationNames.map((name) => posix.join(path, name)).find((name) => files.has(name))
-    if (!own) return
+    if (!own) return void missing.add(path)
     reached.add(own)
     for (const reference of referencesIn(files.get(own) as SourceFile))
       visit(posix.normalize(posix.join(path, reference)))
@@ -32,14 +37,32 @@ export function reachedFiles(files: Files, spec: Reach): Set<string> {
   if (hasOwn) visit(path)
   else for (const file of files.keys()) if (file.startsWith(`${path}/`) && /\.ya?ml$/.test(file)) reached.add(file)
   for (const component of spec.components ?? []) visit(posix.normalize(posix.join(path, component)))
-  return reached
+  return { files: reached, missing }
+}
+
+/** Files of the resources that a directory's kustomization.yaml lists, directories and theirs among them; neither patches nor components. */
+export function resourcesBelow(files: Files, directory: string, found = new Set<string>()): Set<string> {
+  const own = kustomizationNames.map((name) => posix.join(directory, name)).find((name) => files.has(name))
+  const list = own === undefined ? undefined : dig(files.get(own)?.documents()[0], 'resources')
+  for (const entry of Array.isArray(list) ? list : []) {
+    const path = posix.normalize(posix.join(directory, String(entry)))
+    if (found.has(path)) continue
+    found.add(path)
+    const inside = kustomizationNames.map((name) => posix.join(path, name)).find((name) => files.has(name))
+    if (inside === undefined) continue
+    found.add(inside)
+    resourcesBelow(files, path, found)
+  }
+  return found
 }
 
 /** Strings of these keys are no paths. */
 const noPaths = new Set(['patch', 'literals', 'apiVersion', 'kind', 'name', 'namespace', 'value'])
 
 /** Paths that a kustomization.yaml names, wherever in it: resources, components, patches, generators' files (`key=path`). */
-function referencesIn(file: SourceFile): string[] {
+export function referencesIn(file: SourceFile): string[] {
+  const known = references.get(file)
+  if (known) return known
   const strings = (value: unknown, key: string): string[] => {
     if (typeof value === 'string')
       return noPaths.has(key) || value.includes('\n') ? [] : [value.replace(/^[^=/]+=/, '')]
@@ -47,5 +70,10 @@ function referencesIn(file: SourceFile): string[] {
     if (typeof value !== 'object' || value === null) return []
     return Object.entries(value).flatMap(([name, below]) => strings(below, name))
   }
-  return file.documents().flatMap((document) => strings(document, ''))
+  const found = file.documents().flatMap((document) => strings(document, ''))
+  references.set(file, found)
+  return found
 }
+
+/** A component's file is asked for by everything that includes it, and by several rules. */
+const references = new WeakMap<SourceFile, string[]>()

@@ -19,6 +19,8 @@ export interface Renderers {
 export interface RenderCoverage {
   cluster: string
   kustomizations: number
+  /** More that there are, and that were not rendered because nobody asked about what they can affect. */
+  skipped: number
   /** Built by path, because flate was stopped by something else. */
   byPath: string[]
   releases: number
@@ -31,29 +33,52 @@ export interface ReadView {
   coverage: RenderCoverage[]
 }
 
-/** @param files the repository's, when somebody has read them already @throws what is wrong with a renderer itself */
+export interface ViewOptions {
+  /** The repository's, when somebody has read them already. */
+  files?: SourceFile[]
+  /** Those of `files` whose own faults are to be told; all without it. */
+  judged?: () => Promise<SourceFile[]>
+  /** How a cluster is rendered; as a whole without it. */
+  render?: (cluster: Cluster, tools: RenderTools) => Promise<RenderedCluster>
+}
+
+export interface RenderTools {
+  flate: FlateCluster
+  kustomize: Kustomize
+}
+
+/** @throws what is wrong with a renderer itself */
 export async function readView(
   repository: Repository,
   clusters: Cluster[],
   renderers: Renderers,
-  files: SourceFile[] = readSourceFiles(repository.root),
+  { files = readSourceFiles(repository.root), judged, render }: ViewOptions = {},
 ): Promise<ReadView> {
   const { root } = repository
   const byPath = new Map(files.map((file) => [file.path, file]))
-  const tools = (cluster: Cluster) => ({ flate: renderers.flate(cluster), kustomize: renderers.kustomize })
+  const whole = ({ name }: Cluster, tools: RenderTools) => renderWithFlate(root, name, tools, byPath)
   const [facts, schemas, rendered] = await Promise.all([
     checkRepository(repository),
     readSchemaTables(root),
     Promise.all(
       clusters.map(async (cluster) => {
-        const found = await renderWithFlate(root, cluster.name, tools(cluster), byPath)
+        const tools = { flate: renderers.flate(cluster), kustomize: renderers.kustomize }
+        const found = await (render ?? whole)(cluster, tools)
         return { found, view: await clusterView(root, cluster, found.rendered, found.charts) }
       }),
     ),
   ])
   const registries = repository.trustedRegistries ?? trustedRegistries
   return {
-    view: { root, files, clusters: rendered.map(({ view }) => view), facts, registries, schemas },
+    view: {
+      root,
+      files,
+      judged: (await judged?.()) ?? files,
+      clusters: rendered.map(({ view }) => view),
+      facts,
+      registries,
+      schemas,
+    },
     coverage: rendered.map(({ found, view }) => coverageOf(found, view)),
   }
 }
@@ -63,7 +88,8 @@ const coverageOf = (
   { name, releases }: ClusterView,
 ): RenderCoverage => ({
   cluster: name,
-  kustomizations: rendered.length,
+  kustomizations: rendered.filter(({ isSkipped }) => !isSkipped).length,
+  skipped: rendered.filter(({ isSkipped }) => isSkipped).length,
   byPath,
   releases: releases.length,
   missing: [...missing].map(([release, reason]) => ({ release, reason })),

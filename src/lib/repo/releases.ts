@@ -89,7 +89,7 @@ export function releasesOf(
         found.push(release(one, kustomization, (kind, name) => objects.get(`${kind}/${nameOf(name)}`)))
       } catch (error) {
         const message = `HelmRelease ${nameOf(identity(one))}: ${error instanceof Error ? error.message : error}`
-        findings.push({ file: one.file ?? '', message, text: 'kind: HelmRelease' })
+        findings.push({ file: one.file ?? '', message, text: 'kind: HelmRelease', owners: [nameOf(kustomization)] })
       }
     }
   }

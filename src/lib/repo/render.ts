@@ -15,12 +15,16 @@ export interface RenderedKustomization {
   /** Empty when it could not be built: then `findings` says why. */
   manifests: Manifest[]
   findings: Finding[]
+  /** Nobody wanted it built: of its manifests nothing is known. */
+  isSkipped?: true
 }
 
 export interface RenderOptions {
   kustomize: Kustomize
   /** Stop as soon as this holds of what has been rendered so far. */
   until?: (rendered: RenderedKustomization[]) => boolean
+  /** Which are to be built; all without it. Those above them have to be among them. */
+  isWanted?: (kustomization: FluxKustomization) => boolean
   /** What is rendered already, and is taken as it is. */
   known?: (kustomization: FluxKustomization) => RenderedKustomization | undefined
   /** Which of the Kustomizations that are ready to be built should come first (higher first). */
@@ -62,8 +66,10 @@ export async function renderCluster(
     done.push(result)
     collectSources(result, sources)
     for (const child of childrenOf(result)) {
-      if (seen.has(nameOf(child))) result.findings.push(duplicate(child))
-      else waiting.push(child)
+      if (!seen.has(nameOf(child))) waiting.push(child)
+      // What was known before has been told before.
+      else if (!result.findings.some(({ message }) => message === duplicate(child).message))
+        result.findings.push(duplicate(child))
       seen.add(nameOf(child))
     }
   }
@@ -94,8 +100,9 @@ async function renderOne(
   root: string,
   kustomization: FluxKustomization,
   sources: Sources,
-  { kustomize }: RenderOptions,
+  { kustomize, isWanted }: RenderOptions,
 ): Promise<RenderedKustomization> {
+  if (isWanted?.(kustomization) === false) return { kustomization, manifests: [], findings: [], isSkipped: true }
   const findings: Finding[] = []
   const complain: Complain = (message, text, file) =>
     findings.push({

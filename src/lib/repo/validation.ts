@@ -1,11 +1,14 @@
 /** What `k8sops validate` found, and how much it looked at. */
 import type { Repository } from '../config/load.ts'
 import type { Cluster, Problem } from '../types.ts'
-import { affectedSince } from './affected.ts'
-import { type RenderCoverage, type Renderers, readView } from './read-view.ts'
+import { readAskedView } from './asked-view.ts'
+import type { Finding } from './locate.ts'
+import type { RenderCoverage, Renderers } from './read-view.ts'
 import { changedFiles } from './revision.ts'
+import { ruleNamed } from './rules/catalog.ts'
 import { checkRules, type RuleFinding, type RuleReport } from './rules/check.ts'
 import { pinsOf } from './rules/pins.ts'
+import { about } from './rules/rule.ts'
 import { withoutSchema } from './rules/schemas.ts'
 import type { RenderedObject } from './rules/view.ts'
 import { checkOnServer, type DryRun, serverRule } from './server-check.ts'
@@ -41,37 +44,44 @@ export async function validateRepository(
   renderers: Renderers,
   { clusters, isWanted: isNamed = () => true, since, server }: ValidationScope,
 ): Promise<Validation> {
+  const changed = since === undefined ? undefined : await changedFiles(repository.root, since)
   // Nothing differs: nothing can be affected, and nothing need be rendered to say so.
-  if (since !== undefined && (await changedFiles(repository.root, since)).length === 0)
+  if (changed?.length === 0)
     return {
       ...{ server: [], findings: [], waived: [], coverage: [], withoutSchema: [], pins: 0, rules: 0 },
       unreadable: repository.problems,
       confirm: clusters.flatMap(({ confirm }) => confirm),
       clusters: clusters.map(({ name }) => name),
     }
-  // All of them, also when one is asked for: whether a file is used, or names one cluster, shows only with the others beside it.
-  const { view, coverage } = await readView(repository, repository.clusters, renderers)
+  const question = { clusters, since: since !== undefined && changed ? { commit: since, changed } : undefined }
+  const asked = await readAskedView(repository, renderers, question)
   const isChosen = (name: string) => clusters.some((cluster) => cluster.name === name)
-  const isAffected = since === undefined ? undefined : await affectedSince(view, since)
-  const isWanted = (file: string) => isNamed(file) && (isAffected?.(file) ?? true)
+  const isWanted = (finding: Finding) =>
+    isNamed(finding.file) && (finding.cluster === undefined || isChosen(finding.cluster)) && asked.isWanted(finding)
   // An object that no file declares is asked about whatever is wanted.
-  const isAsked = ({ manifest: { file } }: RenderedObject) => file === undefined || isWanted(file)
-  const asked = server
+  const isAsked = (one: RenderedObject, cluster: string) =>
+    one.manifest.file === undefined || isWanted({ ...about(one, ''), cluster })
+  const dryRuns = server
     ? await Promise.all(
-        view.clusters
+        asked.view.clusters
           .filter(({ name }) => isChosen(name))
-          .map((cluster) => ({ ...cluster, objects: cluster.objects.filter(isAsked) }))
+          .map((cluster) => ({ ...cluster, objects: cluster.objects.filter((one) => isAsked(one, cluster.name)) }))
           .map(async (cluster) => checkOnServer(cluster, await server(cluster.name))),
       )
     : []
-  const more = asked.flatMap(({ findings }) => findings.map((finding) => ({ rule: serverRule, finding })))
-  const { rules, ...report } = await checkRules(view, { more })
+  const more = dryRuns.flatMap(({ findings }) => findings.map((finding) => ({ rule: serverRule, finding })))
+  let { view, coverage } = asked
+  let report = await checkRules(view, { more, isWanted })
+  // What seems to be lacking may be in the rest.
+  if (asked.widened && report.findings.some(({ rule }) => rule !== serverRule.id && !ruleNamed(rule)?.isLocal)) {
+    ;({ view, coverage } = await asked.widened())
+    report = await checkRules(view, { more, isWanted })
+  }
+  const { rules, findings, waived } = report
   return {
-    server: asked.map(({ cluster, accepted, notChecked }) => ({ cluster, accepted, notChecked })),
-    findings: report.findings.filter(
-      (one) => isWanted(one.file) && (one.clusters.length === 0 || one.clusters.some(isChosen)),
-    ),
-    waived: report.waived.filter(({ file }) => isWanted(file)),
+    server: dryRuns.map(({ cluster, accepted, notChecked }) => ({ cluster, accepted, notChecked })),
+    findings,
+    waived,
     unreadable: repository.problems,
     confirm: clusters.flatMap(({ confirm }) => confirm),
     clusters: clusters.map(({ name }) => name),

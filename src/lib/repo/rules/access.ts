@@ -12,6 +12,7 @@ export const accessRules: Rule[] = [
     fix: 'Bind a Role with what is needed',
     source: 'NFR14',
     scope: 'house',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'ClusterRoleBinding', 'RoleBinding')
         .filter((one) => textAt(one.object(), 'roleRef.name') === 'cluster-admin')
@@ -26,6 +27,7 @@ export const accessRules: Rule[] = [
     fix: 'List what is needed',
     source: 'NFR14',
     scope: 'house',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'ClusterRole', 'Role')
         .filter(({ release }) => !release)
@@ -63,6 +65,7 @@ export const accessRules: Rule[] = [
     fix: 'pod-security.kubernetes.io/enforce: restricted; a comment at any other level',
     source: 'design section 5',
     scope: 'house',
+    isLocal: true,
     check: podSecurity,
   },
   {
@@ -107,7 +110,8 @@ function podSecurity({ files, clusters }: RepositoryView): Finding[] {
         return is === 'restricted' || isExplained(one)
           ? []
           : [about(one, `enforces ${is} without a comment that says why`, path)]
-      }),
+      })
+      .map((finding) => ({ ...finding, cluster: cluster.name })),
   )
 }
 

@@ -28,6 +28,8 @@ export interface RuleReport {
 export interface CheckOptions {
   /** Only these; all of the catalogue without it. */
   only?: readonly Rule[]
+  /** Which findings are of interest; all without it. Waivers count for all of them. */
+  isWanted?: (finding: Finding) => boolean
   /** Of checks that are no rules of the catalogue (schemas, the API server). */
   more?: { rule: Pick<Rule, 'id' | 'why' | 'fix'>; finding: Finding }[]
 }
@@ -35,7 +37,7 @@ export interface CheckOptions {
 /** @throws nothing for what a file says: that is a finding */
 export async function checkRules(
   view: RepositoryView,
-  { only = rules, more = [] }: CheckOptions = {},
+  { only = rules, more = [], isWanted = () => true }: CheckOptions = {},
 ): Promise<RuleReport> {
   const found = [...only.flatMap((rule) => rule.check(view).map((finding) => ({ rule, finding }))), ...more]
   const lines = await linesOf(
@@ -44,6 +46,7 @@ export async function checkRules(
     view.files,
   )
   const merged = new Map<string, RuleFinding>()
+  const wanted = new Set<RuleFinding>()
   for (const [index, { rule, finding }] of found.entries()) {
     const { file, message, cluster } = finding
     const line = lines[index] ?? 1
@@ -51,25 +54,39 @@ export async function checkRules(
     const one = merged.get(key) ?? { rule: rule.id, file, line, message, why: rule.why, fix: rule.fix, clusters: [] }
     if (cluster && !one.clusters.includes(cluster)) one.clusters.push(cluster)
     merged.set(key, one)
+    if (isWanted(finding)) wanted.add(one)
   }
-  return { ...waive([...merged.values()], view, only === rules), rules: only.length }
+  const { findings, idle, waived } = waive([...merged.values()], view, only === rules)
+  const told = idle.filter(({ file, line, message }) => isWanted({ file, line, message }))
+  return {
+    findings: [...findings.filter((one) => wanted.has(one)), ...told].sort(
+      (a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.rule.localeCompare(b.rule),
+    ),
+    waived: [...waived].flatMap(([waiver, covered]) => {
+      const count = covered.filter((one) => wanted.has(one)).length
+      return count > 0 ? [{ ...waiver, findings: count }] : []
+    }),
+    rules: only.length,
+  }
 }
 
-function waive(found: RuleFinding[], { files }: RepositoryView, complete: boolean): Omit<RuleReport, 'rules'> {
+interface Waived {
+  findings: RuleFinding[]
+  /** About waivers. */
+  idle: RuleFinding[]
+  waived: Map<Waiver, RuleFinding[]>
+}
+
+function waive(found: RuleFinding[], { files }: RepositoryView, complete: boolean): Waived {
   const waivers = files.flatMap(waiversIn)
-  const used = new Map<Waiver, number>()
-  const left = found.filter((finding) => {
+  const used = new Map<Waiver, RuleFinding[]>()
+  const findings = found.filter((finding) => {
     const waiver = waivers.find((one) => covers(one, finding))
-    if (waiver) used.set(waiver, (used.get(waiver) ?? 0) + 1)
+    if (waiver) used.set(waiver, [...(used.get(waiver) ?? []), finding])
     return !waiver
   })
   const idle = complete ? waivers.filter((waiver) => !used.has(waiver)).map(aboutWaiver) : []
-  return {
-    findings: [...left, ...idle].sort(
-      (a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.rule.localeCompare(b.rule),
-    ),
-    waived: [...used].map(([waiver, findings]) => ({ ...waiver, findings })),
-  }
+  return { findings, idle, waived: used }
 }
 
 function aboutWaiver({ file, line, rule, reason }: Waiver): RuleFinding {

@@ -5,7 +5,7 @@ import { type FluxKustomization, nameOf } from '../flux.ts'
 import type { Finding } from '../locate.ts'
 import { referencesOf } from './references.ts'
 import { about, aboutKustomization, each, type Rule } from './rule.ts'
-import { type ClusterView, ofKind } from './view.ts'
+import { type ChartFacts, type ClusterView, ofKind } from './view.ts'
 
 const graph = (matches: RegExp): Rule['check'] =>
   each(({ rendered, releases }) =>
@@ -70,6 +70,7 @@ export const dependencyRules: Rule[] = [
     fix: 'wait: true',
     source: 'Flux',
     scope: 'house',
+    isLocal: true,
     check: each(({ rendered }) => {
       const awaited = new Set(rendered.flatMap(({ kustomization }) => kustomization.dependsOn))
       return rendered
@@ -114,6 +115,10 @@ const withoutReady: Record<string, Set<string>> = {
 
 /** Kubernetes' own, and Flux' own: whoever applies a Kustomization has them. */
 const builtInGroup = /^$|^(apps|batch|autoscaling|policy)$|\.k8s\.io$|\.toolkit\.fluxcd\.io$/
+
+/** Whether kinds of it need a CRD that somebody has to bring. */
+export const isCustomGroup = (group: string): boolean => !builtInGroup.test(group) || notBuiltIn.test(group)
+
 const notBuiltIn = /^(gateway\.networking|snapshot\.storage|groupsnapshot\.storage|externaldns)\.(k8s\.io|x-k8s\.io)$/
 
 function crdBeforeResource(cluster: ClusterView): Finding[] {
@@ -121,7 +126,7 @@ function crdBeforeResource(cluster: ClusterView): Finding[] {
   const through = providersThroughReferences(cluster, providers)
   const reported = new Set<string>()
   return [...cluster.objects, ...cluster.recorded]
-    .filter(({ group }) => !builtInGroup.test(group) || notBuiltIn.test(group))
+    .filter(({ group }) => isCustomGroup(group))
     .flatMap((one) => {
       const key = `${nameOf(one.kustomization)} ${one.group}`
       const from = providers.get(one.group)
@@ -168,6 +173,12 @@ function providersThroughReferences(
 /** CRDs that no chart has: Cilium's operator makes its own when it starts. */
 const registered: Record<string, string[]> = { cilium: ['cilium.io'] }
 
+/** Groups whose CRDs come with a chart. */
+export const groupsOfChart = (chart: string, facts: Pick<ChartFacts, 'crds'> | undefined): string[] => [
+  ...(registered[chart] ?? []),
+  ...(facts?.crds ?? []).flatMap(({ names }) => names).map((name) => name.slice(name.indexOf('.') + 1)),
+]
+
 /** Kustomizations that bring the CRDs of a group: as manifests, or by a chart. */
 function providersByGroup(cluster: ClusterView): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>()
@@ -178,10 +189,7 @@ function providersByGroup(cluster: ClusterView): Map<string, Set<string>> {
     add(textAt(one.object(), 'spec.group'), nameOf(one.kustomization))
   }
   for (const { release, facts } of cluster.releases) {
-    for (const group of registered[release.chartName] ?? []) add(group, release.kustomization)
-    for (const name of (facts?.crds ?? []).flatMap(({ names }) => names)) {
-      add(name.slice(name.indexOf('.') + 1), release.kustomization)
-    }
+    for (const group of groupsOfChart(release.chartName, facts)) add(group, release.kustomization)
   }
   return found
 }

@@ -13,8 +13,9 @@ export const nameRules: Rule[] = [
     fix: 'git mv FILE.yml FILE.yaml',
     source: 'NFR25',
     scope: 'house',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => isOperated(file) && file.path.endsWith('.yml'))
         .map(({ path }) => ({ file: path, line: 1, message: `${basename(path)} ends in .yml` })),
   },
@@ -25,9 +26,10 @@ export const nameRules: Rule[] = [
     fix: '# yaml-language-server: $schema=URL',
     source: 'design section 8',
     scope: 'house',
+    isLocal: true,
     // Talos patches are fragments of several documents, for which there is no schema.
-    check: ({ files }) =>
-      files
+    check: ({ judged }) =>
+      judged
         .filter((file) => isOperated(file) && isYaml(file) && !isEncrypted(file))
         .filter(({ path, text }) => !path.startsWith('talos/patches/') && !schemaComment.test(text))
         .map(({ path }) => ({ file: path, line: 1, message: 'the first line is no schema comment' })),
@@ -39,8 +41,9 @@ export const nameRules: Rule[] = [
     fix: 'Rename it to <kind in lower case>.yaml (ks.yaml for a Flux Kustomization), or split it',
     source: 'NFR25',
     scope: 'house',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => file.path.startsWith('kubernetes/') && isYaml(file) && !isEncrypted(file))
         .filter(({ path }) => !ownNames.test(path))
         .flatMap((file) => {
@@ -55,8 +58,9 @@ export const nameRules: Rule[] = [
     fix: 'Rename the file or the object',
     source: 'NFR25',
     scope: 'house',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => /^kubernetes\/.*\/app\/|\/base\//.test(file.path) && isYaml(file) && !isEncrypted(file))
         .flatMap((file) => {
           const [only, more] = declaredIn(file)
@@ -79,8 +83,9 @@ export const nameRules: Rule[] = [
     fix: 'Rename the directory or the object',
     source: 'NFR25',
     scope: 'house',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter(({ path }) => /^kubernetes\/.*\/(ks|namespace)\.yaml$/.test(path))
         .flatMap((file) => {
           const names = declaredIn(file).map(({ name }) => name ?? '')
@@ -99,8 +104,9 @@ export const nameRules: Rule[] = [
     fix: `Rename the release or the folder (${patterns}, names)`,
     source: 'NFR25',
     scope: 'house',
-    check: ({ files }) =>
-      files.flatMap((file) => {
+    isLocal: true,
+    check: ({ judged }) =>
+      judged.flatMap((file) => {
         const match = /^kubernetes\/infrastructure\/controllers\/([^/]+)\/([^/]+)\/.*helmrelease\.yaml$/.exec(file.path)
         const [, namespace, component] = match ?? []
         const [only, more] = match ? declaredIn(file) : []

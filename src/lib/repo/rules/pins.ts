@@ -15,6 +15,7 @@ export const pinRules: Rule[] = [
     fix: 'Name one version, `tag: 1.2.3`; Renovate moves it',
     source: 'NFR26',
     scope: 'any',
+    isLocal: true,
     check: each(({ releases }) =>
       releases
         .filter(({ release }) => !exactVersion.test(release.version))
@@ -28,6 +29,7 @@ export const pinRules: Rule[] = [
     fix: 'spec.ref.tag, spec.ref.digest or spec.ref.commit',
     source: 'NFR26',
     scope: 'any',
+    isLocal: true,
     check: each((cluster) => [
       ...ofKind(cluster, 'OCIRepository')
         .filter((one) => !['tag', 'digest'].some((key) => !isFloating(textAt(one.object(), `spec.ref.${key}`))))
@@ -45,6 +47,7 @@ export const pinRules: Rule[] = [
     fix: 'image: registry/name:1.2.3@sha256:…',
     source: 'NFR26',
     scope: 'any',
+    isLocal: true,
     check: each((cluster) =>
       imagesOf(cluster)
         .filter(({ image }) => !isPinned(image))
@@ -58,8 +61,9 @@ export const pinRules: Rule[] = [
     fix: 'uses: owner/name@<40 hex digits> # v1.2.3',
     source: 'NFR26',
     scope: 'any',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter(({ path }) => path.startsWith(`${layout.workflows}/`))
         .flatMap(({ path, text }) =>
           [...text.matchAll(/^\s*(?:-\s*)?uses:\s*["']?([^\s"'#]+)/gm)]
@@ -77,8 +81,9 @@ export const pinRules: Rule[] = [
     fix: '?ref=v1.2.3, or /v1.2.3/ in the path',
     source: 'NFR26',
     scope: 'any',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter(({ path }) => /^kubernetes\/.*kustomization\.ya?ml$/.test(path))
         .flatMap(({ path, text }) =>
           [...text.matchAll(/^\s*-\s+["']?((?:https?|ssh):\/\/\S+|github\.com\/\S+)/gm)]

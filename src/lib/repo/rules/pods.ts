@@ -24,6 +24,7 @@ export const podRules: Rule[] = [
     fix: 'kubectl explain pod.spec',
     source: 'Kubernetes',
     scope: 'any',
+    isLocal: true,
     check: each((cluster) => cluster.objects.filter(({ release }) => !release).flatMap(malformedPods)),
   },
   {

@@ -40,6 +40,7 @@ export const policyRules: Rule[] = [
     fix: 'Name the peer (endpoints, FQDNs, CIDRs) and the ports',
     source: 'NFR9',
     scope: 'house',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy')
         .filter(({ release }) => !release)
@@ -53,6 +54,7 @@ export const policyRules: Rule[] = [
     fix: 'enableDefaultDeny: {egress: false, ingress: false}',
     source: 'ADR 0027',
     scope: 'house',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release, name }) => !release && name !== 'default-deny')
@@ -72,6 +74,7 @@ export const policyRules: Rule[] = [
     fix: 'description: Who may reach whom, and why',
     source: 'FR24',
     scope: 'house',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release }) => !release)
@@ -89,6 +92,7 @@ export const policyRules: Rule[] = [
     fix: 'protocol: TCP or UDP',
     source: 'NFR9',
     scope: 'house',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release }) => !release)
@@ -107,6 +111,7 @@ export const policyRules: Rule[] = [
     fix: 'Give it endpointSelector, and a peer in each rule',
     source: 'NFR9',
     scope: 'any',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release }) => !release)

@@ -3,7 +3,7 @@
  * file a family; catalog.ts lists them, `k8sops validate --rules` prints them.
  */
 import { normalPath } from '../build.ts'
-import type { FluxKustomization } from '../flux.ts'
+import { type FluxKustomization, nameOf } from '../flux.ts'
 import { layout } from '../layout.ts'
 import type { Finding, YamlPath } from '../locate.ts'
 import type { Release } from '../releases.ts'
@@ -20,6 +20,8 @@ export interface Rule {
   source: string
   /** `house` rules are conventions of this repository; the others are true wherever Flux is used. */
   scope: 'any' | 'house'
+  /** Looks at one object or file at a time: what else there is makes no difference to it. */
+  isLocal?: true
   check: (view: RepositoryView) => Finding[]
 }
 
@@ -45,8 +47,15 @@ export function about(one: RenderedObject, message: string, path: YamlPath = [])
     object: { kind: one.kind, name: one.name },
     path,
     message: `${identity(one)}: ${message}`,
+    owners: [ownerOf(one)],
   }
 }
+
+/** Whose it is: a Kustomization by whoever lists it is its own matter, not that of all others in the list. */
+const ownerOf = ({ kind, group, namespace, name, kustomization }: RenderedObject): string =>
+  kind === 'Kustomization' && group === 'kustomize.toolkit.fluxcd.io'
+    ? `${namespace ?? kustomization.namespace}/${name}`
+    : nameOf(kustomization)
 
 export const aboutRelease = (release: Release, message: string, path: YamlPath = ['spec']): Finding => ({
   file: release.file ?? layout.repositoryFile,
@@ -55,6 +64,7 @@ export const aboutRelease = (release: Release, message: string, path: YamlPath =
   message: message.includes(`HelmRelease ${release.namespace}/`)
     ? message
     : `HelmRelease ${release.namespace}/${release.name}: ${message}`,
+  owners: [release.kustomization],
 })
 
 /** Where it is declared; the entry, which no file declares, is what its path holds. */
@@ -69,4 +79,5 @@ export const aboutKustomization = (
   object: { kind: 'Kustomization', name: kustomization.name },
   path,
   message: `Kustomization ${kustomization.namespace}/${kustomization.name}: ${message}`,
+  owners: [nameOf(kustomization)],
 })

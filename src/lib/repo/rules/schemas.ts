@@ -14,6 +14,7 @@ export const schemaRules: Rule[] = [
     fix: 'kubectl explain KIND.PATH says what there is',
     source: 'NFR16, issue 5',
     scope: 'any',
+    isLocal: true,
     check: ({ clusters, schemas }) =>
       clusters.flatMap((cluster) =>
         [...cluster.objects, ...cluster.recorded].flatMap((one) => {
@@ -32,6 +33,7 @@ export const schemaRules: Rule[] = [
     fix: 'Copy the CRD from its project again',
     source: 'Kubernetes',
     scope: 'any',
+    isLocal: true,
     check: each((cluster) =>
       ofKind(cluster, 'CustomResourceDefinition')
         .filter(({ release }) => !release)
@@ -57,9 +59,9 @@ export const schemaRules: Rule[] = [
     fix: 'kubectl explain KIND.PATH says what there is',
     source: 'NFR16',
     scope: 'house',
-    check: ({ files, clusters, schemas }) => {
+    check: ({ judged, clusters, schemas }) => {
       const used = new Set(clusters.flatMap(({ objects }) => objects.map(({ manifest }) => manifest.file)))
-      return files
+      return judged
         .filter((file) => /^kubernetes\/apps\/components\//.test(file.path) && isYaml(file) && !used.has(file.path))
         .flatMap((file) => file.documents().flatMap((document) => unused(schemas, file.path, document)))
     },

@@ -14,9 +14,10 @@ export const secretRules: Rule[] = [
     fix: 'sops updatekeys FILE, or sops encrypt -i FILE',
     source: 'NFR8',
     scope: 'any',
-    check: ({ files }) => {
+    isLocal: true,
+    check: ({ files, judged }) => {
       const rules = creationRules(files)
-      return files
+      return judged
         .filter((file) => isEncrypted(file) && file.path !== layout.sopsConfig)
         .flatMap((file) => encryption(file, rules))
     },
@@ -28,6 +29,7 @@ export const secretRules: Rule[] = [
     fix: 'Give the rule `age:` and, for kubernetes/, encrypted_regex: ^(data|stringData)$',
     source: 'NFR8, NFR13',
     scope: 'any',
+    isLocal: true,
     check: ({ files }) => {
       const rules = creationRules(files)
       const file = layout.sopsConfig
@@ -50,8 +52,9 @@ export const secretRules: Rule[] = [
     fix: 'Put it into 1Password, refer to it (op://, ExternalSecret), and replace the secret itself',
     source: 'NFR8',
     scope: 'any',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => isOperated(file) || /^(k8sops|\.sops)\.yaml$/.test(file.path))
         .filter((file) => !isEncrypted(file) || file.path === layout.sopsConfig)
         .flatMap(({ path, text }) =>
@@ -70,8 +73,9 @@ export const secretRules: Rule[] = [
     fix: 'Make an ExternalSecret of it, or encrypt it with sops',
     source: 'NFR8',
     scope: 'any',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => isOperated(file) && /\.ya?ml(\.tpl)?$/.test(file.path) && !isEncrypted(file))
         .flatMap((file) => declaredIn(file).flatMap(({ kind, text }) => (kind === 'Secret' ? plain(file, text) : []))),
   },
@@ -83,6 +87,7 @@ export const secretRules: Rule[] = [
     fix: 'A row `| vault | item | `field` | ... |`, or the item and field that the table has',
     source: 'FR52, docs/prerequisites.md',
     scope: 'house',
+    isLocal: true,
     check: (view) => each((cluster) => undocumented(cluster, view.files))(view),
   },
 ]

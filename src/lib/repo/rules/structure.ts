@@ -16,8 +16,9 @@ export const structureRules: Rule[] = [
     fix: 'Correct the syntax at the line that is named',
     source: 'YAML 1.2',
     scope: 'any',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => (isOperated(file) || file.path.startsWith('.github/')) && isYaml(file))
         .flatMap((file) =>
           file.errors().map(({ line, message }) => ({ file: file.path, line, message: `malformed YAML: ${message}` })),
@@ -30,8 +31,9 @@ export const structureRules: Rule[] = [
     fix: 'Restore it, or delete the file and what names it',
     source: 'design section 8',
     scope: 'house',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => isOperated(file) && isYaml(file))
         .filter(
           (file) =>
@@ -47,8 +49,9 @@ export const structureRules: Rule[] = [
     fix: 'Restore the value, or delete the key; an empty map is {}',
     source: 'YAML 1.2',
     scope: 'house',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => isOperated(file) && isYaml(file) && !isEncrypted(file))
         .flatMap((file) =>
           file.documents().flatMap((document) =>
@@ -70,6 +73,7 @@ export const structureRules: Rule[] = [
     fix: 'Use a ${VARIABLE} of cluster-settings.yaml, or a patch in clusters/<cluster>',
     source: 'design section 2',
     scope: 'house',
+    isLocal: true,
     check: sharedNamesNoCluster,
   },
   {
@@ -79,8 +83,9 @@ export const structureRules: Rule[] = [
     fix: 'Move the fact into cluster-settings.yaml',
     source: 'docs/prerequisites.md',
     scope: 'house',
-    check: ({ files }) =>
-      files
+    isLocal: true,
+    check: ({ judged }) =>
+      judged
         .filter((file) => isOperated(file) && !/(talconfig|cluster-settings)\.yaml$/.test(file.path))
         .filter(({ text }) => /(^|\s)#\s*CONFIRM:/m.test(text))
         .map(({ path }) => ({ file: path, text: 'CONFIRM:', message: 'a CONFIRM mark that nothing reads' })),
@@ -121,7 +126,7 @@ export const structureRules: Rule[] = [
   },
 ]
 
-function sharedNamesNoCluster({ files, clusters }: RepositoryView): Finding[] {
+function sharedNamesNoCluster({ judged, clusters }: RepositoryView): Finding[] {
   const values = clusters.map(({ settings }) => new Set(Object.values(settings)))
   // What all clusters have in common (an S3 endpoint) says nothing about one of them.
   const ofOne = (fact: string) => clusters.length < 2 || !values.every((known) => known.has(fact))
@@ -129,7 +134,7 @@ function sharedNamesNoCluster({ files, clusters }: RepositoryView): Finding[] {
     `clusters/${name}`,
     ...Object.values(settings).filter((value) => value.length > 5 && /[./]/.test(value)),
   ])
-  const shared = files.filter((file) => isShared(file) || /^bootstrap\/helmfile\.d\//.test(file.path))
+  const shared = judged.filter((file) => isShared(file) || /^bootstrap\/helmfile\.d\//.test(file.path))
   return shared.flatMap(({ path, text }) =>
     [...new Set(facts)]
       .filter((fact) => ofOne(fact) && text.includes(fact))

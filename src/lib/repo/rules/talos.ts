@@ -15,11 +15,12 @@ export const talosRules: Rule[] = [
     fix: 'talosctl validate; https://docs.siderolabs.com/talos/v1.12/reference/configuration',
     source: 'Talos 1.12',
     scope: 'any',
-    check: ({ files, schemas }) => {
+    isLocal: true,
+    check: ({ judged, schemas }) => {
       const table = schemas.get('talos')
       const root = table?.roots['config/v1alpha1']
       if (!table || root === undefined) return []
-      return files
+      return judged
         .filter(({ path }) => /^talos\/patches\/.*\.yaml$/.test(path))
         .flatMap((file) =>
           file
@@ -43,7 +44,9 @@ export const talosRules: Rule[] = [
     fix: 'Correct the value',
     source: 'Talos 1.12',
     scope: 'any',
-    check: ({ files }) => files.filter(({ path }) => /^talos\/[^/]+\/talconfig\.yaml$/.test(path)).flatMap(wrongValues),
+    isLocal: true,
+    check: ({ judged }) =>
+      judged.filter(({ path }) => /^talos\/[^/]+\/talconfig\.yaml$/.test(path)).flatMap(wrongValues),
   },
   {
     id: 'volume-is-mounted',

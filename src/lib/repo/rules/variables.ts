@@ -3,7 +3,7 @@
 
 import { dirname } from 'node:path'
 import { mapAt } from '../fields.ts'
-import type { FluxKustomization } from '../flux.ts'
+import { type FluxKustomization, nameOf } from '../flux.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
 import { reachedFiles } from '../reach.ts'
@@ -19,6 +19,7 @@ export const variableRules: Rule[] = [
     fix: 'Add it to the cluster’s cluster-settings.yaml; a literal ${ is written $${',
     source: 'design section 8',
     scope: 'any',
+    isLocal: true,
     check: undefinedVariables,
   },
   {
@@ -132,6 +133,7 @@ function undefinedVariables({ files, clusters }: RepositoryView): Finding[] {
               line: index + 1,
               cluster: cluster.name,
               message: `\${${name}} is not defined for Kustomization ${kustomization.name}`,
+              owners: [nameOf(kustomization)],
             }))
         })
       })

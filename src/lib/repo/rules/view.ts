@@ -58,6 +58,8 @@ export interface ClusterView {
 export interface RepositoryView {
   root: string
   files: SourceFile[]
+  /** Those whose own faults are to be told; the others only tell what there is. */
+  judged: SourceFile[]
   clusters: ClusterView[]
   /** What the rules over talconfig.yaml, cluster-settings.yaml and k8sops.yaml found. */
   facts: Problem[]

@@ -36,6 +36,7 @@ export async function viewOf(texts: Texts, clusters: Clusters = { infra: {} }): 
   return {
     root: projectRoot,
     files,
+    judged: files,
     clusters: await Promise.all(views),
     facts: [],
     registries: trustedRegistries,
