@@ -37,21 +37,29 @@ export async function changeSince(root: string, commit: string, changed?: readon
   return { files, before: new Map(await Promise.all(before)) }
 }
 
+/** Of one cluster. */
 export interface Affected {
-  /** Kustomizations that are built with what changed, wait for one of those, or name what changed: each finding about them. */
-  kustomizations: ReadonlySet<string>
-  /** Files that changed, or name what did: each finding in them. */
-  files: ReadonlySet<string>
-  /** What they are built with: findings in them that are about no Kustomization. */
-  reached: ReadonlySet<string>
+  /** Kustomizations that are built with what changed, and files that changed or are those Kustomizations': each finding about them. */
+  built: Group
+  /** What waits for those, or names what changed: each finding that others than itself decide about. */
+  related: Group
 }
 
-/** Of one cluster. @param kustomizations all that it has */
-export function affectedBy(change: Change, kustomizations: readonly FluxKustomization[], files: Files): Affected {
-  const reaches = new Map(kustomizations.map((one) => [one, reachOf(files, one.spec)]))
-  const reachedBy = (one: FluxKustomization) => reaches.get(one)?.files ?? new Set<string>()
-  const parents = new Set(kustomizations.map(({ parent }) => parent))
+interface Group {
+  kustomizations: ReadonlySet<string>
+  files: ReadonlySet<string>
+}
+
+export interface BuiltWith {
+  kustomizations: ReadonlySet<FluxKustomization>
   /** Besides what changed: what a list has taken in or given up, or patches. */
+  listed: ReadonlySet<string>
+}
+
+/** The Kustomizations of one cluster that a change gives other objects. @param kustomizations all that it has */
+export function builtWith(change: Change, kustomizations: readonly FluxKustomization[], files: Files): BuiltWith {
+  const reaches = new Map(kustomizations.map((one) => [one, reachOf(files, one.spec)]))
+  const parents = new Set(kustomizations.map(({ parent }) => parent))
   const listed = new Set([...change.files].flatMap((path) => entriesChanged(path, change, files)))
   const built = new Set<FluxKustomization>()
   for (const one of kustomizations) {
@@ -67,19 +75,49 @@ export function affectedBy(change: Change, kustomizations: readonly FluxKustomiz
   }
   for (const one of kustomizations)
     if (one.file !== undefined && (change.files.has(one.file) || listed.has(one.file))) built.add(one)
-  const changed = new Set([...built].map(nameOf))
-  const given = [...built].flatMap((one) => [...reachedBy(one)].flatMap((path) => namesGiven(files.get(path))))
+  return { kustomizations: built, listed }
+}
+
+/** @param kustomizations all of the cluster */
+export function affectedBy(change: Change, kustomizations: readonly FluxKustomization[], files: Files): Affected {
+  const { kustomizations: built, listed } = builtWith(change, kustomizations, files)
+  const reaches = new Map(kustomizations.map((one) => [one, filesOf(one, files)]))
+  const reachedBy = (one: FluxKustomization) => reaches.get(one) ?? []
+  const given = [...built].flatMap((one) => reachedBy(one).flatMap((path) => namesGiven(files.get(path))))
   const mentions = mentionOf(new Set([...namesOf(change, listed, files), ...given]))
   const mentioning = new Set([...files.values()].filter(({ text }) => mentions?.test(text)).map(({ path }) => path))
-  const isMentioning = (one: FluxKustomization) =>
-    [...reachedBy(one), ...(one.file === undefined ? [] : [one.file])].some((path) => mentioning.has(path))
-  for (const one of kustomizations)
-    if (isMentioning(one) || one.dependsOn.some((name) => changed.has(name))) built.add(one)
+  const names = new Set([...built].map(nameOf))
+  const related = kustomizations.filter(
+    (one) => reachedBy(one).some((path) => mentioning.has(path)) || one.dependsOn.some((name) => names.has(name)),
+  )
   return {
-    kustomizations: new Set([...built].map(nameOf)),
-    files: new Set([...change.files, ...listed, ...mentioning]),
-    reached: new Set([...built].flatMap((one) => [...reachedBy(one), ...(one.file === undefined ? [] : [one.file])])),
+    built: { kustomizations: names, files: new Set([...change.files, ...listed, ...[...built].flatMap(reachedBy)]) },
+    related: { kustomizations: new Set(related.map(nameOf)), files: mentioning },
   }
+}
+
+/** What it is built with, and where it is declared. */
+const filesOf = (one: FluxKustomization, files: Files): string[] => [
+  ...reachOf(files, one.spec).files,
+  ...(one.file === undefined ? [] : [one.file]),
+]
+
+/** @param affected by cluster @returns whether a finding is of interest; `isLocal` as its rule says */
+export function isAffected(
+  change: Change,
+  affected: ReadonlyMap<string, Affected>,
+): (finding: Finding, isLocal: boolean) => boolean {
+  const isOf = ({ file, owners, cluster }: Finding, group: keyof Affected) =>
+    [...affected].some(
+      ([name, { [group]: found }]) =>
+        (cluster === undefined || cluster === name) &&
+        (owners?.some((owner) => found.kustomizations.has(owner)) ?? found.files.has(file)),
+    )
+  return (finding, isLocal) =>
+    change.files.has(finding.file) ||
+    isOf(finding, 'built') ||
+    (!isLocal &&
+      ([...affected.values()].some(({ related }) => related.files.has(finding.file)) || isOf(finding, 'related')))
 }
 
 /** Changed files that building it reads, or read before they were deleted. */
@@ -110,17 +148,6 @@ function touchedBelow({ spec }: FluxKustomization, touched: readonly string[], c
     patched: others
       .filter((path) => resources.has(path) && listName.test(path))
       .flatMap((path) => [...resourcesBelow(files, posix.dirname(path))]),
-  }
-}
-
-/** @param affected by cluster */
-export function isAffected(affected: ReadonlyMap<string, Affected>): (finding: Finding) => boolean {
-  const all = [...affected.values()]
-  return ({ file, owners, cluster }) => {
-    if (all.some(({ files }) => files.has(file))) return true
-    const own = cluster === undefined ? all : all.filter((one) => one === affected.get(cluster))
-    if (owners) return own.some(({ kustomizations }) => owners.some((name) => kustomizations.has(name)))
-    return all.some(({ reached }) => reached.has(file))
   }
 }
 

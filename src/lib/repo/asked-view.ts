@@ -1,4 +1,5 @@
 /** Reads as much of a repository as a question needs: everything, some clusters, or what a change can affect. */
+import { setImmediate } from 'node:timers/promises'
 import type { Repository } from '../config/load.ts'
 import type { Cluster } from '../types.ts'
 import { type Affected, affectedBy, affectsEverything, type Change, changeSince, isAffected } from './affected.ts'
@@ -9,11 +10,11 @@ import { listCluster, renderPart } from './part-render.ts'
 import { type ReadView, type Renderers, type RenderTools, readView } from './read-view.ts'
 import { referredTo } from './relevance.ts'
 import type { RenderedKustomization } from './render.ts'
-import { readSourceFiles, type SourceFile } from './source-files.ts'
+import { isOperated, isYaml, readSourceFiles, type SourceFile } from './source-files.ts'
 
 export interface AskedView extends ReadView {
   /** Whether a finding is about what was asked for. */
-  isWanted: (finding: Finding) => boolean
+  isWanted: (finding: Finding, isLocal: boolean) => boolean
   /** With the rest of what was asked for rendered, too; undefined when it is. What is found to be lacking may be there. */
   widened: (() => Promise<ReadView>) | undefined
 }
@@ -40,7 +41,12 @@ export async function readAskedView(
     isAsked(cluster)
       ? renderWithFlate(root, cluster.name, tools, byPath)
       : { rendered: await list(cluster), charts: new Map(), missing: new Map(), byPath: [] }
-  const readWhole = () => readView(repository, repository.clusters, renderers, { files, render: whole })
+  const readWhole = async () => {
+    const reading = readView(repository, repository.clusters, renderers, { files, render: whole })
+    // Rules look into every file, and flate takes its time.
+    await Promise.all([reading, parseAll(files)])
+    return reading
+  }
   if (!since || affectsEverything(since.changed))
     return { ...(await readWhole()), isWanted: () => true, widened: undefined }
 
@@ -62,7 +68,15 @@ export async function readAskedView(
     },
   })
   const affected = new Map([...(await parts)].map(([name, part]) => [name, part.affected]))
-  return { ...found, isWanted: isAffected(affected), widened: readWhole }
+  return { ...found, isWanted: isAffected(change, affected), widened: readWhole }
+}
+
+/** In small portions, so that whatever comes in meanwhile is taken. */
+async function parseAll(files: readonly SourceFile[]): Promise<void> {
+  for (const [index, file] of files.filter((one) => isYaml(one) && isOperated(one)).entries()) {
+    if (index % 8 === 0) await setImmediate()
+    file.documents()
+  }
 }
 
 interface Part {
@@ -79,18 +93,19 @@ const affectedOf = (listed: readonly RenderedKustomization[], change: Change, fi
 
 /** What can be affected, and what that refers to. */
 async function chosen(
-  { listed, affected: { kustomizations } }: Part,
+  { listed, affected: { built, related } }: Part,
   { settings }: Cluster,
   sources: { root: string; files: ReadonlyMap<string, SourceFile> },
 ): Promise<Set<string>> {
   // Those that contain others are built already.
   const all = listed.filter(({ isSkipped }) => isSkipped).map(({ kustomization }) => kustomization)
-  const own = all.filter((one) => kustomizations.has(nameOf(one)))
+  const own = all.filter((one) => [built, related].some(({ kustomizations }) => kustomizations.has(nameOf(one))))
   const others = all.filter((one) => !own.includes(one))
   return new Set([...own.map(nameOf), ...(await referredTo(own, others, { ...sources, settings }))])
 }
 
 function judgedOf(files: readonly SourceFile[], parts: readonly Part[]): SourceFile[] {
-  const isOf = (path: string) => parts.some(({ affected }) => affected.files.has(path) || affected.reached.has(path))
+  const isOf = (path: string) =>
+    parts.some(({ affected: { built, related } }) => built.files.has(path) || related.files.has(path))
   return files.filter(({ path }) => isOf(path))
 }

@@ -38,11 +38,32 @@ export interface Leaf {
   value: Json
 }
 
+/** A dozen rules ask for those of every object. */
+const known = new WeakMap<object, readonly Leaf[]>()
+
 /** Every scalar below a value, with its path. */
-export function leaves(value: unknown, path: (string | number)[] = []): Leaf[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => leaves(item, [...path, index]))
-  if (isFields(value)) return Object.entries(value).flatMap(([key, below]) => leaves(below, [...path, key]))
-  return [{ path, value: value as Json }]
+export function leaves(value: unknown): readonly Leaf[] {
+  if (typeof value !== 'object' || value === null) return [{ path: [], value: value as Json }]
+  const earlier = known.get(value)
+  if (earlier) return earlier
+  const found: Leaf[] = []
+  collect(value, [], found)
+  known.set(value, found)
+  return found
+}
+
+/** @param path the keys down to it, which is put back as it was */
+function collect(value: unknown, path: (string | number)[], found: Leaf[]): void {
+  if (typeof value !== 'object' || value === null) {
+    found.push({ path: [...path], value: value as Json })
+    return
+  }
+  const entries = Array.isArray(value) ? value.entries() : Object.entries(value)
+  for (const [key, below] of entries) {
+    path.push(key)
+    collect(below, path, found)
+    path.pop()
+  }
 }
 
 const seconds: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 }

@@ -6,22 +6,14 @@
 import { posix } from 'node:path'
 import type { KubeObject } from '../types.ts'
 import type { Kustomize } from './build.ts'
-import { type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf } from './flux.ts'
+import { entryObject, type FlateCluster, showTo } from './flate-show.ts'
+import { entryKustomization, type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf } from './flux.ts'
 import { layout } from './layout.ts'
 import { type Manifest, manifestOf } from './manifests.ts'
 import { originOf } from './origin.ts'
 import { isHelmRelease } from './releases.ts'
 import { type RenderedKustomization, renderCluster } from './render.ts'
 import { declaredIn, type SourceFile } from './source-files.ts'
-
-/**
- * Runs flate on a cluster's directory: the objects that it rendered, and why it could not render others.
- * @param root what the path and those of Kustomizations are relative to; the repository's without it
- */
-export type FlateCluster = (
-  path: string,
-  root?: string,
-) => Promise<{ objects: unknown[]; failures: ReadonlyMap<string, string> }>
 
 export interface RenderedCluster {
   rendered: RenderedKustomization[]
@@ -46,14 +38,15 @@ export async function renderWithFlate(
   tools: { flate: FlateCluster; kustomize: Kustomize },
   files: ReadonlyMap<string, SourceFile>,
 ): Promise<RenderedCluster> {
-  // flate prints what Kustomizations contain; the entry itself, which the FluxInstance makes, is built here.
-  const [{ objects, failures }, [entry]] = await Promise.all([
-    tools.flate(layout.cluster(cluster)),
-    renderCluster(root, cluster, { kustomize: tools.kustomize, until: (done) => done.length > 0 }),
-  ])
-  const { owned, charts } = byOwner(objects as KubeObject[])
-  const rendered = entry ? [entry] : []
-  const broken: FluxKustomization[] = []
+  const path = layout.fluxEntry(cluster)
+  const { objects, failures } = await showTo(tools.flate, root, [entryObject(path)])
+  const { owned, charts } = byOwner(objects)
+  const entry = entryKustomization(path)
+  const own = owned.get(nameOf(entry))
+  const rendered: RenderedKustomization[] = [
+    { kustomization: entry, manifests: asApplied(own ?? [], entry, files), findings: [] },
+  ]
+  const broken = own ? [] : [entry]
   const seen = new Set<string>()
   for (const parent of rendered) {
     for (const child of parent.manifests.filter(isFluxKustomization)) {
@@ -69,7 +62,7 @@ export async function renderWithFlate(
   const again = new Set(broken.map(nameOf))
   const known = new Map(rendered.map((one) => [nameOf(one.kustomization), one]))
   // What flate has nothing of is empty, or broken, or below something broken: built by path, to tell which.
-  const own =
+  const all =
     again.size === 0
       ? rendered
       : await renderCluster(root, cluster, {
@@ -78,10 +71,10 @@ export async function renderWithFlate(
             again.has(`${namespace}/${name}`) ? undefined : known.get(`${namespace}/${name}`),
         })
   return {
-    rendered: own,
+    rendered: all,
     charts,
-    missing: releasesWithout(charts, own, failures),
-    byPath: own
+    missing: releasesWithout(charts, all, failures),
+    byPath: all
       .filter((one) => again.has(nameOf(one.kustomization)) && !isEmpty(one))
       .map(({ kustomization }) => nameOf(kustomization)),
   }

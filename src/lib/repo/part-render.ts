@@ -2,13 +2,10 @@
  * Renders some of a cluster's Kustomizations as `renderWithFlate` renders all: flate is shown no others, so that it costs what they cost.
  * What stands above them is built by path, which tells which there are.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
-import type { KubeObject } from '../types.ts'
 import type { Kustomize } from './build.ts'
-import { asApplied, byOwner, type FlateCluster, type RenderedCluster, releasesWithout } from './flate-render.ts'
+import { asApplied, byOwner, type RenderedCluster, releasesWithout } from './flate-render.ts'
+import { type FlateCluster, type FlateOutput, showTo } from './flate-show.ts'
 import { type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf } from './flux.ts'
-import { layout } from './layout.ts'
 import { reachedFiles } from './reach.ts'
 import { type RenderedKustomization, renderCluster } from './render.ts'
 import { declaredIn, type SourceFile } from './source-files.ts'
@@ -65,83 +62,57 @@ export async function renderPart(
   const chosen = listed.filter(({ kustomization, isSkipped }) => isSkipped && isChosen(nameOf(kustomization)))
   if (chosen.length === 0)
     return { rendered: listed, charts: new Map(), missing: releasesWithout(new Map(), listed, new Map()), byPath: [] }
-  const part = writePart(
+  const { objects, failures } = await show(
     root,
     chosen.map(({ kustomization }) => kustomization),
     listed,
+    tools.flate,
   )
-  try {
-    const { objects, failures } = await tools.flate(part)
-    const { owned, charts } = byOwner(objects as KubeObject[])
-    const found = new Map(
-      chosen.flatMap(({ kustomization }) => {
-        const own = owned.get(nameOf(kustomization))
-        return own
-          ? [[nameOf(kustomization), { kustomization, manifests: asApplied(own, kustomization, files), findings: [] }]]
-          : []
-      }),
-    ) as Map<string, RenderedKustomization>
-    const rest = new Set(chosen.map(({ kustomization }) => nameOf(kustomization)).filter((name) => !found.has(name)))
-    const known = new Map([...listed.map((one) => [nameOf(one.kustomization), one] as const), ...found])
-    // What flate has nothing of is empty or broken: built by path, to tell which.
-    const rendered =
-      rest.size === 0
-        ? listed.map((one) => known.get(nameOf(one.kustomization)) ?? one)
-        : await renderCluster(root, cluster, {
-            kustomize: tools.kustomize,
-            known: (one) => (rest.has(nameOf(one)) ? undefined : known.get(nameOf(one))),
-          })
-    return {
-      rendered,
-      charts,
-      missing: releasesWithout(charts, rendered, failures),
-      byPath: rendered
-        .filter(
-          ({ kustomization, manifests, findings }) =>
-            rest.has(nameOf(kustomization)) && manifests.length + findings.length > 0,
-        )
-        .map(({ kustomization }) => nameOf(kustomization)),
-    }
-  } finally {
-    rmSync(join(root, part), { recursive: true })
+  const { owned, charts } = byOwner(objects)
+  const found = new Map(
+    chosen.flatMap(({ kustomization }) => {
+      const own = owned.get(nameOf(kustomization))
+      return own
+        ? [[nameOf(kustomization), { kustomization, manifests: asApplied(own, kustomization, files), findings: [] }]]
+        : []
+    }),
+  ) as Map<string, RenderedKustomization>
+  const rest = new Set(chosen.map(({ kustomization }) => nameOf(kustomization)).filter((name) => !found.has(name)))
+  const known = new Map([...listed.map((one) => [nameOf(one.kustomization), one] as const), ...found])
+  // What flate has nothing of is empty or broken: built by path, to tell which.
+  const rendered =
+    rest.size === 0
+      ? listed.map((one) => known.get(nameOf(one.kustomization)) ?? one)
+      : await renderCluster(root, cluster, {
+          kustomize: tools.kustomize,
+          known: (one) => (rest.has(nameOf(one)) ? undefined : known.get(nameOf(one))),
+        })
+  return {
+    rendered,
+    charts,
+    missing: releasesWithout(charts, rendered, failures),
+    byPath: rendered
+      .filter(
+        ({ kustomization, manifests, findings }) =>
+          rest.has(nameOf(kustomization)) && manifests.length + findings.length > 0,
+      )
+      .map(({ kustomization }) => nameOf(kustomization)),
   }
 }
 
-/**
- * Puts the chosen Kustomizations where flate reads them: below the repository's own root, so that it finds again what it rendered earlier.
- * What they wait for and is not here stands as suspended, which flate takes for ready.
- */
-function writePart(
+/** The chosen Kustomizations with what they substitute from. */
+function show(
   root: string,
   chosen: readonly FluxKustomization[],
   listed: readonly RenderedKustomization[],
-): string {
-  mkdirSync(join(root, layout.state, 'cache'), { recursive: true })
-  const directory = mkdtempSync(join(root, layout.state, 'cache', 'part-'))
+  flate: FlateCluster,
+): Promise<FlateOutput> {
   const names = new Set(chosen.map(nameOf))
   const isTaken = new Set(chosen.flatMap(({ substituteFrom }) => substituteFrom.map(({ name }) => name)))
   const applied = listed.flatMap(({ manifests }) => manifests)
   const own = applied.filter((one) => isFluxKustomization(one) && names.has(nameOf(fluxKustomization(one, ''))))
   const maps = applied.filter(({ kind, object }) => kind === 'ConfigMap' && isTaken.has(object().metadata.name))
   const awaited = new Set(chosen.flatMap(({ dependsOn }) => dependsOn).filter((name) => !names.has(name)))
-  const objects = [
-    ...[...maps, ...own].map(({ object }) => object()),
-    ...[...awaited].map((name) => stub(name, relative(root, directory))),
-  ]
-  writeFileSync(join(directory, 'objects.yaml'), objects.map((one) => `---\n${JSON.stringify(one)}\n`).join(''))
-  return relative(root, directory)
-}
-
-/** @param path where nothing else is: flate reads on where a path leads, suspended or not */
-function stub(awaited: string, path: string): object {
-  const [namespace, name] = awaited.split('/')
-  return {
-    apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
-    kind: 'Kustomization',
-    metadata: { name, namespace },
-    spec: {
-      ...{ interval: '1h', prune: false, suspend: true, path: `./${path}` },
-      sourceRef: { kind: 'GitRepository', name: 'flux-system' },
-    },
-  }
+  const shown = [...maps, ...own].map(({ object }) => object())
+  return showTo(flate, root, shown, [...awaited])
 }

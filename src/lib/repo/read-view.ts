@@ -2,7 +2,8 @@
 import { checkRepository, type Repository } from '../config/load.ts'
 import type { Cluster } from '../types.ts'
 import type { Kustomize } from './build.ts'
-import { type FlateCluster, type RenderedCluster, renderWithFlate } from './flate-render.ts'
+import { type RenderedCluster, renderWithFlate } from './flate-render.ts'
+import type { FlateCluster } from './flate-show.ts'
 import { trustedRegistries } from './rules/registries.ts'
 import { type ClusterView, clusterView, type RepositoryView } from './rules/view.ts'
 import { readSchemaTables } from './schema-tables.ts'
@@ -55,18 +56,10 @@ export async function readView(
   { files = readSourceFiles(repository.root), judged, render }: ViewOptions = {},
 ): Promise<ReadView> {
   const { root } = repository
-  const byPath = new Map(files.map((file) => [file.path, file]))
-  const whole = ({ name }: Cluster, tools: RenderTools) => renderWithFlate(root, name, tools, byPath)
   const [facts, schemas, rendered] = await Promise.all([
     checkRepository(repository),
     readSchemaTables(root),
-    Promise.all(
-      clusters.map(async (cluster) => {
-        const tools = { flate: renderers.flate(cluster), kustomize: renderers.kustomize }
-        const found = await (render ?? whole)(cluster, tools)
-        return { found, view: await clusterView(root, cluster, found.rendered, found.charts) }
-      }),
-    ),
+    readClusters(root, clusters, renderers, { files, render }),
   ])
   const registries = repository.trustedRegistries ?? trustedRegistries
   return {
@@ -81,6 +74,24 @@ export async function readView(
     },
     coverage: rendered.map(({ found, view }) => coverageOf(found, view)),
   }
+}
+
+/** Renders clusters side by side. @throws what is wrong with a renderer itself */
+export function readClusters(
+  root: string,
+  clusters: Cluster[],
+  renderers: Renderers,
+  { files, render }: { files: SourceFile[]; render?: ViewOptions['render'] },
+): Promise<{ found: RenderedCluster; view: ClusterView }[]> {
+  const byPath = new Map(files.map((file) => [file.path, file]))
+  const whole = ({ name }: Cluster, tools: RenderTools) => renderWithFlate(root, name, tools, byPath)
+  return Promise.all(
+    clusters.map(async (cluster) => {
+      const tools = { flate: renderers.flate(cluster), kustomize: renderers.kustomize }
+      const found = await (render ?? whole)(cluster, tools)
+      return { found, view: await clusterView(root, cluster, found.rendered, found.charts) }
+    }),
+  )
 }
 
 const coverageOf = (

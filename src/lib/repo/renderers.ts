@@ -9,8 +9,8 @@ export function renderersOf(root: string, env: NodeJS.ProcessEnv, signal?: Abort
   return {
     flate:
       ({ kubernetesVersion }) =>
-      (path, from = root) =>
-        flate({ root: from, path, kubernetesVersion, signal }),
+      (path) =>
+        flate({ root, path, kubernetesVersion, signal }),
     kustomize: kustomizeBuild(env),
   }
 }

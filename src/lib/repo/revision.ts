@@ -69,10 +69,14 @@ export async function checkOut(root: string, commit: string): Promise<{ root: st
   return { root: target, remove: () => rmSync(directory, { recursive: true, force: true }) }
 }
 
-/** Paths that differ between a commit and the working tree, new files included, relative to the root. */
-export async function changedFiles(root: string, commit: string): Promise<string[]> {
+/** Paths that differ between a commit and another, or the working tree (new files included), relative to the root. */
+export async function changedFiles(root: string, commit: string, head?: string): Promise<string[]> {
+  if (head !== undefined) {
+    const different = await git(root, ['diff', '--name-only', '--no-renames', '--relative', '-z', commit, head])
+    return different.split('\0').filter(Boolean).sort()
+  }
   const [changed, untracked] = await Promise.all([
-    git(root, ['diff', '--name-only', '--relative', '-z', commit]),
+    git(root, ['diff', '--name-only', '--no-renames', '--relative', '-z', commit]),
     git(root, ['ls-files', '--others', '--exclude-standard', '-z']),
   ])
   return [...new Set([...changed.split('\0'), ...untracked.split('\0')].filter(Boolean))].sort()

@@ -5,7 +5,7 @@ import { readAskedView } from './asked-view.ts'
 import type { Finding } from './locate.ts'
 import type { RenderCoverage, Renderers } from './read-view.ts'
 import { changedFiles } from './revision.ts'
-import { ruleNamed } from './rules/catalog.ts'
+import { rules } from './rules/catalog.ts'
 import { checkRules, type RuleFinding, type RuleReport } from './rules/check.ts'
 import { pinsOf } from './rules/pins.ts'
 import { about } from './rules/rule.ts'
@@ -56,11 +56,13 @@ export async function validateRepository(
   const question = { clusters, since: since !== undefined && changed ? { commit: since, changed } : undefined }
   const asked = await readAskedView(repository, renderers, question)
   const isChosen = (name: string) => clusters.some((cluster) => cluster.name === name)
-  const isWanted = (finding: Finding) =>
-    isNamed(finding.file) && (finding.cluster === undefined || isChosen(finding.cluster)) && asked.isWanted(finding)
+  const isWanted = (finding: Finding, isLocal: boolean) =>
+    isNamed(finding.file) &&
+    (finding.cluster === undefined || isChosen(finding.cluster)) &&
+    asked.isWanted(finding, isLocal)
   // An object that no file declares is asked about whatever is wanted.
   const isAsked = (one: RenderedObject, cluster: string) =>
-    one.manifest.file === undefined || isWanted({ ...about(one, ''), cluster })
+    one.manifest.file === undefined || isWanted({ ...about(one, ''), cluster }, true)
   const dryRuns = server
     ? await Promise.all(
         asked.view.clusters
@@ -73,11 +75,11 @@ export async function validateRepository(
   let { view, coverage } = asked
   let report = await checkRules(view, { more, isWanted })
   // What seems to be lacking may be in the rest.
-  if (asked.widened && report.findings.some(({ rule }) => rule !== serverRule.id && !ruleNamed(rule)?.isLocal)) {
+  if (asked.widened && report.findings.some(({ rule }) => !localRules.has(rule))) {
     ;({ view, coverage } = await asked.widened())
     report = await checkRules(view, { more, isWanted })
   }
-  const { rules, findings, waived } = report
+  const { findings, waived } = report
   return {
     server: dryRuns.map(({ cluster, accepted, notChecked }) => ({ cluster, accepted, notChecked })),
     findings,
@@ -88,9 +90,11 @@ export async function validateRepository(
     coverage: coverage.filter(({ cluster }) => isChosen(cluster)),
     pins: pinsOf(view).length,
     withoutSchema: withoutSchema(view),
-    rules,
+    rules: report.rules,
   }
 }
+
+const localRules = new Set([serverRule, ...rules].filter(({ isLocal }) => isLocal).map(({ id }) => id))
 
 /** All of it as problems, for annotations. */
 export const asProblems = ({ unreadable, findings }: Validation): Problem[] => [

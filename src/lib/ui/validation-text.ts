@@ -41,10 +41,11 @@ const clustersOf = (found: string[], all: string[]) =>
 
 /** A release that was not rendered is never shown as one that is fine. */
 function renderCoverage({ coverage }: Validation): string[] {
-  return coverage.flatMap(({ cluster, kustomizations, byPath, releases, missing }) => {
+  return coverage.flatMap(({ cluster, kustomizations, skipped, byPath, releases, missing }) => {
     const reasons = [...Map.groupBy(missing, ({ reason }) => causeOf(reason))]
+    const others = skipped > 0 ? ` (${skipped} more that the change cannot affect were not)` : ''
     return [
-      `cluster ${cluster}: ${kustomizations} Kustomizations rendered, ${releases - missing.length} of ${releases} HelmReleases rendered`,
+      `cluster ${cluster}: ${kustomizations} Kustomizations rendered${others}, ${releases - missing.length} of ${releases} HelmReleases rendered`,
       ...(byPath.length > 0 ? [`  built by path, because flate was stopped above them: ${byPath.join(', ')}`] : []),
       ...reasons.map(
         ([reason, list]) =>

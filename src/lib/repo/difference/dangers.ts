@@ -168,9 +168,11 @@ function suspendedParents(changes: Change[], after: ClusterView): Found[] {
   }))
 }
 
+type Files = Pick<RepositoryView, 'files'>
+
 /** Whoever can decrypt changes: in .sops.yaml, or in what a file is encrypted to. */
-export function recipientDangers(before: RepositoryView, after: RepositoryView): Danger[] {
-  const recipients = ({ files }: RepositoryView) =>
+export function recipientDangers(before: Files, after: Files): Danger[] {
+  const recipients = ({ files }: Files) =>
     new Map(
       files
         .filter(({ path }) => path.endsWith('.sops.yaml'))

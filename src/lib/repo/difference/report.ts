@@ -34,14 +34,13 @@ export interface DifferenceReport {
   dangers: Danger[]
 }
 
-export interface Side {
+export interface Side extends Pick<RepositoryView, 'files' | 'clusters'> {
   name: string
-  view: RepositoryView
 }
 
 export function differenceReport(base: Side, head: Side): DifferenceReport {
-  const pairs = head.view.clusters.map((after) => {
-    const before = base.view.clusters.find(({ name }) => name === after.name)
+  const pairs = head.clusters.map((after) => {
+    const before = base.clusters.find(({ name }) => name === after.name)
     return { before, after, difference: compareClusters(before, after) }
   })
   return {
@@ -56,7 +55,7 @@ export function differenceReport(base: Side, head: Side): DifferenceReport {
     })),
     dangers: [
       ...pairs.flatMap(({ after, difference }) => dangersOf(difference, after)),
-      ...recipientDangers(base.view, head.view),
+      ...recipientDangers(base, head),
     ],
   }
 }
