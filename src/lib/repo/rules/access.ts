@@ -136,7 +136,7 @@ function priorityClasses(cluster: ClusterView): Finding[] {
       .map((one) => about(one, 'begins with system-, which Kubernetes reserves', ['metadata', 'name'])),
     ...classes
       .filter(({ release }) => !release)
-      .filter((one) => !(Number(textAt(one.object(), 'value')) > 0))
-      .map((one) => about(one, 'has no value above 0, which is that of pods without a class', ['value'])),
+      .filter((one) => !Number(textAt(one.object(), 'value')))
+      .map((one) => about(one, 'has no value, or 0, which is that of pods without a class', ['value'])),
   ]
 }

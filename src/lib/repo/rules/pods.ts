@@ -114,6 +114,7 @@ function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[
   const inCharts = new Set(
     charts.flatMap(({ release }) => [release.releaseName, ...leaves(release.values).map(({ value }) => String(value))]),
   )
+  const kinds = new Set(cluster.objects.map(({ kind, group }) => `${kind} ${group}`))
   const spaces = new Set(charts.map(({ release }) => release.releaseNamespace))
   const isKind = (check: unknown) => {
     const kind = textAt(check, 'kind') ?? ''
@@ -121,7 +122,11 @@ function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[
     const [group = ''] = version.includes('/') ? version.split('/') : ['']
     const own = schemas.get(group)?.roots
     const plural = `${pluralOf(kind)}/${version.split('/').at(-1)}`
-    return own ? plural in own : `${group}/${plural}` in (schemas.get('kubernetes')?.roots ?? {}) || !schemas.size
+    if (own) return plural in own
+    // An API that has no table is told by its objects.
+    return (
+      `${group}/${plural}` in (schemas.get('kubernetes')?.roots ?? {}) || !schemas.size || kinds.has(`${kind} ${group}`)
+    )
   }
   return cluster.rendered.flatMap(({ kustomization }) => {
     const says = (message: string, ...path: (string | number)[]) =>

@@ -191,7 +191,7 @@ const shapes: Record<string, RegExp> = {
   'an AWS key': /\bAKIA[0-9A-Z]{16}\b/,
   'a Slack or Telegram token': /\bxox[abp]-[A-Za-z0-9-]{20,}|\b\d{8,10}:[A-Za-z0-9_-]{35}\b/,
   'a password':
-    /^\s*(?:"?[\w-]*(?:password|passwd|secretKey|apiToken|clientSecret)"?)[ \t]*[:=][ \t]*["']?(?!\$|\{\{|op:|enc\[|["']|>|\||$)[^\s"'#{}]{8,}/im,
+    /^\s*(?:"?[\w-]*(?:password|passwd|secretKey|apiToken|clientSecret)"?)[ \t]*[:=][ \t]*["']?(?!\$|\{\{|op:|enc\[|["']|[>|&*]|$|(?-i:[A-Z0-9]+(?:_[A-Z0-9]+)+\s*$))[^\s"'#{}]{8,}/im,
 }
 
 /** SSH host keys are public. */
@@ -203,8 +203,9 @@ function plain(file: SourceFile, text: string): Finding[] {
       data?: object
       stringData?: object
     }
-    // A Secret whose values are all filled in later says nothing.
     const values = Object.values({ ...data, ...stringData }).map(String)
+    // Kubernetes fills in the token; a Secret whose values are all filled in later says nothing either.
+    if (values.length === 0 && /^type:\s*["']?kubernetes\.io\/service-account-token\b/m.test(text)) return []
     if (values.length > 0 && values.every((value) => /^(\$\{\w+\}|(\{\{ *)?op:\/\/.+?( *\}\})?)$/.test(value.trim())))
       return []
     return [{ file: file.path, text: 'kind: Secret', message: 'a Secret that is not encrypted' }]

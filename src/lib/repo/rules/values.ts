@@ -48,6 +48,11 @@ export const valueRules: Rule[] = [
           leaves(one.object())
             .filter(({ path, value }) => isUrlField.test(String(path.at(-1))) && typeof value === 'string')
             .filter(({ value }) => !/^$|^[a-z][a-z0-9+.-]*:\S+$|[{$%]/.test(String(value)))
+            // Of charts some take a path, or add the scheme themselves.
+            .filter(
+              ({ value }) =>
+                one.kind !== 'HelmRelease' || !/^\/\S*$|^[\w-]+(\.[\w-]+)+(:\d+)?(\/\S*)?$/.test(String(value)),
+            )
             .map(({ path, value }) => about(one, `${value} is no URL`, path)),
         ),
     ),

@@ -185,7 +185,12 @@ export const fileCases: Record<string, Case> = {
       [`${base}/a.yaml`]: 'a: 1\nadminPassword: hunter2hunter2\n',
     },
     says: [`${base}/a.yaml:2: looks like a password`, 'talos/a.yaml:3: looks like a private key'],
-    sound: { [`${base}/a.yaml`]: 'password: ${PASSWORD}\npasswordSecretRef:\n  name: x\ntoken: op://v/i/f\n' },
+    sound: {
+      [`${base}/a.yaml`]: 'password: ${PASSWORD}\npasswordSecretRef:\n  name: x\ntoken: op://v/i/f\n',
+      // The name of a variable, an anchor and its alias.
+      [`${base}/b.yaml`]:
+        'secretKey: GITHUB_TOKEN\nADMIN_PASSWORD: &rcon-password "{{ .ADMIN }}"\nRCON_PASSWORD: *rcon-password\n',
+    },
   },
   'no-plain-secret': {
     breaks: {
@@ -196,6 +201,10 @@ export const fileCases: Record<string, Case> = {
       'bootstrap/infra/a.yaml.tpl:4: token is no 1Password reference',
       `${base}/secret.yaml:2: a Secret that is not encrypted`,
     ],
-    sound: { 'bootstrap/infra/a.yaml.tpl': 'apiVersion: v1\nkind: Secret\nstringData:\n  token: "{{ op://v/i/f }}"\n' },
+    sound: {
+      'bootstrap/infra/a.yaml.tpl': 'apiVersion: v1\nkind: Secret\nstringData:\n  token: "{{ op://v/i/f }}"\n',
+      // Kubernetes fills it in.
+      [`${base}/secret.yaml`]: 'apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\n',
+    },
   },
 }

@@ -243,6 +243,8 @@ export const objectCases: Record<string, Case> = {
     join(
       pod('image: a:1\n').replace('    spec:\n', '    spec:\n      priorityClassName: application\n'),
       'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata:\n  name: application\nvalue: 1000\n',
+      // What yields to everybody else.
+      'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata:\n  name: preemptible\nvalue: -100\n',
     ),
   ),
   'default-deny': {
