@@ -16,7 +16,7 @@ export interface ServerCheck {
 
 export const serverRule = {
   id: 'server',
-  isLocal: true as const,
+  looksAt: 'itself' as const,
   why: 'The API server refuses it: schema, admission, quota or an immutable field',
   fix: 'kubectl apply --server-side --dry-run=server -f FILE says the same',
 }

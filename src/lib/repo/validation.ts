@@ -6,7 +6,7 @@ import type { Finding } from './locate.ts'
 import type { RenderCoverage, Renderers } from './read-view.ts'
 import { changedFiles } from './revision.ts'
 import { rules } from './rules/catalog.ts'
-import { checkRules, type RuleFinding, type RuleReport } from './rules/check.ts'
+import { checkRules, type RuleFinding, type RuleReport, waiverRule } from './rules/check.ts'
 import { pinsOf } from './rules/pins.ts'
 import { about } from './rules/rule.ts'
 import { withoutSchema } from './rules/schemas.ts'
@@ -75,7 +75,7 @@ export async function validateRepository(
   let { view, coverage } = asked
   let report = await checkRules(view, { more, isWanted })
   // What seems to be lacking may be in the rest.
-  if (asked.widened && report.findings.some(({ rule }) => !localRules.has(rule))) {
+  if (asked.widened && report.findings.some(({ rule }) => isAboutOthers.has(rule))) {
     ;({ view, coverage } = await asked.widened())
     report = await checkRules(view, { more, isWanted })
   }
@@ -94,7 +94,8 @@ export async function validateRepository(
   }
 }
 
-const localRules = new Set([serverRule, ...rules].filter(({ isLocal }) => isLocal).map(({ id }) => id))
+/** What they find lacking may be in what was not rendered. */
+const isAboutOthers = new Set([waiverRule, ...rules.filter(({ looksAt }) => looksAt === undefined).map(({ id }) => id)])
 
 /** All of it as problems, for annotations. */
 export const asProblems = ({ unreadable, findings }: Validation): Problem[] => [

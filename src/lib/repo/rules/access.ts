@@ -12,7 +12,7 @@ export const accessRules: Rule[] = [
     fix: 'Bind a Role with what is needed',
     source: 'NFR14',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'ClusterRoleBinding', 'RoleBinding')
         .filter((one) => textAt(one.object(), 'roleRef.name') === 'cluster-admin')
@@ -27,7 +27,7 @@ export const accessRules: Rule[] = [
     fix: 'List what is needed',
     source: 'NFR14',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'ClusterRole', 'Role')
         .filter(({ release }) => !release)
@@ -65,7 +65,7 @@ export const accessRules: Rule[] = [
     fix: 'pod-security.kubernetes.io/enforce: restricted; a comment at any other level',
     source: 'design section 5',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: podSecurity,
   },
   {

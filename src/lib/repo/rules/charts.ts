@@ -15,7 +15,7 @@ export const chartRules: Rule[] = [
     fix: 'Take the facts from the real chart into lab/charts/<chart>-<version>.json',
     source: 'design section 5',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ releases }) =>
       releases
         .filter(({ rendered, facts }) => !rendered && !facts)
@@ -38,7 +38,7 @@ export const chartRules: Rule[] = [
     fix: 'Look it up in the chart’s values.yaml of that version',
     source: 'design section 5',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ releases }) =>
       releases.flatMap(({ release, facts }) =>
         facts
@@ -60,7 +60,7 @@ export const chartRules: Rule[] = [
     fix: 'Include infrastructure/base/defaults, or set install/upgrade.remediation.retries or strategy',
     source: 'NFR34, NFR35',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'HelmRelease').flatMap((one) =>
         (['install', 'upgrade'] as const)
@@ -76,7 +76,7 @@ export const chartRules: Rule[] = [
     fix: 'Include infrastructure/base/defaults, or spec.driftDetection.mode: enabled',
     source: 'NFR21',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'HelmRelease')
         .filter((one) => textAt(one.object(), 'spec.driftDetection.mode') !== 'enabled')
@@ -90,7 +90,7 @@ export const chartRules: Rule[] = [
     fix: 'Set resources; CPU has no limit on purpose, it would throttle long before the machine is busy',
     source: 'NFR30, design section 8',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...cluster.releases.filter(({ rendered }) => !rendered).flatMap(containersOfChart),
       ...cluster.objects.filter(({ kind }) => workloadKinds.has(kind)).flatMap(containersOfObject),
@@ -108,7 +108,7 @@ export const chartRules: Rule[] = [
     fix: 'serviceMonitor.enabled: true, as the chart calls it',
     source: 'docs/patterns.md, step 1',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ releases }) => releases.flatMap(unmonitored)),
   },
   {
@@ -118,7 +118,7 @@ export const chartRules: Rule[] = [
     fix: 'layerSelector.operation: copy',
     source: 'Flux',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'OCIRepository')
         .filter((one) => /helm\.chart\.content/.test(textAt(one.object(), 'spec.layerSelector.mediaType') ?? ''))
@@ -133,7 +133,7 @@ export const chartRules: Rule[] = [
     fix: 'Include infrastructure/base/defaults, or install.crds and upgrade.crds: CreateReplace',
     source: 'issue 5',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'HelmRelease').flatMap((one) =>
         (['install', 'upgrade'] as const)
@@ -149,7 +149,7 @@ export const chartRules: Rule[] = [
     fix: 'Lower the limit, or waive this for what holds data in memory',
     source: 'NFR30, NFR32',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ releases, objects }) => [
       ...releases
         .filter(({ release }) => release.file?.includes('/controllers/'))

@@ -31,7 +31,7 @@ export interface CheckOptions {
   /** Which findings are of interest; all without it. Waivers count for all of them. */
   isWanted?: (finding: Finding, isLocal: boolean) => boolean
   /** Of checks that are no rules of the catalogue (schemas, the API server). */
-  more?: { rule: Pick<Rule, 'id' | 'why' | 'fix' | 'isLocal'>; finding: Finding }[]
+  more?: { rule: Pick<Rule, 'id' | 'why' | 'fix' | 'looksAt'>; finding: Finding }[]
 }
 
 /** @throws nothing for what a file says: that is a finding */
@@ -54,7 +54,7 @@ export async function checkRules(
     const one = merged.get(key) ?? { rule: rule.id, file, line, message, why: rule.why, fix: rule.fix, clusters: [] }
     if (cluster && !one.clusters.includes(cluster)) one.clusters.push(cluster)
     merged.set(key, one)
-    if (isWanted(finding, rule.isLocal === true)) wanted.add(one)
+    if (isWanted(finding, rule.looksAt === 'itself')) wanted.add(one)
   }
   const { findings, idle, waived } = waive([...merged.values()], view, only === rules)
   const told = idle.filter(({ file, line, message }) => isWanted({ file, line, message }, false))

@@ -14,7 +14,7 @@ export const demandedRules: Rule[] = [
     fix: 'Set the value that the message names',
     source: 'FR21, FR25, FR28, FR32, FR51, NFR1, NFR22, NFR36, NFR42, NFR43, Talos 1.12',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => cluster.releases.flatMap((known) => unset(known, cluster.settings))),
   },
   {
@@ -24,7 +24,7 @@ export const demandedRules: Rule[] = [
     fix: 'priorityClassName: platform-critical or cluster-services (docs/patterns.md)',
     source: 'FR31',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [...cluster.releases.flatMap(withoutPriority), ...podsWithoutPriority(cluster)]),
   },
 ]

@@ -70,7 +70,7 @@ export const dependencyRules: Rule[] = [
     fix: 'wait: true',
     source: 'Flux',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ rendered }) => {
       const awaited = new Set(rendered.flatMap(({ kustomization }) => kustomization.dependsOn))
       return rendered

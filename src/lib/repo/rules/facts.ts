@@ -11,7 +11,7 @@ export const factRules: Rule[] = [
     fix: 'Correct the file that is named; the other party of a clash stands in the message',
     source: 'design section 2',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ facts }) => facts,
   },
   {
@@ -21,7 +21,7 @@ export const factRules: Rule[] = [
     fix: 'Use the release that `k8sops repo releases` gives (bootstrap/helmfile.d)',
     source: 'design section 8',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ files }) =>
       files
         .filter(({ path }) => path.startsWith(`${layout.bootstrap}/helmfile.d/`))

@@ -13,7 +13,7 @@ export const nameRules: Rule[] = [
     fix: 'git mv FILE.yml FILE.yaml',
     source: 'NFR25',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => isOperated(file) && file.path.endsWith('.yml'))
@@ -26,7 +26,7 @@ export const nameRules: Rule[] = [
     fix: '# yaml-language-server: $schema=URL',
     source: 'design section 8',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     // Talos patches are fragments of several documents, for which there is no schema.
     check: ({ judged }) =>
       judged
@@ -41,7 +41,7 @@ export const nameRules: Rule[] = [
     fix: 'Rename it to <kind in lower case>.yaml (ks.yaml for a Flux Kustomization), or split it',
     source: 'NFR25',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => file.path.startsWith('kubernetes/') && isYaml(file) && !isEncrypted(file))
@@ -58,7 +58,7 @@ export const nameRules: Rule[] = [
     fix: 'Rename the file or the object',
     source: 'NFR25',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => /^kubernetes\/.*\/app\/|\/base\//.test(file.path) && isYaml(file) && !isEncrypted(file))
@@ -83,7 +83,7 @@ export const nameRules: Rule[] = [
     fix: 'Rename the directory or the object',
     source: 'NFR25',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter(({ path }) => /^kubernetes\/.*\/(ks|namespace)\.yaml$/.test(path))
@@ -104,7 +104,7 @@ export const nameRules: Rule[] = [
     fix: `Rename the release or the folder (${patterns}, names)`,
     source: 'NFR25',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged.flatMap((file) => {
         const match = /^kubernetes\/infrastructure\/controllers\/([^/]+)\/([^/]+)\/.*helmrelease\.yaml$/.exec(file.path)

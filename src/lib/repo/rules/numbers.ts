@@ -45,7 +45,7 @@ export const numberRules: Rule[] = [
     fix: 'interval: 5m, retryInterval: 1m, timeout: 5m',
     source: 'NFR1, NFR35',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ rendered }) =>
       rendered
         .map(({ kustomization }) => kustomization)
@@ -78,7 +78,7 @@ export const numberRules: Rule[] = [
     fix: 'refreshInterval: 5m',
     source: 'NFR5',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'ExternalSecret', 'ClusterExternalSecret').flatMap((one) =>
         longerThan(
@@ -96,7 +96,7 @@ export const numberRules: Rule[] = [
     fix: 'renewBefore: 720h, with a duration that is longer',
     source: 'NFR6',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'Certificate').flatMap((one): Finding[] => {
         const text = textAt(one.object(), 'spec.renewBefore')
@@ -116,7 +116,7 @@ export const numberRules: Rule[] = [
     fix: 'interval: 1m, triggerLoopOnEvent: true',
     source: 'NFR36',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ releases }) =>
       releases
         .filter(({ release }) => release.chartName === 'external-dns')
@@ -140,7 +140,7 @@ export const numberRules: Rule[] = [
     fix: 'encryption: {enabled: true, type: wireguard}',
     source: 'NFR11',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ releases }) =>
       releases
         .filter(({ release }) => release.chartName === 'cilium')
@@ -158,7 +158,7 @@ export const numberRules: Rule[] = [
     fix: 'An https:// URL of the receiving cluster’s gateway',
     source: 'NFR11',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...cluster.releases.flatMap(({ release }) =>
         plainWrites(release.values).map(({ path, text }) =>
@@ -177,7 +177,7 @@ export const numberRules: Rule[] = [
     fix: 'spec.retrySettings: {maxRetries: 5, retryInterval: 10s}',
     source: 'NFR34',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'ClusterSecretStore', 'SecretStore')
         .filter((one) => !(Number(textAt(one.object(), 'spec.retrySettings.maxRetries') ?? 0) > 0))
@@ -191,7 +191,7 @@ export const numberRules: Rule[] = [
     fix: 'connectTokenSecretRef: {name, namespace, key}',
     source: 'External Secrets',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'ClusterSecretStore').flatMap((one) =>
         leaves(dig(one.object(), 'spec.provider'))
@@ -209,7 +209,7 @@ export const numberRules: Rule[] = [
     fix: 'Use vmagent, vmsingle, VictoriaLogs; prometheus-operator-crds alone are fine',
     source: 'NFR31',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...cluster.releases
         .filter(({ release }) =>

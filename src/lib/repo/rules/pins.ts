@@ -15,7 +15,7 @@ export const pinRules: Rule[] = [
     fix: 'Name one version, `tag: 1.2.3`; Renovate moves it',
     source: 'NFR26',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ releases }) =>
       releases
         .filter(({ release }) => !exactVersion.test(release.version))
@@ -29,7 +29,7 @@ export const pinRules: Rule[] = [
     fix: 'spec.ref.tag, spec.ref.digest or spec.ref.commit',
     source: 'NFR26',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...ofKind(cluster, 'OCIRepository')
         .filter((one) => !['tag', 'digest'].some((key) => !isFloating(textAt(one.object(), `spec.ref.${key}`))))
@@ -47,7 +47,7 @@ export const pinRules: Rule[] = [
     fix: 'image: registry/name:1.2.3@sha256:…',
     source: 'NFR26',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       imagesOf(cluster)
         .filter(({ image }) => !isPinned(image))
@@ -61,7 +61,7 @@ export const pinRules: Rule[] = [
     fix: 'uses: owner/name@<40 hex digits> # v1.2.3',
     source: 'NFR26',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter(({ path }) => path.startsWith(`${layout.workflows}/`))
@@ -81,7 +81,7 @@ export const pinRules: Rule[] = [
     fix: '?ref=v1.2.3, or /v1.2.3/ in the path',
     source: 'NFR26',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter(({ path }) => /^kubernetes\/.*kustomization\.ya?ml$/.test(path))

@@ -24,7 +24,7 @@ export const podRules: Rule[] = [
     fix: 'kubectl explain pod.spec',
     source: 'Kubernetes',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => cluster.objects.filter(({ release }) => !release).flatMap(malformedPods)),
   },
   {

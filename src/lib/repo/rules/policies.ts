@@ -40,7 +40,7 @@ export const policyRules: Rule[] = [
     fix: 'Name the peer (endpoints, FQDNs, CIDRs) and the ports',
     source: 'NFR9',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy')
         .filter(({ release }) => !release)
@@ -54,7 +54,7 @@ export const policyRules: Rule[] = [
     fix: 'enableDefaultDeny: {egress: false, ingress: false}',
     source: 'ADR 0027',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release, name }) => !release && name !== 'default-deny')
@@ -74,7 +74,7 @@ export const policyRules: Rule[] = [
     fix: 'description: Who may reach whom, and why',
     source: 'FR24',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release }) => !release)
@@ -92,7 +92,7 @@ export const policyRules: Rule[] = [
     fix: 'protocol: TCP or UDP',
     source: 'NFR9',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release }) => !release)
@@ -111,7 +111,7 @@ export const policyRules: Rule[] = [
     fix: 'Give it endpointSelector, and a peer in each rule',
     source: 'NFR9',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy')
         .filter(({ release }) => !release)

@@ -14,7 +14,7 @@ export const quotaRules: Rule[] = [
     fix: 'limits.memory: 8Gi, requests.memory: 4Gi, requests.cpu: "4", pods: "40"',
     source: 'FR30, Kubernetes',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...ofKind(cluster, 'ResourceQuota').flatMap(unsoundQuota),
       ...ofKind(cluster, 'LimitRange').flatMap(unsoundRange),

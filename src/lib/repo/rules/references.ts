@@ -16,7 +16,7 @@ export const referenceRules: Rule[] = [
     fix: 'k8sops repo render --cluster CLUSTER KUSTOMIZATION shows the same error',
     source: 'Flux',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ rendered }) => rendered.flatMap(({ findings }) => findings)),
   },
   {
@@ -44,7 +44,7 @@ export const referenceRules: Rule[] = [
     fix: 'Give each its own overlay',
     source: 'design section 8',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each(({ rendered }) => {
       const key = ({ kustomization: { spec } }: (typeof rendered)[number]) =>
         JSON.stringify([normalPath(spec.path), spec.namePrefix, spec.nameSuffix, spec.targetNamespace])

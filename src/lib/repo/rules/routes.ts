@@ -16,7 +16,7 @@ export const routeRules: Rule[] = [
     fix: 'name.${CLUSTER_DOMAIN}',
     source: 'design section 8',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => {
       const domain = cluster.settings.CLUSTER_DOMAIN ?? ''
       return ofKind(cluster, 'HTTPRoute', 'GRPCRoute', 'TLSRoute').flatMap((one) =>
@@ -46,7 +46,7 @@ export const routeRules: Rule[] = [
     fix: 'path: {type: PathPrefix, value: /api}',
     source: 'Gateway API',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'HTTPRoute').flatMap((one) =>
         listAt(one.object(), 'spec.rules').flatMap((rule, index) =>
@@ -110,7 +110,7 @@ export const routeRules: Rule[] = [
     fix: 'Use ghcr.io, quay.io, registry.k8s.io or Harbor, or add the registry to k8sops.yaml (trustedRegistries) with a reason',
     source: 'NFR15',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ clusters, registries }) => {
       const isTrusted = (image: string) => registries.some((prefix) => fullName(image).startsWith(prefix))
       return clusters.flatMap((cluster) =>

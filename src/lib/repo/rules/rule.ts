@@ -20,8 +20,11 @@ export interface Rule {
   source: string
   /** `house` rules are conventions of this repository; the others are true wherever Flux is used. */
   scope: 'any' | 'house'
-  /** Looks at one object or file at a time: what else there is makes no difference to it. */
-  isLocal?: true
+  /**
+   * `itself`: at one object or file at a time, so that what else there is makes no difference; `sources`: at files and at which
+   * Kustomizations there are. Without it at whatever is rendered.
+   */
+  looksAt?: 'itself' | 'sources'
   check: (view: RepositoryView) => Finding[]
 }
 

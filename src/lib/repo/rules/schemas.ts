@@ -14,7 +14,7 @@ export const schemaRules: Rule[] = [
     fix: 'kubectl explain KIND.PATH says what there is',
     source: 'NFR16, issue 5',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ clusters, schemas }) =>
       clusters.flatMap((cluster) =>
         [...cluster.objects, ...cluster.recorded].flatMap((one) => {
@@ -33,7 +33,7 @@ export const schemaRules: Rule[] = [
     fix: 'Copy the CRD from its project again',
     source: 'Kubernetes',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'CustomResourceDefinition')
         .filter(({ release }) => !release)

@@ -14,7 +14,7 @@ export const secretRules: Rule[] = [
     fix: 'sops updatekeys FILE, or sops encrypt -i FILE',
     source: 'NFR8',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ files, judged }) => {
       const rules = creationRules(files)
       return judged
@@ -29,7 +29,7 @@ export const secretRules: Rule[] = [
     fix: 'Give the rule `age:` and, for kubernetes/, encrypted_regex: ^(data|stringData)$',
     source: 'NFR8, NFR13',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ files }) => {
       const rules = creationRules(files)
       const file = layout.sopsConfig
@@ -52,7 +52,7 @@ export const secretRules: Rule[] = [
     fix: 'Put it into 1Password, refer to it (op://, ExternalSecret), and replace the secret itself',
     source: 'NFR8',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => isOperated(file) || /^(k8sops|\.sops)\.yaml$/.test(file.path))
@@ -73,7 +73,7 @@ export const secretRules: Rule[] = [
     fix: 'Make an ExternalSecret of it, or encrypt it with sops',
     source: 'NFR8',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => isOperated(file) && /\.ya?ml(\.tpl)?$/.test(file.path) && !isEncrypted(file))
@@ -87,7 +87,7 @@ export const secretRules: Rule[] = [
     fix: 'A row `| vault | item | `field` | ... |`, or the item and field that the table has',
     source: 'FR52, docs/prerequisites.md',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: (view) => each((cluster) => undocumented(cluster, view.files))(view),
   },
 ]

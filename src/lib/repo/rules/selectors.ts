@@ -27,7 +27,7 @@ export const selectorRules: Rule[] = [
     fix: 'topologyKey: kubernetes.io/hostname',
     source: 'Kubernetes',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       cluster.objects
         .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')

@@ -14,7 +14,7 @@ export const storageRules: Rule[] = [
     fix: `annotation ${prune}: disabled`,
     source: 'issue 5',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'PersistentVolumeClaim', 'Namespace', 'CustomResourceDefinition', 'PriorityClass')
         .filter(({ release }) => !release)
@@ -29,7 +29,7 @@ export const storageRules: Rule[] = [
     fix: 'databaseReclaimPolicy: retain',
     source: 'NFR20',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'Database.postgresql.cnpg.io')
         .filter((one) => textAt(one.object(), 'spec.databaseReclaimPolicy') !== 'retain')
@@ -43,7 +43,7 @@ export const storageRules: Rule[] = [
     fix: 'storageClassName: ceph-block or openebs-hostpath, and a size',
     source: 'FR26, FR27',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...ofKind(cluster, 'PersistentVolumeClaim')
         .filter(({ release }) => !release)
@@ -59,7 +59,7 @@ export const storageRules: Rule[] = [
     fix: 'replicated.size: 3, failureDomain: host',
     source: 'NFR22',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...ofKind(cluster, 'CephBlockPool', 'CephFilesystem').flatMap((one) =>
         poolFindings(one.object(), (message, path) => about(one, message, path)),
@@ -78,7 +78,7 @@ export const storageRules: Rule[] = [
     fix: 'Take thickProvision out of the storage class',
     source: 'NFR33',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => [
       ...ofKind(cluster, 'StorageClass').flatMap((one) =>
         thick(one.object()).map(({ path }) => about(one, 'provisions thick volumes', path)),
@@ -106,7 +106,7 @@ export const storageRules: Rule[] = [
     fix: 'trigger.schedule: "0 */8 * * *", restic.retain: {hourly: 24, daily: 7}',
     source: 'FR29',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => ofKind(cluster, 'ReplicationSource').flatMap(volsync)),
   },
   {
@@ -126,7 +126,7 @@ export const storageRules: Rule[] = [
     fix: 'AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_VALIDATION: when_required',
     source: 'NFR37',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) =>
       ofKind(cluster, 'ObjectStore')
         .filter((one) =>

@@ -16,7 +16,7 @@ export const structureRules: Rule[] = [
     fix: 'Correct the syntax at the line that is named',
     source: 'YAML 1.2',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => (isOperated(file) || file.path.startsWith('.github/')) && isYaml(file))
@@ -31,7 +31,7 @@ export const structureRules: Rule[] = [
     fix: 'Restore it, or delete the file and what names it',
     source: 'design section 8',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => isOperated(file) && isYaml(file))
@@ -49,7 +49,7 @@ export const structureRules: Rule[] = [
     fix: 'Restore the value, or delete the key; an empty map is {}',
     source: 'YAML 1.2',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => isOperated(file) && isYaml(file) && !isEncrypted(file))
@@ -73,7 +73,7 @@ export const structureRules: Rule[] = [
     fix: 'Use a ${VARIABLE} of cluster-settings.yaml, or a patch in clusters/<cluster>',
     source: 'design section 2',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: sharedNamesNoCluster,
   },
   {
@@ -83,7 +83,7 @@ export const structureRules: Rule[] = [
     fix: 'Move the fact into cluster-settings.yaml',
     source: 'docs/prerequisites.md',
     scope: 'house',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged
         .filter((file) => isOperated(file) && !/(talconfig|cluster-settings)\.yaml$/.test(file.path))
@@ -97,6 +97,7 @@ export const structureRules: Rule[] = [
     fix: 'List it in a kustomization.yaml, or delete it',
     source: 'design section 8',
     scope: 'house',
+    looksAt: 'sources',
     check: unusedFiles,
   },
   {
@@ -106,6 +107,7 @@ export const structureRules: Rule[] = [
     fix: 'Move it into infrastructure/ or apps/base, with a ${VARIABLE} or a patch for what differs',
     source: 'NFR23',
     scope: 'house',
+    looksAt: 'sources',
     check: twiceForClusters,
   },
   {
@@ -115,6 +117,7 @@ export const structureRules: Rule[] = [
     fix: 'Write docs/runbooks/<component>.md',
     source: 'NFR24',
     scope: 'house',
+    looksAt: 'sources',
     check: ({ files }) => {
       const paths = new Set(files.map(({ path }) => path))
       return [...paths]

@@ -39,7 +39,7 @@ export const takenRules: Rule[] = [
     fix: 'The same word in data[].secretKey and in the template',
     source: 'External Secrets',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: each((cluster) => ofKind(cluster, 'ExternalSecret').flatMap(incompleteTemplate)),
   },
 ]

@@ -15,7 +15,7 @@ export const talosRules: Rule[] = [
     fix: 'talosctl validate; https://docs.siderolabs.com/talos/v1.12/reference/configuration',
     source: 'Talos 1.12',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged, schemas }) => {
       const table = schemas.get('talos')
       const root = table?.roots['config/v1alpha1']
@@ -44,7 +44,7 @@ export const talosRules: Rule[] = [
     fix: 'Correct the value',
     source: 'Talos 1.12',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: ({ judged }) =>
       judged.filter(({ path }) => /^talos\/[^/]+\/talconfig\.yaml$/.test(path)).flatMap(wrongValues),
   },

@@ -19,7 +19,7 @@ export const variableRules: Rule[] = [
     fix: 'Add it to the cluster’s cluster-settings.yaml; a literal ${ is written $${',
     source: 'design section 8',
     scope: 'any',
-    isLocal: true,
+    looksAt: 'itself',
     check: undefinedVariables,
   },
   {
@@ -29,6 +29,7 @@ export const variableRules: Rule[] = [
     fix: 'Give every cluster-settings.yaml the name, or have the application set it (postBuild.substitute)',
     source: 'design section 2',
     scope: 'house',
+    looksAt: 'sources',
     check: ({ files, clusters }) => {
       const given = clusters.flatMap(({ name }) => {
         const file = files.find(({ path }) => path === layout.settings(name))
@@ -79,6 +80,7 @@ export const variableRules: Rule[] = [
     fix: 'Delete it, or correct the name where it is used',
     source: 'design section 2',
     scope: 'house',
+    looksAt: 'sources',
     check: unusedSettings,
   },
 ]
