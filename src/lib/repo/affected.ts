@@ -85,7 +85,9 @@ export function affectedBy(change: Change, kustomizations: readonly FluxKustomiz
   const reachedBy = (one: FluxKustomization) => reaches.get(one) ?? []
   const given = [...built].flatMap((one) => reachedBy(one).flatMap((path) => namesGiven(files.get(path))))
   const mentions = mentionOf(new Set([...namesOf(change, listed, files), ...given]))
-  const mentioning = new Set([...files.values()].filter(({ text }) => mentions?.test(text)).map(({ path }) => path))
+  // A list that takes in `reloader/ks.yaml` says nothing about it.
+  const said = ({ path, text }: SourceFile) => (listName.test(path) ? text.replaceAll(/^\s*- \S+$/gm, '') : text)
+  const mentioning = new Set([...files.values()].filter((file) => mentions?.test(said(file))).map(({ path }) => path))
   const names = new Set([...built].map(nameOf))
   const related = kustomizations.filter(
     (one) => reachedBy(one).some((path) => mentioning.has(path)) || one.dependsOn.some((name) => names.has(name)),
