@@ -62,7 +62,7 @@ beforeAll(async () => {
   )
   pod = `${address}:${port}`
   await callSupervisor(record.dir, 'POST', '/pods', { pod, at: alertmanager.url.replace('http://', '') })
-}, 400_000)
+})
 
 afterAll(async () => {
   if (pod) await callSupervisor(lab.record.dir, 'POST', '/pods', { pod })
@@ -139,7 +139,7 @@ it('knows of nothing while no rule is evaluated, then what fires, then who has s
   const ended = await lab.run(['alerts', 'silence', '--end', silences[0]?.id ?? ''])
   expect(ended.code).toBe(0)
   expect(await alertsRow()).toMatchObject({ state: 'fail' })
-}, 200_000)
+})
 
 it('is unknown, not well, when Alertmanager is away', async () => {
   await callSupervisor(lab.record.dir, 'POST', '/pods', { pod })
@@ -147,4 +147,4 @@ it('is unknown, not well, when Alertmanager is away', async () => {
   const listed = await lab.run(['alerts', 'list'])
   expect(listed.code).toBe(4)
   expect(listed.error?.message).toContain('does not answer')
-}, 100_000)
+})

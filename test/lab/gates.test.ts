@@ -11,7 +11,7 @@ import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
 let lab: SharedLab
 beforeAll(async () => {
   lab = await sharedLab()
-}, 400_000)
+})
 afterAll(() => kubectl('uncordon', worker))
 
 const worker = 'apps-w3'
@@ -54,7 +54,7 @@ it('finds everything well in a healthy cluster, asked of the real API server, th
     return { code: ended.code, open: report(ended.stdout).filter(({ verdict }) => verdict !== 'pass') }
   }
   await eventually(look, ({ code, open }) => code === 0 && open.length === 0, 60)
-}, 120_000)
+})
 
 it('finds fewer databases than are counted, whether their kind is served or not', async () => {
   const ended = await gate('cnpg-healthy', 'etcd-absent', '--param', 'expect=99').ended
@@ -62,7 +62,7 @@ it('finds fewer databases than are counted, whether their kind is served or not'
   expect(ended.code).toBe(3)
   expect(found.map(({ verdict }) => verdict)).toEqual(['fail', 'fail'])
   expect(found[0]?.reason).toContain('at least 99 expected')
-}, 120_000)
+})
 
 it('notices a node that somebody cordoned, and sees at once when it is back', async () => {
   await kubectl('cordon', worker)
@@ -79,4 +79,4 @@ it('notices a node that somebody cordoned, and sees at once when it is back', as
   const ended = await watching.ended
   expect(ended.code).toBe(0)
   expect(report(ended.stdout)).toMatchObject([{ verdict: 'pass', since: expect.any(String) }])
-}, 200_000)
+})

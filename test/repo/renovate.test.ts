@@ -48,7 +48,7 @@ test('the configuration is valid, and the validator would say if it were not', (
   const text = readFileSync(join(projectRoot, 'renovate.json5'), 'utf8')
   writeFileSync(broken, text.replace('matchUpdateTypes', 'matchUpdateKinds'))
   expect(validate(broken).status).toBe(1)
-}, 120_000)
+})
 
 test('what it extracts is what is pinned', async () => {
   const report = join(scratch, 'report.json')
@@ -69,7 +69,7 @@ test('what it extracts is what is pinned', async () => {
   const isWatched = ({ file, version }: Pin) =>
     beside(file).some((other) => watched[other]?.includes(version.replace(/@sha256:.*/, '')))
   expect(counted.filter((pin) => !isWatched(pin))).toEqual([])
-}, 300_000)
+})
 
 interface Dependency {
   currentValue?: string

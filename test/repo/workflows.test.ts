@@ -120,7 +120,7 @@ describe('every line that a runner executes', () => {
     writeFileSync(join(fixture, file), text)
     expect(status).toBe(3)
     expect(stdout + stderr).toMatch(new RegExp(`::error file=${file}`))
-  }, 300_000)
+  })
 })
 
 /** As GitHub's `shell: bash`, with the pinned tools where mise would have put them. */

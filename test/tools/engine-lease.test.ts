@@ -31,7 +31,7 @@ beforeAll(async () => {
   cluster = await startTestCluster(dir, 202, tools)
   const kubeconfig = cluster.lab.adminKubeconfig
   target = { kubeconfig, context: /^current-context: *"?([^"\n]+)/m.exec(readFileSync(kubeconfig, 'utf8'))![1]! }
-}, 120_000)
+})
 afterAll(async () => {
   await cluster?.stop()
   rmSync(dir, { recursive: true, force: true })
@@ -85,7 +85,7 @@ test('a living holder is told from a dead one by its renewals', async () => {
   expect(performance.now() - begun).toBeGreaterThan(2_900)
   await expect(first.confirm('next')).rejects.toMatchObject({ name: 'LockedError' })
   await second.release()
-}, 30_000)
+})
 
 test('its process is gone from this machine: no waiting', async () => {
   await lockOf(1, 'cluster', () => true, 60).acquire()

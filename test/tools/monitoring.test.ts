@@ -39,7 +39,7 @@ beforeAll(async () => {
   const kubeconfig = readFileSync(cluster.lab.adminKubeconfig, 'utf8')
   const [, context = ''] = /^current-context: *"?([^"\n]+)/m.exec(kubeconfig) ?? []
   writeFileSync(join(dir, 'kubeconfig'), kubeconfig.replaceAll(`"${context}"`, '"apps"').replaceAll(context, 'apps'))
-}, 120_000)
+})
 
 afterAll(async () => {
   await Promise.all(programs.map((program) => program.close()))
@@ -216,7 +216,7 @@ describe('logs', () => {
     const [code] = await ended
     expect(code).toBe(130)
     expect(seen.find((one) => one.includes('from infra'))).toMatch(/^\S+ infra business\/odoo-1 odoo: from infra$/)
-  }, 60_000)
+  })
 })
 
 describe('alerts', () => {

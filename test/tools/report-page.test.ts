@@ -56,7 +56,7 @@ let browser: Browser
 beforeAll(async () => {
   writeFileSync(join(dir, 'report.html'), reportHtml(report))
   browser = await startBrowser()
-}, 120_000)
+})
 afterAll(async () => {
   await browser?.close()
   rmSync(dir, { recursive: true, force: true })

@@ -56,7 +56,7 @@ beforeAll(async () => {
   })
   for (const name of ['shop', 'forced', 'late']) await at.untilReady('kustomization', name, /^True/)
   await at.untilReady('helmrelease', 'dns', /^True/, 'default')
-}, 240_000)
+})
 afterAll(() => at?.stop())
 
 const field = (kind: string, name: string, path: string, namespace = 'flux-system') =>

@@ -75,7 +75,7 @@ beforeAll(async () => {
   )
   pod = `${address}:8080`
   await callSupervisor(record.dir, 'POST', '/pods', { pod, at: `127.0.0.1:${port}` })
-}, 900_000)
+})
 
 afterAll(async () => {
   gatus.close()

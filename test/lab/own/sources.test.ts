@@ -116,7 +116,7 @@ beforeAll(async () => {
   await cluster.kubectl('create', 'namespace', 'flux-system')
   await createSecret('deploy-key', '--from-literal=identity=x', '--from-literal=known_hosts=y')
   await helm('flux-operator', `${registry}/flux-operator`, '0.59.0')
-}, 120_000)
+})
 
 afterAll(async () => {
   for (const part of parts.reverse()) await part.stop()
@@ -491,5 +491,5 @@ describe('faults', () => {
     })
     cluster.lab.setFaults([])
     await cluster.until('writes again', () => cluster.apply(issuer).then(() => true))
-  }, 60_000)
+  })
 })

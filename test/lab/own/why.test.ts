@@ -33,7 +33,7 @@ beforeAll(async () => {
   for (const { world } of cases) await cluster.apply(...world.objects, world.base, world.shop)
   await untilSettled()
   for (const { world } of cases) for (const act of world.after) await act(at)
-}, 400_000)
+})
 afterAll(() => at?.stop())
 
 /** Its CRDs, and a pod of it, for which the lab's operator acts. */
