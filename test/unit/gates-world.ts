@@ -88,7 +88,7 @@ export function kubeOf(world: World): KubePort {
         (ref.labelSelector ?? '')
           .split(',')
           .filter(Boolean)
-          .map((pair) => pair.split('=') as [string, string]),
+          .map((pair): [string, string | undefined] => [pair.split('=')[0] ?? '', pair.split('=')[1]]),
       )
       return {
         ok: true,
@@ -96,7 +96,12 @@ export function kubeOf(world: World): KubePort {
           .filter(({ metadata }) => !ref.name || metadata.name === ref.name)
           .filter(({ metadata }) => !ref.namespace || metadata.namespace === ref.namespace)
           .filter((object) => !ref.fieldSelector || fieldOf(object, ref.fieldSelector))
-          .filter(({ metadata }) => [...labels].every(([key, value]) => metadata.labels?.[key] === value))
+          .filter(({ metadata }) =>
+            // Without a value it is about whether the label is there.
+            [...labels].every(([key, value]) =>
+              value === undefined ? metadata.labels?.[key] !== undefined : metadata.labels?.[key] === value,
+            ),
+          )
           .map((object) => ({ ...object, apiVersion: ref.apiVersion, kind: ref.kind })),
       }
     },

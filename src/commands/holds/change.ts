@@ -1,15 +1,26 @@
-/** `holds extend|release|expire`: holds on Flux objects, and the nodes that stand in the same list. */
+/** `holds extend|release|expire`: holds on Flux objects and bypassed namespaces, and the nodes that stand in the same list. */
+
+import type { CommandContext } from '../../lib/cli/define.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { forOption, untilOf } from '../../lib/cli/hold-options.ts'
+import { operatorName } from '../../lib/cli/operator.ts'
 import { UsageError } from '../../lib/errors.ts'
 import type { HoldableView } from '../../lib/ops/flux-choice.ts'
 import { holdFacts, holdsRunbook, planExtend, planRelease } from '../../lib/ops/flux-hold.ts'
 import { fluxKinds } from '../../lib/ops/flux-view.ts'
-import { heldObjects } from '../../lib/ops/holds.ts'
+import { heldObjects, namedHolds } from '../../lib/ops/holds.ts'
+import {
+  bypassFacts,
+  expiredBypasses,
+  extendBypassSteps,
+  refuseForeignBypass,
+  restoreSteps,
+} from '../../lib/ops/netpol-bypass.ts'
 import { expiredHolds, holdBasis, observeHoldable } from '../flux/holding.ts'
 import { letGo, refuseForeign } from '../flux/releasing.ts'
+import { observeNamespaces } from '../netpol/observe.ts'
 
-const holdArgument = { 'hold...': 'as `holds list` names them: app/odoo, or the id' }
+const holdArgument = { 'hold...': 'as `holds list` names them: app/odoo, policy/business, or the id' }
 const force = { flags: '--force', description: "also somebody else's", default: false }
 
 export const holdsExtend = defineCommand({
@@ -21,13 +32,15 @@ export const holdsExtend = defineCommand({
   examples: ['k8sops holds extend app/coredns --for 4h --cluster apps'],
   runbook: holdsRunbook,
   async plan(context) {
-    const { options, rest } = context
-    const { cluster, target, views } = await observeHoldable(context)
-    const objects = heldObjects(views, namesOf(rest.hold))
+    const { options } = context
+    const [{ cluster, target, views }, named] = await Promise.all([observeHoldable(context), bypassesNamed(context)])
+    const objects = heldObjects(views, named.others)
     refuseForeign(objects, options.force === true)
     const until = untilOf(options.for, Date.now())
-    const basis = await holdBasis(context, { objects: holdFacts(objects) })
-    return planExtend({ cluster, target, objects, until, scope: lockName(objects) }, basis)
+    const observed = { objects: holdFacts(objects), bypassed: bypassFacts(named.bypassed) }
+    const scope = lockName(objects, named.scopes)
+    const plan = planExtend({ cluster, target, objects, until, scope }, await holdBasis(context, observed))
+    return { ...plan, steps: [...plan.steps, ...extendBypassSteps({ cluster, target }, named.bypassed, until)] }
   },
 })
 
@@ -41,11 +54,12 @@ export const holdsRelease = defineCommand({
   examples: ['k8sops holds release app/coredns --cluster apps', 'k8sops holds release 3f9c --cluster apps'],
   runbook: holdsRunbook,
   async plan(context) {
-    const { options, rest } = context
-    const seen = await observeHoldable(context, fluxKinds)
-    const objects = heldObjects(seen.views, namesOf(rest.hold))
-    refuseForeign(objects, options.force === true)
-    return letGo(context, seen, { operation: 'holds.release', objects, expired: [], scope: lockName(objects) })
+    const [seen, named] = await Promise.all([observeHoldable(context, fluxKinds), bypassesNamed(context)])
+    const objects = heldObjects(seen.views, named.others)
+    refuseForeign(objects, context.options.force === true)
+    const scope = lockName(objects, named.scopes)
+    const plan = await letGo(context, seen, { operation: 'holds.release', objects, expired: [], scope })
+    return { ...plan, steps: [...plan.steps, ...restoreSteps(seen, named.bypassed, 'restore')] }
   },
 })
 
@@ -58,15 +72,25 @@ export const holdsExpire = defineCommand({
   examples: ['k8sops holds expire --cluster apps', 'k8sops holds expire --cluster apps --dry-run'],
   runbook: holdsRunbook,
   async plan(context) {
-    const { cluster, target, views } = await observeHoldable(context)
-    const expired = expiredHolds(views, Date.now())
-    const basis = await holdBasis(context, { objects: holdFacts(expired) })
-    return planRelease({ cluster, target, operation: 'holds.expire', objects: [], expired, scope: 'holds' }, basis)
+    const [{ cluster, target, views }, { bypassed }] = await Promise.all([
+      observeHoldable(context),
+      observeNamespaces(context),
+    ])
+    const now = Date.now()
+    const [expired, open] = [expiredHolds(views, now), expiredBypasses(bypassed, now)]
+    const basis = await holdBasis(context, { objects: holdFacts(expired), bypassed: bypassFacts(open) })
+    const release = { cluster, target, operation: 'holds.expire', objects: [], expired, scope: 'holds' }
+    const plan = planRelease(release, basis)
+    return { ...plan, steps: [...plan.steps, ...restoreSteps(release, open, 'expired')] }
   },
 })
 
-/** @throws UsageError for what stands in the list, but is brought back otherwise */
-function namesOf(names: string[] = []): string[] {
+/**
+ * What is named is a bypassed namespace, or a hold on Flux objects.
+ * @throws UsageError for nodes, which are brought back otherwise; GateError for a bypass of somebody else
+ */
+async function bypassesNamed(context: CommandContext) {
+  const names = context.rest.hold ?? []
   const nodes = names.filter((name) => name.startsWith('node/'))
   if (nodes.length > 0)
     throw new UsageError(`${nodes.join(', ')}: nodes are held until they are brought back`, {
@@ -74,12 +98,15 @@ function namesOf(names: string[] = []): string[] {
     })
   if (names.includes('rollout'))
     throw new UsageError('the rollout is held by itself', { next: 'k8sops rollout unhold, or rollout hold --for TIME' })
-  return names
+  const { bypassed } = await observeNamespaces(context)
+  const named = namedHolds(bypassed, names)
+  if (context.options.force !== true) refuseForeignBypass(named.bypassed, operatorName(), Date.now())
+  return named
 }
 
 /** The lock of what the hold was taken for. */
-const lockName = (objects: HoldableView[]): string =>
-  [...new Set(objects.map(({ hold }) => hold?.scope ?? ''))]
+const lockName = (objects: HoldableView[], others: string[]): string =>
+  [...new Set([...objects.map(({ hold }) => hold?.scope ?? ''), ...others])]
     .toSorted()
     .join('-')
     .replaceAll(/[^\w./-]/g, '-')

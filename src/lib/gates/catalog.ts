@@ -3,6 +3,7 @@
  * catalog/ and nowhere else. Fixtures for each are in test/fixtures/gates/<id>/.
  */
 import { apiGates } from './catalog/api.ts'
+import { bypassGates } from './catalog/bypasses.ts'
 import { etcdGates } from './catalog/etcd.ts'
 import { holdGates } from './catalog/holds.ts'
 import { machineGates } from './catalog/machines.ts'
@@ -32,6 +33,7 @@ export const gates = {
   ...releaseGates,
   ...serviceGates,
   ...holdGates,
+  ...bypassGates,
   ...platformGates,
   ...rolloutGates,
 }

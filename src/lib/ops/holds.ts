@@ -4,6 +4,7 @@ import type { AlertSilence, Json, KubeObject } from '../types.ts'
 import { type HoldableView, isHoldable } from './flux-choice.ts'
 import { type FluxView, idOf } from './flux-view.ts'
 import { holdOf, isExpired } from './hold.ts'
+import { type BypassView, bypasses, bypassName } from './netpol-bypass.ts'
 import { nodeView } from './node-view.ts'
 
 export type HoldKind = 'flux' | 'node' | 'policy' | 'rollout' | 'silence'
@@ -30,9 +31,6 @@ export interface HoldSources {
   rollout: KubeObject[]
 }
 
-/** Namespaces with it are left out of the default deny (ADR 0006). */
-export const bypassLabel = 'k8sops.dev/netpol-bypass'
-
 /** @param now milliseconds since 1970 */
 export function openHolds({ flux, nodes, namespaces, rollout }: HoldSources, now: number): OpenHold[] {
   const noted = Map.groupBy(
@@ -54,7 +52,7 @@ export function openHolds({ flux, nodes, namespaces, rollout }: HoldSources, now
     ...byNote,
     ...unowned.map(unownedHold),
     ...nodes.flatMap(nodeHold),
-    ...namespaces.flatMap(bypassOf(now)),
+    ...bypasses(namespaces).map((view) => bypassHold(view, now)),
     ...rollout.flatMap(frozenOf(now)),
   ]
 }
@@ -75,28 +73,13 @@ function nodeHold(node: KubeObject): OpenHold[] {
   return [{ kind: 'node', name: id, id, objects: [id], owner: holder, reason, since, until: null, expired: false }]
 }
 
-const bypassOf =
-  (now: number) =>
-  (namespace: KubeObject): OpenHold[] => {
-    const { name, labels = {} } = namespace.metadata
-    if (labels[bypassLabel] === undefined) return []
-    const hold = holdOf(namespace)
-    const { id = '', owner = null, reason = null, since = null, until = null } = hold ?? {}
-    const expired = hold !== undefined && isExpired(hold, now)
-    return [
-      {
-        kind: 'policy',
-        name: `policy/${name}`,
-        id,
-        objects: [`Namespace/${name}`],
-        owner,
-        reason,
-        since,
-        until,
-        expired,
-      },
-    ]
+function bypassHold(view: BypassView, now: number): OpenHold {
+  const { id = '', owner = null, reason = null, since = null, until = null } = view.hold ?? {}
+  return {
+    ...{ kind: 'policy', name: bypassName(view), id, objects: [`Namespace/${view.namespace}`] },
+    ...{ owner, reason, since, until, expired: view.hold !== null && isExpired(view.hold, now) },
   }
+}
 
 /** `rollout tick` ends it. */
 const frozenOf =
@@ -138,4 +121,27 @@ export function heldObjects(views: FluxView[], names: string[]): HoldableView[] 
     throw new UsageError(`${name} is ambiguous: ${[...found].join(', ')}`, { next: 'give the id' })
   })
   return held.filter(({ hold }) => ids.includes(hold?.id))
+}
+
+/**
+ * Which of the names are those of bypassed namespaces (`policy/business`, the id or the end of one), and which are left.
+ * @throws UsageError for a namespace that is not bypassed
+ */
+export function namedHolds(
+  bypassed: BypassView[],
+  names: string[],
+): { bypassed: BypassView[]; others: string[]; scopes: string[] } {
+  const fitting = (name: string) =>
+    bypassed.filter(
+      (view) => bypassName(view) === name || view.hold?.id === name || view.hold?.id.endsWith(`-${name}`) === true,
+    )
+  const strangers = names.filter((name) => name.startsWith('policy/') && fitting(name).length === 0)
+  if (strangers.length > 0)
+    throw new UsageError(`there is no hold ${strangers.join(', ')}`, { next: 'k8sops holds list' })
+  const found = [...new Set(names.flatMap(fitting))]
+  return {
+    bypassed: found,
+    others: names.filter((name) => fitting(name).length === 0),
+    scopes: found.map(bypassName),
+  }
 }

@@ -16,10 +16,14 @@ const noted = {
 
 export const serviceGates = {
   'holds-current': {
-    title: 'what is suspended says until when, and that time is not over',
+    title: 'what is suspended or bypassed says until when, and that time is not over',
     all: [
       { object: { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' }, expect: noted },
       { object: { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease' }, expect: noted },
+      {
+        object: { apiVersion: 'v1', kind: 'Namespace', labelSelector: 'k8sops.dev/netpol-bypass' },
+        expect: { atLeast: 0, every: noted.every },
+      },
     ],
     params: [],
     everySec: 15,

@@ -162,7 +162,7 @@ function networkPolicies(namespace: string): Manifest[] {
     policy('allow-webhooks', {
       podSelector: { matchLabels: { app: 'notification-controller' } },
       policyTypes: ['Ingress'],
-      ingress: [{ ...anyNamespace, ports: [{ port: 9292, protocol: 'TCP' }] }],
+      ingress: [anyNamespace],
     }),
   ]
 }

@@ -14,6 +14,12 @@ const noise =
 /** Items of these lists are told by their name, so that one more in front is not a change of all. */
 const keyed = ['name', 'containerPort', 'key']
 
+/** Every item has it, and none the same as another: two expressions of a selector may well have one key. */
+function isTelling(name: string, list: unknown[]): boolean {
+  const values = list.map((item) => (isFields(item) ? item[name] : undefined))
+  return values.every((value) => value !== undefined) && new Set(values).size === values.length
+}
+
 /** The deepest fields that differ; a list of named things is compared by name. */
 export function fieldChanges(before: unknown, after: unknown, path: (string | number)[] = []): FieldChange[] {
   if (Object.is(before, after)) return []
@@ -23,7 +29,7 @@ export function fieldChanges(before: unknown, after: unknown, path: (string | nu
       .flatMap((key) => fieldChanges(before[key], after[key], [...path, key]))
   }
   if (Array.isArray(before) && Array.isArray(after)) {
-    const key = keyed.find((name) => [...before, ...after].every((item) => isFields(item) && item[name] !== undefined))
+    const key = keyed.find((name) => isTelling(name, before) && isTelling(name, after))
     if (key === undefined) {
       const length = Math.max(before.length, after.length)
       return Array.from({ length }).flatMap((_, index) => fieldChanges(before[index], after[index], [...path, index]))

@@ -13,15 +13,20 @@ export interface ClusterPolicies {
 
 export const isPolicy = ({ kind }: { kind: string }): boolean => (policyKinds as readonly string[]).includes(kind)
 
-export function clusterPolicies({ objects, recorded, releases }: ClusterView): ClusterPolicies {
+/** As objects: those of the manifests, of charts as far as they could be rendered, and those that flux-operator makes. */
+export function clusterPolicyObjects({ objects, recorded, releases }: ClusterView) {
   const all = [...objects, ...recorded]
   const own = all.filter(isPolicy).map((one) => one.object())
   const flux = all.filter(({ kind, group }) => kind === 'FluxInstance' && group === 'fluxcd.controlplane.io')
-  const set = readPolicies([...own, ...flux.flatMap((one) => fluxPolicies(one.object()))])
-  const notRendered = releases
-    .filter((one) => !one.rendered)
-    .map(({ release }) => `${release.namespace}/${release.name}`)
-  return { set, notRendered }
+  return {
+    objects: [...own, ...flux.flatMap((one) => fluxPolicies(one.object()))],
+    notRendered: releases.filter((one) => !one.rendered).map(({ release }) => `${release.namespace}/${release.name}`),
+  }
+}
+
+export function clusterPolicies(view: ClusterView): ClusterPolicies {
+  const { objects, notRendered } = clusterPolicyObjects(view)
+  return { set: readPolicies(objects), notRendered }
 }
 
 /** What flux-operator 0.59 makes beside the controllers, unless `spec.cluster.networkPolicy` is false (fluxcd/flux2, manifests/policies). */
