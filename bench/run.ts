@@ -1,4 +1,4 @@
-/** `npm run bench [-- start-up|bootstrap|flux|gates|netpol|forecast|status|upgrade|validate|query]`: every figure of the project, printed as ratios in one run. */
+/** `npm run bench [-- start-up|bootstrap|flux|gates|netpol|forecast|status|upgrade|validate|query|secrets]`: every figure of the project, printed as ratios in one run. */
 import { availableParallelism, loadavg } from 'node:os'
 import { benchBootstrap } from './bootstrap.ts'
 import { benchFlux } from './flux.ts'
@@ -6,6 +6,7 @@ import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
 import { benchNetpol } from './netpol.ts'
 import { benchQuery } from './query.ts'
+import { benchSecrets } from './secrets.ts'
 import { benchStartUp } from './start-up.ts'
 import { benchStatus } from './status.ts'
 import { benchUpgrade } from './upgrade.ts'
@@ -22,6 +23,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   upgrade: benchUpgrade,
   validate: benchValidate,
   query: benchQuery,
+  secrets: benchSecrets,
 }
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in benches))

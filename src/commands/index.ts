@@ -8,6 +8,7 @@ import { netpolCommands } from './netpol/index.ts'
 import { nodeCommands } from './node/index.ts'
 import { platformCommands } from './platform/index.ts'
 import { rolloutCommands } from './rollout/index.ts'
+import { secretsCommands } from './secrets/index.ts'
 import { talosCommands } from './talos/index.ts'
 
 /** What the first words with verbs below them are about. */
@@ -30,6 +31,8 @@ export const topics: Record<string, string> = {
   rollout: 'From the first cluster to the next: soak, evidence, release',
   'rollout hotfix': 'Changes that can not wait, and bring nothing else along',
   run: 'Runs: what was done, and going on with what was not',
+  secrets: 'Secrets: in git, in 1Password, and the keys between them',
+  'secrets age': 'The age key that opens the encrypted files',
   sops: 'Encrypted files of the repository',
   talos: 'Talos machines and their secrets',
   'talos talconfig': 'Edits of talconfig.yaml',
@@ -145,6 +148,7 @@ export const commands: CommandEntry[] = [
     summary: 'Show one run: its steps, its journal, its logs',
     load: async () => (await import('./run/show.ts')).runShow,
   },
+  ...secretsCommands,
   {
     path: 'sops store',
     summary: 'Keep an encrypted file from stdin',

@@ -49,3 +49,26 @@ export async function decryptTalosSecrets(
 export function secretKeyLine(text: string): string {
   return text.split(/\s+/).find((word) => word.startsWith('AGE-SECRET-KEY-')) ?? text.trim()
 }
+
+/**
+ * Tells whether an identity decrypts a file of sops: the data key, and every value with it. The plain text is not kept.
+ * @returns undefined when it does, else why not, without a word of what is in it
+ */
+export async function whyUndecryptable(text: string, identity: string): Promise<string | undefined> {
+  try {
+    await decryptedWith(text, identity)
+    return undefined
+  } catch (error) {
+    // A library's message may quote what it could not read.
+    const message = error instanceof Error ? error.message : ''
+    if (/no identity matched|no matching (key|identit)|recipient|unwrap/i.test(message))
+      return 'the age key is not among its recipients'
+    return 'its values do not decrypt with its own data key: it was changed by hand, or cut off'
+  }
+}
+
+/** The plain document, in memory only. @throws when the identity does not decrypt it */
+export async function decryptedWith(text: string, identity: string): Promise<unknown> {
+  const { decryptSops } = await import('sops-age')
+  return decryptSops(text, { fileType: 'yaml', secretKey: identity })
+}

@@ -145,13 +145,13 @@ function undocumented(cluster: ClusterView, files: readonly SourceFile[]): Findi
   })
 }
 
-interface SopsRule {
+export interface SopsRule {
   path_regex?: string
   age?: string
   encrypted_regex?: string
 }
 
-function creationRules(files: SourceFile[]): SopsRule[] {
+export function creationRules(files: SourceFile[]): SopsRule[] {
   const file = files.find(({ path }) => path === layout.sopsConfig)
   return listAt(file?.documents()[0], 'creation_rules') as unknown as SopsRule[]
 }
@@ -183,7 +183,8 @@ function encryption(file: SourceFile, rules: SopsRule[]): Finding[] {
   })
 }
 
-const shapes: Record<string, RegExp> = {
+/** What secrets look like, by what they are. */
+export const shapes: Record<string, RegExp> = {
   'an age key': /AGE-SECRET-KEY-1[0-9A-Z]{50,}/,
   'a private key': /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
   'a GitHub token': /\b(ghp|gho|ghs|ghu|github_pat)_[A-Za-z0-9_]{20,}/,
