@@ -109,7 +109,7 @@ const failedKustomization = (one: KubeObject): KubeObject => ({
   },
 })
 
-/** What goes wrong in hour 23, and how it is seen. Each ends before hour 24. */
+/** What goes wrong for an hour, and how it is seen. */
 const regressions: Record<
   string,
   { kind: string; begin: (at: RolloutWorld) => void | Promise<void>; end: (at: RolloutWorld) => void }
@@ -141,9 +141,10 @@ const regressions: Record<
   },
 }
 
-describe('in hour 23', () => {
+// How much they take away, and when, is in clock.test.ts.
+describe('what goes wrong', () => {
   it.each(Object.entries(regressions))('%s stops the clock by itself', async (_, { kind, begin, end }) => {
-    const sha = await soaking(22)
+    const sha = await soaking(8)
     await begin(at)
     at.hours(1)
     const bad = await at.k8sops('rollout', 'tick')
@@ -230,6 +231,23 @@ describe('the release', () => {
     await at.k8sops('rollout', 'tick')
     expect(await at.tip('release')).toBe(later)
   })
+})
+
+it('a run that was stopped while it waited goes on with `run resume`, and does nothing twice', async () => {
+  await at.commit('Raise the limit')
+  await at.k8sops('rollout', 'tick')
+  at.apps.kept = true
+  const stopped = await at.k8sops('rollout', 'promote', '--now', '--reason', 'CVE', '--yes', '--wait', '1s')
+  expect(stopped.code).toBe(6)
+  const [, id = ''] = /k8sops run resume (\S+)/.exec(stopped.stdout + stopped.stderr) ?? []
+  const sha = await at.tip('release')
+  at.apps.revision = sha
+  const resumed = await at.k8sops('run', 'resume', id, '--cluster', 'infra')
+  expect(resumed.code, resumed.stderr).toBe(0)
+  expect((await at.k8sops('rollout', 'verify', sha)).code).toBe(0)
+  expect(await status()).toMatchObject({ blocked: [], items: [] })
+  // Whoever resumes it once more finds everything done.
+  expect(at.record().token).toMatch(/done$/)
 })
 
 it('a look is recorded once, however often its step is tried', async () => {
