@@ -60,7 +60,7 @@ if (words.includes('create')) {
     for (const { op, path, value } of operations) {
       const key = path.replace('/data/', '')
       if (op === 'test' && stored.data[key] !== value)
-        refused = `the server rejected our request: testing value ${path} failed`
+        refused = 'The request is invalid: the server rejected our request due to an error in our request'
       if (op !== 'test') stored.data[key] = value
     }
     if (refused === '') write(stored)
