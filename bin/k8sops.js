@@ -21,6 +21,13 @@ if (process.argv.length === 3 && /^(-V|--version)$/.test(process.argv[2])) {
   v8.setFlagsFromString('--no-concurrent-sparkplug --no-concurrent-recompilation')
   // After the flags: each set of them has a cache of its own.
   module.enableCompileCache()
+  // A hundred sources know each other by path: nothing has to be looked up for that, which takes a tenth of a command's time.
+  module.registerHooks({
+    resolve: (name, { parentURL }, next) =>
+      /^\.{1,2}\/.*\.ts$/.test(name)
+        ? { url: new URL(name, parentURL).href, format: 'module-typescript', shortCircuit: true }
+        : next(name),
+  })
   await import('../src/main.ts')
 } else {
   const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
