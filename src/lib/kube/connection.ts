@@ -134,16 +134,21 @@ function dial(
     timeout,
     ...(options.signal ? { signal: options.signal } : {}),
   })
-  if (queued) {
-    waiting.add(request)
-    request.once('socket', () => waiting.delete(request))
-  }
-  request.on('timeout', () => {
+  if (queued) waiting.add(request)
+  const giveUp = () => {
     const silent = new Error(`no answer from ${url.host} within ${timeout / 1000} s`)
     request.destroy(silent)
     // Whoever still waits behind it would wait as long again for the same.
     if (queued) for (const other of waiting) other.destroy(silent)
+  }
+  request.once('socket', () => {
+    waiting.delete(request)
+    // Node's own timeout (24.21) begins anew once TCP is connected: with a server that does not go on from there it takes twice as long.
+    const untilHead = setTimeout(giveUp, timeout)
+    request.once('response', () => clearTimeout(untilHead))
+    request.once('close', () => clearTimeout(untilHead))
   })
+  request.on('timeout', giveUp)
   request.on('response', resolve)
   request.on('error', resolve)
   request.end(body)
