@@ -4,7 +4,7 @@ import type { ClusterView } from '../kube/cluster-view.ts'
 import { isTrue, nextConditions, now, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
-import { type Operator, ownerReference, ready, startOperator } from './operator.ts'
+import { createKeeper, type Operator, ownerReference, ready, startOperator } from './operator.ts'
 
 const apiVersion = 'registry.apicur.io/v1'
 const fieldManager = 'apicurio-registry-operator'
@@ -19,34 +19,25 @@ interface Component {
 }
 
 export function startApicurio(lab: Lab, view: ClusterView): Operator {
-  const applied = new Map<string, string>()
+  const keeper = createKeeper(view, fieldManager)
   const operator = startOperator(lab, view, {
     name: 'apicurio',
     pod: { 'app.kubernetes.io/name': 'apicurio-registry-operator' },
     kinds: [{ apiVersion, kind: 'ApicurioRegistry3', reconcile }],
-    onStart: () => applied.clear(),
+    onStart: keeper.forget,
   })
-  let deployments: KubeObject[] = []
   const labelSelector = 'app.kubernetes.io/managed-by=apicurio-registry-operator'
-  const end = view.watch({ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector }, (objects) => {
-    deployments = objects
-    operator.again()
-  })
+  const deployments = operator.follow({ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector })
 
   async function reconcile(registry: KubeObject): Promise<undefined> {
     const parts = Object.entries((registry.spec ?? {}) as Record<string, Component>).filter(
       ([part, { enabled = true }]) => part === 'app' || (part === 'ui' && enabled),
     )
     for (const [part, component] of parts)
-      for (const object of objectsOf(registry, part, component)) {
-        const key = `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`
-        if (applied.get(key) === JSON.stringify(object)) continue
-        await view.writer().apply(object, fieldManager)
-        applied.set(key, JSON.stringify(object))
-      }
+      for (const object of objectsOf(registry, part, component)) await keeper.keep(object)
     const away = parts
       .map(([part]) => deploymentName(registry, part))
-      .filter((name) => !deployments.some((one) => one.metadata.name === name && isTrue(one, 'Available')))
+      .filter((name) => !deployments.list.some((one) => one.metadata.name === name && isTrue(one, 'Available')))
     const verdict =
       away.length === 0
         ? ready('True', 'ActiveDeploymentsAvailable', 'All active Deployments are available.')
@@ -66,13 +57,7 @@ export function startApicurio(lab: Lab, view: ClusterView): Operator {
     return undefined
   }
 
-  return {
-    ...operator,
-    stop() {
-      end()
-      operator.stop()
-    },
-  }
+  return operator
 }
 
 const deploymentName = ({ metadata }: KubeObject, part: string) => `${metadata.name}-${part}-deployment`

@@ -31,7 +31,6 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
   const pace = (wanted: number) => wanted * 1000 * lab.spec.pace
   const checkMs = Math.max(1_000, pace(seconds.check))
   const nodes = nodeList(view, () => operator.again())
-  let deployments: KubeObject[] = []
   let budgets: KubeObject[] = []
 
   const operator = startOperator(lab, view, {
@@ -46,11 +45,8 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
       csiMade.clear()
     },
   })
+  const deployments = operator.follow({ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector: 'rook_cluster' })
   const endings = [
-    view.watch({ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector: 'rook_cluster' }, (objects) => {
-      deployments = objects
-      operator.again()
-    }),
     view.watch({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' }, (objects) => {
       budgets = objects
     }),
@@ -108,7 +104,7 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     const letters = 'abcdefghijk'.split('')
     const shared = { namespace, image: spec.cephVersion?.image ?? 'ceph', owner: cluster as unknown as Manifest }
     const there = new Set(
-      deployments.filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => metadata.name),
+      deployments.list.filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => metadata.name),
     )
     const hosts = new Set(daemons(namespace, 'rook-ceph-osd').map(({ node }) => node))
     const free = letters.length + names.length
@@ -136,7 +132,7 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
   }
 
   function daemons(namespace: string, app: string): Daemon[] {
-    return deployments
+    return deployments.list
       .filter((deployment) => matches(deployment, { app }, namespace))
       .map((deployment) => {
         const labels = deployment.metadata.labels ?? {}

@@ -2,14 +2,14 @@
  * CloudNativePG's operator: instances with their volumes, budgets, and a primary that leaves a node which is cordoned or
  * lost. Real are scheduling, volumes' binding, eviction and budgets; no PostgreSQL runs and nothing is replicated.
  */
-import type { KubeObject, ObjectRef } from '../../types.ts'
+import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { isTrue, nextConditions, now, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
 import { type ClusterSpec, instanceBudgets, instanceClaim, instancePod, roleLabels } from './cnpg-workloads.ts'
 import { nodeList } from './node-list.ts'
-import { type Operator, ownerReference, ready, startOperator } from './operator.ts'
+import { isAmong, type Operator, ownerReference, ready, startOperator } from './operator.ts'
 
 const apiVersion = 'postgresql.cnpg.io/v1'
 const fieldManager = 'cloudnative-pg'
@@ -43,21 +43,14 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     ],
     onStart: () => primaries.clear(),
   })
-  /** The newest list of a kind; every change of it lets the operator look again. */
-  const follow = (ref: ObjectRef): { list: KubeObject[]; end: () => void } => {
-    const followed = { list: [] as KubeObject[], end: () => {} }
-    followed.end = view.watch(ref, (objects) => {
-      followed.list = objects
-      operator.again()
-    })
-    return followed
-  }
-  const pods = follow({ apiVersion: 'v1', kind: 'Pod', labelSelector: 'cnpg.io/podRole=instance' })
-  const claims = follow({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', labelSelector: 'cnpg.io/pvcRole=PG_DATA' })
-  const budgets = follow({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' })
-  const endings = [pods.end, claims.end, budgets.end, lab.faults.onChange(() => operator.again())]
-  const has = (objects: KubeObject[], { metadata }: Manifest) =>
-    objects.some((each) => each.metadata.name === metadata.name && each.metadata.namespace === metadata.namespace)
+  const pods = operator.follow({ apiVersion: 'v1', kind: 'Pod', labelSelector: 'cnpg.io/podRole=instance' })
+  const claims = operator.follow({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    labelSelector: 'cnpg.io/pvcRole=PG_DATA',
+  })
+  const budgets = operator.follow({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' })
+  const endWithFaults = lab.faults.onChange(() => operator.again())
 
   async function reconcile(cluster: KubeObject): Promise<number | undefined> {
     const { instances } = cluster.spec as unknown as ClusterSpec
@@ -133,13 +126,13 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     for (const name of names) {
       const claim = instanceClaim(cluster, name)
       const pod = instancePod(cluster, name, name === primary ? 'primary' : 'replica')
-      if (!has(claims.list, claim)) await view.writer().apply(claim, fieldManager)
+      if (!isAmong(claims.list, claim)) await view.writer().apply(claim, fieldManager)
       // Others clone the first one, so it has to be there; a pod that is being deleted keeps its name until it is gone.
       const first = names[0] === name || cluster.status?.currentPrimary !== undefined
-      if (first && !has(pods.list, pod)) await view.writer().apply(pod, fieldManager)
+      if (first && !isAmong(pods.list, pod)) await view.writer().apply(pod, fieldManager)
     }
     const wanted = instanceBudgets(cluster)
-    for (const budget of wanted) if (!has(budgets.list, budget)) await view.writer().apply(budget, fieldManager)
+    for (const budget of wanted) if (!isAmong(budgets.list, budget)) await view.writer().apply(budget, fieldManager)
     const kept = new Set(wanted.map(({ metadata }) => metadata.name))
     const possible = [cluster.metadata.name, `${cluster.metadata.name}-primary`]
     for (const { metadata } of budgets.list) {
@@ -234,7 +227,7 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     ...operator,
     stop() {
       nodes.stop()
-      for (const end of endings) end()
+      endWithFaults()
       operator.stop()
     },
   }

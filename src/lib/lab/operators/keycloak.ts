@@ -1,12 +1,12 @@
 /**
  * Keycloak's operator 26.4: a Keycloak becomes a StatefulSet and its Services, a realm import a Job that runs once. No Keycloak runs.
  */
-import type { KubeObject, ObjectRef } from '../../types.ts'
+import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { type Condition, isTrue, nextConditions, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
-import { type Operator, ownerReference, readSecret, startOperator } from './operator.ts'
+import { createKeeper, type Operator, ownerReference, readSecret, startOperator } from './operator.ts'
 
 const apiVersion = 'k8s.keycloak.org/v2alpha1'
 const fieldManager = 'keycloak-operator'
@@ -38,7 +38,7 @@ interface RealmImportSpec {
 }
 
 export function startKeycloak(lab: Lab, view: ClusterView): Operator {
-  const applied = new Map<string, string>()
+  const keeper = createKeeper(view, fieldManager)
   const operator = startOperator(lab, view, {
     name: 'keycloak',
     pod: { 'app.kubernetes.io/name': 'keycloak-operator' },
@@ -46,27 +46,12 @@ export function startKeycloak(lab: Lab, view: ClusterView): Operator {
       { apiVersion, kind: 'Keycloak', reconcile },
       { apiVersion, kind: 'KeycloakRealmImport', reconcile: reconcileImport },
     ],
-    onStart: () => applied.clear(),
+    onStart: keeper.forget,
   })
-  const follow = (ref: ObjectRef) => {
-    const followed = { list: [] as KubeObject[], end: () => {} }
-    followed.end = view.watch(ref, (objects) => {
-      followed.list = objects
-      operator.again()
-    })
-    return followed
-  }
   const labelSelector = 'app.kubernetes.io/managed-by=keycloak-operator'
-  const sets = follow({ apiVersion: 'apps/v1', kind: 'StatefulSet', labelSelector })
-  const jobs = follow({ apiVersion: 'batch/v1', kind: 'Job', labelSelector })
+  const sets = operator.follow({ apiVersion: 'apps/v1', kind: 'StatefulSet', labelSelector })
+  const jobs = operator.follow({ apiVersion: 'batch/v1', kind: 'Job', labelSelector })
 
-  async function keep(object: Manifest): Promise<void> {
-    const key = `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`
-    const text = JSON.stringify(object)
-    if (applied.get(key) === text) return
-    await view.writer().apply(object, fieldManager)
-    applied.set(key, text)
-  }
   const named = (list: KubeObject[], namespace: string | undefined, name: string) =>
     list.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name)
 
@@ -83,7 +68,7 @@ export function startKeycloak(lab: Lab, view: ClusterView): Operator {
       ])
       return retryMs
     }
-    for (const object of workloads(keycloak)) await keep(object)
+    for (const object of workloads(keycloak)) await keeper.keep(object)
     const set = named(sets.list, namespace, name)
     const up = Number(set?.status?.readyReplicas ?? 0)
     const complete = up >= instances
@@ -123,7 +108,7 @@ export function startKeycloak(lab: Lab, view: ClusterView): Operator {
       await progress(false, false, 'Waiting for the Keycloak instances to be ready')
       return retryMs
     }
-    await keep(importJob(realm, keycloak))
+    await keeper.keep(importJob(realm, keycloak))
     const job = named(jobs.list, namespace, name)
     const done = isTrue(job ?? realm, 'Complete')
     await progress(done, !done, done ? '' : 'Realm import is running')
@@ -145,14 +130,7 @@ export function startKeycloak(lab: Lab, view: ClusterView): Operator {
     if (!statusHolds(object, status)) await view.writer().patchStatus(object, status)
   }
 
-  return {
-    ...operator,
-    stop() {
-      sets.end()
-      jobs.end()
-      operator.stop()
-    },
-  }
+  return operator
 }
 
 const condition = (type: string, status: Condition['status'], message: string): Condition => ({

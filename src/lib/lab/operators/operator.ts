@@ -1,5 +1,5 @@
 /** What the small operators have in common: they work while their pod runs, on kinds whose CRD is Established. */
-import type { Json, KubeObject } from '../../types.ts'
+import type { Json, KubeObject, ObjectRef } from '../../types.ts'
 import { type ClusterView, hasRunningPod } from '../kube/cluster-view.ts'
 import { type Condition, isTrue, nextConditions, statusHolds } from '../kube/conditions.ts'
 import { createReconciler, keyOf, type Reconciler } from '../kube/reconciler.ts'
@@ -11,9 +11,16 @@ export interface Operator {
   /** Reconciles every object of its kinds again, or of one of them. */
   again(kind?: string): void
   objects(kind: string): KubeObject[]
+  /** Until it stops; every change lets it look at all of its objects again. */
+  follow(ref: ObjectRef): Followed
   running(): boolean
   status(): { [key: string]: Json }
   stop(): void
+}
+
+/** The newest list of a kind; empty until the first one came. */
+export interface Followed {
+  list: KubeObject[]
 }
 
 export interface PlayedKind {
@@ -76,6 +83,16 @@ export function startOperator(lab: Lab, view: ClusterView, definition: OperatorD
     again,
     running,
     objects: (kind) => reconcilers.get(kind)?.objects() ?? [],
+    follow(ref) {
+      const followed: Followed = { list: [] }
+      endings.push(
+        view.watch(ref, (objects) => {
+          followed.list = objects
+          again()
+        }),
+      )
+      return followed
+    },
     status: () => ({
       running: running(),
       ready: [...reconcilers.values()].flatMap((each) => each.objects()).filter((object) => isTrue(object, 'Ready'))
@@ -89,6 +106,34 @@ export function startOperator(lab: Lab, view: ClusterView, definition: OperatorD
     },
   }
 }
+
+export interface Keeper {
+  /**
+   * Applies an object that differs from the one applied last, or that is gone.
+   * @param there what there is of its kind; without it nobody is expected to take the object away
+   */
+  keep(object: Manifest, there?: Followed): Promise<void>
+  /** Of an operator that starts anew: it applies everything once more. */
+  forget(): void
+}
+
+/** For objects that change only with what they are made from. */
+export function createKeeper(view: ClusterView, fieldManager: string): Keeper {
+  const applied = new Map<string, string>()
+  return {
+    async keep(object, there) {
+      const key = `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`
+      const text = JSON.stringify(object)
+      if (applied.get(key) === text && (!there || isAmong(there.list, object))) return
+      await view.writer().apply(object, fieldManager)
+      applied.set(key, text)
+    },
+    forget: () => applied.clear(),
+  }
+}
+
+export const isAmong = (objects: KubeObject[], { metadata }: Manifest): boolean =>
+  objects.some((each) => each.metadata.name === metadata.name && each.metadata.namespace === metadata.namespace)
 
 /** Writes conditions and further status fields if they differ from what the object has. */
 export async function report(

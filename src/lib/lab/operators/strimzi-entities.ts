@@ -27,7 +27,6 @@ interface WatchedNamespaces {
 }
 
 export function startStrimziEntities(lab: Lab, view: ClusterView): Operator {
-  let kafkas: KubeObject[] = []
   const operator = startOperator(lab, view, {
     name: 'strimzi-entity-operator',
     pod: { 'app.kubernetes.io/name': 'entity-operator' },
@@ -36,14 +35,11 @@ export function startStrimziEntities(lab: Lab, view: ClusterView): Operator {
       { apiVersion, kind: 'KafkaUser', reconcile: reconcileUser },
     ],
   })
-  const end = view.watch({ apiVersion, kind: 'Kafka' }, (objects) => {
-    kafkas = objects
-    operator.again()
-  })
+  const kafkas = operator.follow({ apiVersion, kind: 'Kafka' })
 
   /** The Kafka whose operator reads this object: its label names it, and that operator watches its namespace. */
   function clusterOf(object: KubeObject, part: 'topicOperator' | 'userOperator'): KubeObject | undefined {
-    return kafkas.find(({ metadata, spec }) => {
+    return kafkas.list.find(({ metadata, spec }) => {
       const { watchedNamespace = metadata.namespace } = (spec?.entityOperator as WatchedNamespaces)?.[part] ?? {}
       return (
         object.metadata.labels?.['strimzi.io/cluster'] === metadata.name &&
@@ -125,13 +121,7 @@ export function startStrimziEntities(lab: Lab, view: ClusterView): Operator {
     if (!statusHolds(object, status)) await view.writer().patchStatus(object, status)
   }
 
-  return {
-    ...operator,
-    stop() {
-      end()
-      operator.stop()
-    },
-  }
+  return operator
 }
 
 const condition = (status: Condition['status'], reason = '', message = ''): Condition => ({

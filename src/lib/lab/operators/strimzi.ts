@@ -3,13 +3,13 @@
  * Real are scheduling, binding, eviction and addresses; no Kafka runs and nobody can connect.
  */
 import { randomBytes } from 'node:crypto'
-import type { KubeObject, ObjectRef } from '../../types.ts'
+import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { type Condition, conditionsOf, isTrue, nextConditions, now, statusHolds } from '../kube/conditions.ts'
 import { keyOf } from '../kube/reconciler.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
-import { type Operator, ownerReference, readSecret, startOperator } from './operator.ts'
+import { createKeeper, isAmong, type Operator, ownerReference, readSecret, startOperator } from './operator.ts'
 import {
   bootstrapName,
   type KafkaNode,
@@ -28,8 +28,7 @@ const apiVersion = 'kafka.strimzi.io/v1beta2'
 const fieldManager = 'strimzi-cluster-operator'
 
 export function startStrimzi(lab: Lab, view: ClusterView): Operator {
-  /** What was applied last, by kind and name: these objects change only with the Kafka. */
-  const applied = new Map<string, string>()
+  const keeper = createKeeper(view, fieldManager)
   const operator = startOperator(lab, view, {
     name: 'strimzi',
     pod: { 'strimzi.io/kind': 'cluster-operator' },
@@ -42,24 +41,13 @@ export function startStrimzi(lab: Lab, view: ClusterView): Operator {
       apiVersion,
       kind,
     })),
-    onStart: () => applied.clear(),
+    onStart: keeper.forget,
   })
-  const follow = (ref: ObjectRef) => {
-    const followed = { list: [] as KubeObject[], end: () => {} }
-    followed.end = view.watch(ref, (objects) => {
-      followed.list = objects
-      operator.again()
-    })
-    return followed
-  }
   const labelSelector = 'strimzi.io/cluster'
-  const pods = follow({ apiVersion: 'v1', kind: 'Pod', labelSelector })
-  const claims = follow({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', labelSelector })
-  const services = follow({ apiVersion: 'v1', kind: 'Service', labelSelector })
-  const deployments = follow({ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector })
-  const followed = [pods, claims, services, deployments]
-  const has = (objects: KubeObject[], { metadata }: Manifest) =>
-    objects.some((each) => each.metadata.name === metadata.name && each.metadata.namespace === metadata.namespace)
+  const pods = operator.follow({ apiVersion: 'v1', kind: 'Pod', labelSelector })
+  const claims = operator.follow({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', labelSelector })
+  const services = operator.follow({ apiVersion: 'v1', kind: 'Service', labelSelector })
+  const deployments = operator.follow({ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector })
 
   async function reconcile(kafka: KubeObject): Promise<number | undefined> {
     const pools = operator
@@ -76,19 +64,20 @@ export function startStrimzi(lab: Lab, view: ClusterView): Operator {
     const nodes = membersOf(kafka, pools)
     const brokers = nodes.filter(({ pool }) => poolSpec(pool).roles.includes('broker'))
     await keepAuthority(kafka)
-    for (const wanted of [...kafkaServices(kafka, brokers), kafkaBudget(kafka, nodes.length)]) await keep(wanted)
+    for (const service of kafkaServices(kafka, brokers)) await keeper.keep(service, services)
+    await keeper.keep(kafkaBudget(kafka, nodes.length))
     for (const node of nodes) {
       for (const claim of nodeClaims(kafka, node))
-        if (!has(claims.list, claim)) await view.writer().apply(claim, fieldManager)
+        if (!isAmong(claims.list, claim)) await view.writer().apply(claim, fieldManager)
       const pod = nodePod(kafka, node)
-      if (!has(pods.list, pod)) await view.writer().apply(pod, fieldManager)
+      if (!isAmong(pods.list, pod)) await view.writer().apply(pod, fieldManager)
     }
     await writePools(kafka, nodes)
     // The entity operator and the exporter are made once the brokers answer.
     const up = nodes.every(({ name }) => pods.list.some((pod) => pod.metadata.name === name && isTrue(pod, 'Ready')))
     const addresses = listenersOf(kafka)
     const parts = kafkaDeployments(kafka)
-    if (up) for (const part of parts) await keep(part)
+    if (up) for (const part of parts) await keeper.keep(part, deployments)
     const running = parts.every(({ metadata }) =>
       deployments.list.some((each) => each.metadata.name === metadata.name && isTrue(each, 'Available')),
     )
@@ -108,16 +97,6 @@ export function startStrimzi(lab: Lab, view: ClusterView): Operator {
 
   const isOf = ({ namespace, labels }: KubeObject['metadata'], kafka: KubeObject) =>
     namespace === kafka.metadata.namespace && labels?.['strimzi.io/cluster'] === kafka.metadata.name
-
-  /** Applies what differs from what was applied last, or is gone. */
-  async function keep(object: Manifest): Promise<void> {
-    const key = `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`
-    const text = JSON.stringify(object)
-    const list = object.kind === 'Service' ? services.list : object.kind === 'Deployment' ? deployments.list : undefined
-    if (applied.get(key) === text && (list === undefined || has(list, object))) return
-    await view.writer().apply(object, fieldManager)
-    applied.set(key, text)
-  }
 
   /** The authority whose certificate clients of the listener `tls` trust. No such key exists here. */
   async function keepAuthority(kafka: KubeObject): Promise<void> {
@@ -193,13 +172,7 @@ export function startStrimzi(lab: Lab, view: ClusterView): Operator {
     await view.writer().patchStatus(kafka, status)
   }
 
-  return {
-    ...operator,
-    stop() {
-      for (const { end } of followed) end()
-      operator.stop()
-    },
-  }
+  return operator
 }
 
 const notReady = (reason: string, message: string): Condition => ({ type: 'NotReady', status: 'True', reason, message })

@@ -2,7 +2,7 @@
  * The VictoriaMetrics operator: workloads and Services of VMSingle, VMAgent, VMAlert, VMAlertmanager and VMAuth, and the statuses of
  * these and of what they read. Monitors and rules of the Prometheus operator are not converted, and nothing is scraped or stored.
  */
-import type { KubeObject, ObjectRef } from '../../types.ts'
+import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { statusHolds } from '../kube/conditions.ts'
 import type { Lab } from '../types.ts'
@@ -38,17 +38,8 @@ export function startVictoriaMetrics(lab: Lab, view: ClusterView): Operator {
     unplayed: ['VMCluster', 'VMAlertmanagerConfig', 'VMDistributed'].map((kind) => ({ apiVersion, kind })),
     onStart: () => applied.clear(),
   })
-  /** The newest workloads of a kind; every change of one lets the operator look again. */
-  const follow = (ref: ObjectRef): { list: KubeObject[]; end: () => void } => {
-    const followed = { list: [] as KubeObject[], end: () => {} }
-    followed.end = view.watch(ref, (objects) => {
-      followed.list = objects
-      operator.again()
-    })
-    return followed
-  }
   const workloads = ['Deployment', 'StatefulSet'].map((kind) =>
-    follow({ apiVersion: 'apps/v1', kind, labelSelector: 'managed-by=vm-operator' }),
+    operator.follow({ apiVersion: 'apps/v1', kind, labelSelector: 'managed-by=vm-operator' }),
   )
 
   async function reconcile(resource: KubeObject): Promise<number | undefined> {
@@ -122,10 +113,6 @@ export function startVictoriaMetrics(lab: Lab, view: ClusterView): Operator {
       const all = [...componentKinds, ...Object.keys(readers)].flatMap((kind) => operator.objects(kind))
       const operational = all.filter(({ status }) => status?.updateStatus === 'operational')
       return { ...operator.status(), ready: operational.length }
-    },
-    stop() {
-      for (const { end } of workloads) end()
-      operator.stop()
     },
   }
 }
