@@ -182,6 +182,31 @@ describe('lease', () => {
     expect(clock.now()).toBe(0)
   })
 
+  test('one request renews it, and is refused once somebody else has written it', async () => {
+    const asked: string[] = []
+    const noted =
+      <T, U>(what: string, ask: (about: T) => U) =>
+      (about: T) => {
+        asked.push(what)
+        return ask(about)
+      }
+    const { get, replace } = leases.port
+    const port = { ...leases.port, get: noted('get', get), replace: noted('replace', replace) }
+    const lock = lockOf(1, { port })
+    await clock.run(lock.acquire())
+    asked.length = 0
+    await clock.run(lock.confirm('drain'))
+    await clock.run(lock.renew())
+    expect(asked).toEqual(['replace', 'replace'])
+    // A label that an operator put on it is no reason to stop.
+    await leases.port.replace({ ...leases.current()! })
+    await clock.run(lock.confirm('upgrade'))
+    expect(leases.current()).toMatchObject({ annotations: { 'k8sops.dev/step': 'upgrade' } })
+    await leases.port.replace({ ...leases.current()!, holder: 'somebody@elsewhere' })
+    await expect(clock.run(lock.confirm('uncordon'))).rejects.toThrow(/lost its lock.*somebody@elsewhere/)
+    expect(leases.current()).toMatchObject({ holder: 'somebody@elsewhere' })
+  })
+
   test('given back: free at once, and the token counts on', async () => {
     const first = lockOf(1)
     await clock.run(first.acquire())

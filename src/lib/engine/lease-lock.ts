@@ -8,6 +8,7 @@
  */
 import { LockedError, UnreachableError } from '../errors.ts'
 import type { ProcessPort } from '../exec/types.ts'
+import type { Result } from '../types.ts'
 import { lockedBy } from './lock-file.ts'
 import type { Lease, LeasePort } from './ports.ts'
 
@@ -35,7 +36,7 @@ export interface LeaseLock {
   readonly held: boolean
   /** `unavailable`: the cluster has no API yet (or none for us). Throws LockedError when somebody else has it. */
   acquire: () => Promise<'held' | 'unavailable'>
-  /** Reads it again and renews it, saying where we are. Throws LockedError when it is not ours any more, UnreachableError when it can't be told. */
+  /** Renews it if it is still ours, saying where we are. Throws LockedError when it is not ours any more, UnreachableError when it can't be told. */
   confirm: (step: string) => Promise<void>
   /** Keeps it alive between confirmations; never throws, the next confirmation tells. */
   renew: () => Promise<void>
@@ -55,6 +56,8 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
   const since = new Date().toISOString()
   let mine = false
   let step = ''
+  /** As we wrote it last. While nobody else has written it, which its version says, one request renews it. */
+  let last: Lease | undefined
 
   const record = (transitions: number, acquireTime: string): Omit<Lease, 'resourceVersion'> => ({
     name,
@@ -82,7 +85,15 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
       ? await port.replace({ ...record(from.transitions + 1, now), resourceVersion: from.resourceVersion })
       : await port.create(record(0, now))
     mine = written.ok
+    last = written.ok ? written.value : undefined
     return mine
+  }
+
+  /** Refused when anybody has written it since. */
+  const rewrite = async ({ transitions, acquireTime, resourceVersion }: Lease): Promise<Result<Lease>> => {
+    const written = await port.replace({ ...record(transitions, acquireTime), resourceVersion })
+    last = written.ok ? written.value : undefined
+    return written
   }
 
   const acquire = async (): Promise<'held' | 'unavailable'> => {
@@ -114,6 +125,7 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
 
   const confirm = async (atStep: string): Promise<void> => {
     step = atStep
+    if (last && (await rewrite(last)).ok) return
     const giveUp = clock.now() + options.patienceSec * 1000
     for (;;) {
       const read = await port.get(name)
@@ -123,8 +135,7 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
           mine = false
           throw lost(read.value, options.scope)
         }
-        const { transitions, acquireTime, resourceVersion } = read.value
-        const written = await port.replace({ ...record(transitions, acquireTime), resourceVersion })
+        const written = await rewrite(read.value)
         if (written.ok) return
         refusal = written.detail
       } else if (read.why === 'not-found') {
@@ -144,11 +155,9 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
   }
 
   const renew = async (): Promise<void> => {
-    if (!mine) return
+    if (!mine || (last && (await rewrite(last)).ok)) return
     const read = await port.get(name)
-    if (!read.ok || read.value.holder !== holder) return
-    const { transitions, acquireTime, resourceVersion } = read.value
-    await port.replace({ ...record(transitions, acquireTime), resourceVersion })
+    if (read.ok && read.value.holder === holder) await rewrite(read.value)
   }
 
   const release = async (): Promise<void> => {
