@@ -66,13 +66,22 @@ export async function readAccess(file: string, context: string): Promise<Result<
   return directAccess(file, cluster, user)
 }
 
-/** The same whenever it is asked, of a file that others write meanwhile; understood anew, as another object, only when it was written. */
+/**
+ * The same whenever it is asked, of a file that others write meanwhile; understood anew, as another object, only when it was written. Those
+ * who ask at one time share a look at it.
+ */
 export function createAccessReader(target: { kubeconfig: string; context: string }): () => Promise<Result<Access>> {
   let known: { stamp: string; access: Promise<Result<Access>> } | undefined
-  return async () => {
+  let looking: Promise<Result<Access>> | undefined
+  const look = async (): Promise<Result<Access>> => {
     const stamp = await fileStamp(target.kubeconfig)
+    looking = undefined
     if (known?.stamp !== stamp) known = { stamp, access: readAccess(target.kubeconfig, target.context) }
     return known.access
+  }
+  return () => {
+    looking ??= look()
+    return looking
   }
 }
 

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
-import { getCACertificates } from 'node:tls'
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import type { Result } from '../types.ts'
 
 export interface ImageReference {
@@ -68,11 +68,20 @@ export async function imageManifest(
   }
 }
 
-/** Go's SSL_CERT_FILE replaces the system's authorities; here it joins Node's own, which the tools' file may be all of. */
 async function createAgent(env: NodeJS.ProcessEnv): Promise<Agent> {
-  const extra = env.SSL_CERT_FILE ? [await readFile(env.SSL_CERT_FILE, 'utf8')] : []
-  const ca = [...getCACertificates('default'), ...getCACertificates('system'), ...extra]
-  return new Agent({ ca, proxyEnv: env, keepAlive: false })
+  const extra = env.SSL_CERT_FILE ? await readFile(env.SSL_CERT_FILE, 'utf8') : ''
+  const secureContext = trusting.get(extra) ?? trustingAlso(extra)
+  trusting.set(extra, secureContext)
+  return new Agent({ secureContext, proxyEnv: env, keepAlive: false })
+}
+
+/** By the text of SSL_CERT_FILE: hundreds of authorities, and Node would take them in anew for every connection. */
+const trusting = new Map<string, SecureContext>()
+
+/** Go's SSL_CERT_FILE replaces the system's authorities; here it joins Node's own, which the tools' file may be all of. */
+function trustingAlso(extra: string): SecureContext {
+  const ca = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...(extra ? [extra] : [])])
+  return createSecureContext({ ca: [...ca] })
 }
 
 /** The answer's head; its body is thrown away unless `body` asks for it. */

@@ -68,6 +68,7 @@ function dial(node: string, identity: Identity): Shared {
   })
   session.once('close', () => {
     clearTimeout(connecting)
+    if (shared.calls.size === 0) return
     const expired = expiredSince(identity)
     lose(expired ? 'denied' : 'unreachable', expired ? expiredText(expired) : 'hangs up on us')
   })

@@ -23,10 +23,11 @@ export async function readIdentity(path: string): Promise<Result<Identity>> {
   return createIdentityReader(path)()
 }
 
-/** The same whenever it is asked; understood anew only when the file has changed. */
+/** The same whenever it is asked; understood anew only when the file has changed. Those who ask at one time share a look at it. */
 export function createIdentityReader(path: string): () => Promise<Result<Identity>> {
   let known: { text: string; identity: Promise<Result<Identity>> } | undefined
-  return async () => {
+  let looking: Promise<Result<Identity>> | undefined
+  const look = async (): Promise<Result<Identity>> => {
     try {
       const text = await readFile(path, 'utf8')
       if (known?.text !== text) known = { text, identity: identityIn(text, path) }
@@ -34,7 +35,13 @@ export function createIdentityReader(path: string): () => Promise<Result<Identit
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       return { ok: false, why: 'not-found', detail: `${path} does not exist` }
+    } finally {
+      looking = undefined
     }
+  }
+  return () => {
+    looking ??= look()
+    return looking
   }
 }
 
