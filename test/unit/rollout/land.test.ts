@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { gitIn } from '../../helpers/git-server.ts'
+import { proof } from '../../helpers/proof.ts'
 import { type RolloutWorld, startRolloutWorld } from '../../helpers/rollout-world.ts'
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
@@ -48,7 +49,7 @@ describe('promote', () => {
     expect(verified.stdout).toContain('CVE-2026-1234')
   })
 
-  it('lets go what has soaked, up to a commit', async () => {
+  proof('lets go what has soaked, up to a commit', async () => {
     const first = await at.commit('First')
     await at.soak(24)
     // The tick let it go; a second and a third wait.
@@ -86,7 +87,7 @@ describe('a hold', () => {
     expect((await status()).hold).toBeNull()
   })
 
-  it('ends when its owner says so', async () => {
+  proof('ends when its owner says so', async () => {
     const sha = await at.commit('Raise the limit')
     await at.k8sops('rollout', 'hold', '--for', '90h')
     await at.soak(24)
@@ -121,21 +122,24 @@ describe('a roll-back', () => {
     expect(await status()).toMatchObject({ blocked: [] })
   })
 
-  it('goes while the clusters behind are not Ready on what was released, and says so when main needs a person', async () => {
-    await at.commit('Break the limit', { 'kubernetes/memory.yaml': 'limit: broken\n' })
-    await at.soak(23)
-    at.apps.kept = true
-    at.hours(1)
-    expect((await at.k8sops('rollout', 'tick', '--wait', '1s')).code).toBe(6)
-    await at.commit('Another limit', { 'kubernetes/memory.yaml': 'limit: 3\n' })
-    at.apps.kept = false
-    const from = await at.server.git('rev-parse', 'release~1')
-    const ended = await at.k8sops('rollout', 'rollback', '--to', from, '--reason', 'it breaks', '--yes')
-    expect(ended.code, ended.stderr).toBe(0)
-    expect(ended.stderr).toContain('main needs a person to take it in')
-    expect(await fileAt('release', 'memory.yaml')).toBe('limit: 1')
-    expect((await status()).blocked[0]).toContain('main lacks what is on release')
-  })
+  proof(
+    'goes while the clusters behind are not Ready on what was released, and says so when main needs a person',
+    async () => {
+      await at.commit('Break the limit', { 'kubernetes/memory.yaml': 'limit: broken\n' })
+      await at.soak(23)
+      at.apps.kept = true
+      at.hours(1)
+      expect((await at.k8sops('rollout', 'tick', '--wait', '1s')).code).toBe(6)
+      await at.commit('Another limit', { 'kubernetes/memory.yaml': 'limit: 3\n' })
+      at.apps.kept = false
+      const from = await at.server.git('rev-parse', 'release~1')
+      const ended = await at.k8sops('rollout', 'rollback', '--to', from, '--reason', 'it breaks', '--yes')
+      expect(ended.code, ended.stderr).toBe(0)
+      expect(ended.stderr).toContain('main needs a person to take it in')
+      expect(await fileAt('release', 'memory.yaml')).toBe('limit: 1')
+      expect((await status()).blocked[0]).toContain('main lacks what is on release')
+    },
+  )
 })
 
 describe('a hotfix', () => {
@@ -174,7 +178,7 @@ describe('a hotfix', () => {
     expect((await history()).map(({ kind }) => kind)).toEqual(['soaked', 'hotfix'])
   })
 
-  it('lands also while the rollout is held', async () => {
+  proof('lands also while the rollout is held', async () => {
     const fix = await fixed()
     await at.k8sops('rollout', 'hold', '--reason', 'month end')
     const ended = await at.k8sops('rollout', 'hotfix', 'land', 'odoo-memory', '--reason', 'odoo is killed', '--yes')
@@ -182,7 +186,7 @@ describe('a hotfix', () => {
     expect(await at.tip('release')).toBe(fix)
   })
 
-  it('that does not follow from the release is refused', async () => {
+  proof('that does not follow from the release is refused', async () => {
     const fix = await fixed()
     await at.k8sops('rollout', 'promote', '--now', '--reason', 'needed', '--yes')
     const refused = await at.k8sops('rollout', 'hotfix', 'land', 'odoo-memory', '--reason', 'x', '--yes')
@@ -191,7 +195,7 @@ describe('a hotfix', () => {
     expect(await at.tip('release')).not.toBe(fix)
   })
 
-  it('soaks with the merge that takes it back only when something was put into that by hand', async () => {
+  proof('soaks with the merge that takes it back only when something was put into that by hand', async () => {
     const fix = await fixed()
     await gitIn(at.clone, 'push', '--quiet', 'origin', `${fix}:release`)
     const merged = async (files: string) => {

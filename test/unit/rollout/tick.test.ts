@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { KubeObject } from '../../../src/lib/types.ts'
 import { gitIn } from '../../helpers/git-server.ts'
+import { proof } from '../../helpers/proof.ts'
 import { type RolloutWorld, startRolloutWorld } from '../../helpers/rollout-world.ts'
 
 // Each tick is a fetch, a push now and then, and some processes.
@@ -143,20 +144,21 @@ const regressions: Record<
 
 // How much they take away, and when, is in clock.test.ts.
 describe('what goes wrong', () => {
-  it.each(Object.entries(regressions))('%s stops the clock by itself', async (_, { kind, begin, end }) => {
-    const sha = await soaking(8)
-    await begin(at)
-    at.hours(1)
-    const bad = await at.k8sops('rollout', 'tick')
-    expect(bad.code, bad.stderr).toBe(0)
-    end(at)
-    at.hours(1)
-    await at.k8sops('rollout', 'tick')
-    expect(await at.tip('release')).not.toBe(sha)
-    expect((await status()).items[0]).toMatchObject({ soakedSec: 0, stopped: { kind } })
-  })
+  for (const [what, { kind, begin, end }] of Object.entries(regressions))
+    proof(`${what} stops the clock by itself`, async () => {
+      const sha = await soaking(8)
+      await begin(at)
+      at.hours(1)
+      const bad = await at.k8sops('rollout', 'tick')
+      expect(bad.code, bad.stderr).toBe(0)
+      end(at)
+      at.hours(1)
+      await at.k8sops('rollout', 'tick')
+      expect(await at.tip('release')).not.toBe(sha)
+      expect((await status()).items[0]).toMatchObject({ soakedSec: 0, stopped: { kind } })
+    })
 
-  it('a time without any look stops it', async () => {
+  proof('a time without any look stops it', async () => {
     const sha = await soaking(22)
     at.hours(9)
     await at.k8sops('rollout', 'tick')
@@ -164,7 +166,7 @@ describe('what goes wrong', () => {
     expect((await status()).items[0]).toMatchObject({ soakedSec: 22 * 3600, stopped: { kind: 'gap' } })
   })
 
-  it('evidence for another commit stops it', async () => {
+  proof('evidence for another commit stops it', async () => {
     const sha = await soaking(22)
     const earlier = await gitIn(at.clone, 'rev-parse', 'main~1')
     at.infra.revision = earlier
@@ -177,7 +179,7 @@ describe('what goes wrong', () => {
     expect((await status()).items[0]).toMatchObject({ soakedSec: 0, stopped: { kind: 'other-commit' } })
   })
 
-  it('a cluster that does not answer is no evidence', async () => {
+  proof('a cluster that does not answer is no evidence', async () => {
     const sha = await soaking(22)
     at.infra.away = true
     at.hours(1)
@@ -208,7 +210,7 @@ describe('the release', () => {
     expect((await at.k8sops('rollout', 'status', '--fast')).code).toBe(3)
   })
 
-  it('is waited for until the next cluster is Ready on it, and nothing else goes meanwhile', async () => {
+  proof('is waited for until the next cluster is Ready on it, and nothing else goes meanwhile', async () => {
     const sha = await soaking(23)
     at.apps.kept = true
     at.hours(1)
