@@ -23,6 +23,8 @@ const ofAbsence = [
   'flux-running',
   'holds-current',
   'local-volumes-absent',
+  'netpol-released',
+  'netpol-restored',
   'no-other-upgrader',
   'releases-settled',
 ]
