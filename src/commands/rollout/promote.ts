@@ -101,7 +101,12 @@ async function target(
       output: commits.map((commit) => unsoakedText(commit)).join('\n'),
       next: 'wait, or say why it can not: --now --reason TEXT (it stays on the commit)',
     })
-  if (commits.some((commit) => commit.sha === sha)) return sha
+  const found = commits.find((commit) => commit.sha === sha)
+  if (found?.follows === false)
+    throw new GateError(`${short(sha)} lacks what is on ${at.clusters.release}, which is only moved forward`, {
+      next: 'name a later commit, the merge that took it in or one after it',
+    })
+  if (found) return sha
   throw new UsageError(`${short(sha)} is not among what waits on ${at.clusters.main}`, {
     next: 'k8sops rollout status',
   })

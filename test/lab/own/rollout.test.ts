@@ -86,6 +86,7 @@ describe('from infra to apps', () => {
     expect(await at.tip('release')).not.toBe(bad)
     const good = await at.commit('Repair odoo', { [of('odoo')]: settings('odoo', '3') })
     await at.untilLive('infra', good)
+    at.hours(1)
     ok(await at.soak(24))
     expect(await at.tip('release')).toBe(good)
     expect(await at.value('apps', 'odoo')).toBe('3')
@@ -94,6 +95,7 @@ describe('from infra to apps', () => {
   proof('journey 2: a memory fix is live on apps in minutes, and the unsoaked Cilium that waits is not', async () => {
     const cilium = await at.commit('Upgrade Cilium', { [of('cilium')]: settings('cilium', '2') })
     await at.untilLive('infra', cilium)
+    at.hours(1)
     ok(await at.soak(8))
     const began = performance.now()
     ok(await at.k8sops('rollout', 'hotfix', 'start', 'odoo-memory'))
@@ -134,6 +136,7 @@ describe('what stands in the way', () => {
   proof('a node that is not Ready in hour 23 stops the clock; an override is recorded', async () => {
     const sha = await at.commit('Another change', { [of('odoo')]: settings('odoo', '5') })
     await at.untilLive('infra', sha)
+    at.hours(1)
     ok(await at.soak(22))
     const { kubectl } = at.infra.cluster
     // kwok's stage follows the annotation, as the lab's machines set it.

@@ -28,6 +28,7 @@ const commit = (index: number, more: Partial<WaitingCommit> = {}): WaitingCommit
   committedAt: at(0),
   labels: [],
   takesBack: false,
+  follows: true,
   ...more,
 })
 
@@ -70,6 +71,14 @@ describe('a commit', () => {
     const { promote, commits } = judge([commit(0), commit(1), commit(2)], [...hourly(0, 1), ...hourly(2, 26, 2)])
     expect(promote).toBe(sha(2))
     expect(commits.map(({ clock }) => clock.own)).toEqual([true, false, true])
+  })
+
+  it('from before a hotfix was taken back goes with the merge that took it, not alone', () => {
+    const waiting = [commit(0, { follows: false }), commit(1, { takesBack: true })]
+    const { promote, commits } = judge(waiting, hourly(0, 24))
+    expect(promote).toBeUndefined()
+    expect(commits[0]?.waits).toEqual(['lacks what was released since: goes with the merge that took it in'])
+    expect(judge(waiting, [...hourly(0, 24), well(25 * hour, 1)]).promote).toBe(sha(1))
   })
 
   it('that takes back what the release has needs one good look, and hands on what was earned', () => {

@@ -107,6 +107,7 @@ export async function waitingCommits(
   policy: RolloutPolicy,
 ): Promise<WaitingCommit[]> {
   const format = ['%H', '%P', '%an', '%cI', '%s', trailers].join('%x1f')
+  const following = new Set(await lines(git, ['rev-list', '--ancestry-path', `${release}..${main}`]))
   const { stdout } = await git(['log', '--first-parent', '--reverse', `--format=${format}%x1e`, `${release}..${main}`])
   const entries = stdout.split(record).map((text) => text.trim().split(field))
   return Promise.all(
@@ -122,7 +123,7 @@ export async function waitingCommits(
           policy,
         )
         const takesBack = second !== undefined && (await bringsNothing(git, { sha, first, second, release }))
-        return { sha, subject, author, committedAt, labels, takesBack }
+        return { sha, subject, author, committedAt, labels, takesBack, follows: following.has(sha) }
       }),
   )
 }

@@ -16,6 +16,8 @@ export interface WaitingCommit {
   labels: string[]
   /** A merge that brings in nothing but what the release has already: there is nothing in it to soak. */
   takesBack: boolean
+  /** It contains the release. One from before a hotfix was taken back does not, and goes with the merge that did that. */
+  follows: boolean
 }
 
 export interface CommitState extends WaitingCommit {
@@ -77,7 +79,7 @@ export function decide(situation: Situation): Decision {
   })
   const firstOpen = judged.findIndex(({ soaked }) => !soaked)
   const together = firstOpen < 0 ? judged : judged.slice(0, firstOpen)
-  const ready = together.findLast(({ clock }) => clock.own && clock.runs)?.sha
+  const ready = together.findLast(({ clock, follows }) => clock.own && clock.runs && follows)?.sha
   const readyAt = judged.findIndex(({ sha }) => sha === ready)
   const commits = judged.map((commit, index): CommitState => {
     if (index <= readyAt) return { ...commit, waits: [] }
@@ -87,10 +89,11 @@ export function decide(situation: Situation): Decision {
   return { commits, ready, promote: blocked.length === 0 ? ready : undefined, blocked }
 }
 
-function waitsOf({ clock, requiredSec: required, soaked }: Omit<CommitState, 'waits'>): string[] {
+function waitsOf({ clock, requiredSec: required, soaked, follows }: Omit<CommitState, 'waits'>): string[] {
   if (clock.liveSince === null) return ['not live yet']
   const lines = soaked ? [] : [`soaked ${hoursText(clock.soakedSec)} of ${hoursText(required)}`]
   if (!clock.runs && clock.stopped) lines.push(`the clock stands: ${clock.stopped.detail}`)
-  if (soaked && !clock.own) lines.push('never seen live by itself: goes with a later one')
+  if (soaked && !follows) lines.push('lacks what was released since: goes with the merge that took it in')
+  else if (soaked && !clock.own) lines.push('never seen live by itself: goes with a later one')
   return lines
 }
