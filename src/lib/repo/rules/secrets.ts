@@ -77,7 +77,11 @@ export const secretRules: Rule[] = [
     check: ({ judged }) =>
       judged
         .filter((file) => isOperated(file) && /\.ya?ml(\.tpl)?$/.test(file.path) && !isEncrypted(file))
-        .flatMap((file) => declaredIn(file).flatMap(({ kind, text }) => (kind === 'Secret' ? plain(file, text) : []))),
+        .flatMap((file) => {
+          const secrets = declaredIn(file).filter(({ kind }) => kind === 'Secret')
+          const parsed = file.documents().filter((one) => dig(one, 'kind') === 'Secret')
+          return secrets.flatMap(({ text }, index) => plain(file, text, parsed[index]))
+        }),
   },
   {
     id: 'secret-item-documented',
@@ -198,18 +202,21 @@ export const shapes: Record<string, RegExp> = {
 /** SSH host keys are public. */
 const publicFields = /^\s+known_hosts:/
 
-function plain(file: SourceFile, text: string): Finding[] {
+/** @param parsed none of a document that is no YAML: then what it holds is not known to be harmless */
+function plain(file: SourceFile, text: string, parsed: unknown): Finding[] {
   if (!file.path.endsWith('.tpl')) {
-    const { data, stringData } = file.documents().find((one) => dig(one, 'kind') === 'Secret') as {
-      data?: object
-      stringData?: object
-    }
-    const values = Object.values({ ...data, ...stringData }).map(String)
+    const values = Object.values({ ...mapAt(parsed, 'data'), ...mapAt(parsed, 'stringData') }).map(String)
     // Kubernetes fills in the token; a Secret whose values are all filled in later says nothing either.
-    if (values.length === 0 && /^type:\s*["']?kubernetes\.io\/service-account-token\b/m.test(text)) return []
+    if (
+      parsed !== undefined &&
+      values.length === 0 &&
+      /^type:\s*["']?kubernetes\.io\/service-account-token\b/m.test(text)
+    )
+      return []
     if (values.length > 0 && values.every((value) => /^(\$\{\w+\}|(\{\{ *)?op:\/\/.+?( *\}\})?)$/.test(value.trim())))
       return []
-    return [{ file: file.path, text: 'kind: Secret', message: 'a Secret that is not encrypted' }]
+    const before = file.text.slice(0, file.text.indexOf(text) + text.search(/^["']?kind\b/m))
+    return [{ file: file.path, line: before.split('\n').length, message: 'a Secret that is not encrypted' }]
   }
   const blocks = [...text.matchAll(/^(?:data|stringData):\n((?:[ #].*\n?|\n)*)/gm)].map(([, block = '']) => block)
   return blocks

@@ -195,11 +195,16 @@ export const fileCases: Record<string, Case> = {
   'no-plain-secret': {
     breaks: {
       [`${base}/secret.yaml`]: 'apiVersion: v1\nkind: Secret\ndata:\n  a: YQ==\n',
+      [`${base}/second.yaml`]:
+        'apiVersion: v1\nkind: Secret\nstringData:\n  a: ${A}\n---\napiVersion: v1\nkind: Secret\ndata:\n  b: YQ==\n',
+      [`${base}/unread.yaml`]: '<<: *a\napiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\n',
       'bootstrap/infra/a.yaml.tpl': 'apiVersion: v1\nkind: Secret\nstringData:\n  token: abc\n',
     },
     says: [
       'bootstrap/infra/a.yaml.tpl:4: token is no 1Password reference',
+      `${base}/second.yaml:7: a Secret that is not encrypted`,
       `${base}/secret.yaml:2: a Secret that is not encrypted`,
+      `${base}/unread.yaml:3: a Secret that is not encrypted`,
     ],
     sound: {
       'bootstrap/infra/a.yaml.tpl': 'apiVersion: v1\nkind: Secret\nstringData:\n  token: "{{ op://v/i/f }}"\n',
