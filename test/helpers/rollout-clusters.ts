@@ -138,7 +138,7 @@ async function servicesOf(at: RolloutClusters, root: string): Promise<Services> 
   const repository: Repository = {
     root,
     defaultCluster: 'infra',
-    // Three looks a day show what one an hour does. No Alertmanager runs here (test/unit/rollout has what fires).
+    // Three looks a day show what one an hour does. No Alertmanager runs here (test/tools/rollout-tick.test.ts has what fires).
     rollout: { ...rolloutPolicy, order: ['infra', 'apps'], tickMinutes: 240, gates: ['kustomizations-ready'] },
     upgrade: { order: 'workers-first' },
     ageKey: 'op://a/b/c',

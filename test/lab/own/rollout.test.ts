@@ -139,8 +139,10 @@ describe('what stands in the way', () => {
     at.hours(1)
     ok(await at.soak(22))
     const { kubectl } = at.infra.cluster
-    // kwok's stage follows the annotation, as the lab's machines set it.
-    await kubectl('annotate', '--overwrite', 'node', 'worker1', 'lab.k8sops/ready=False')
+    // kwok's stage looks at the annotations once per gen (lab/stages/node.yaml), as the lab's machines set them.
+    const report = (ready: string, gen: string) =>
+      kubectl('annotate', '--overwrite', 'node', 'worker1', `lab.k8sops/ready=${ready}`, `lab.k8sops/gen=${gen}`)
+    await report('False', '2')
     await at.infra.cluster.until(
       'the node is not Ready',
       async () =>
@@ -149,7 +151,7 @@ describe('what stands in the way', () => {
     )
     at.hours(1)
     ok(await at.k8sops('rollout', 'tick'))
-    await kubectl('annotate', '--overwrite', 'node', 'worker1', 'lab.k8sops/ready=True')
+    await report('True', '3')
     await kubectl('wait', '--for=condition=Ready', 'node/worker1', '--timeout=60s')
     at.hours(1)
     ok(await at.k8sops('rollout', 'tick'))

@@ -2,9 +2,9 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { gitIn } from '../../helpers/git-server.ts'
-import { proof } from '../../helpers/proof.ts'
-import { type RolloutWorld, startRolloutWorld } from '../../helpers/rollout-world.ts'
+import { gitIn } from '../helpers/git-server.ts'
+import { proof } from '../helpers/proof.ts'
+import { type RolloutWorld, startRolloutWorld } from '../helpers/rollout-world.ts'
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
 

@@ -2,8 +2,8 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { githubRepository } from '../../../src/lib/tools/github.ts'
-import { type RolloutWorld, startRolloutWorld } from '../../helpers/rollout-world.ts'
+import { githubRepository } from '../../src/lib/tools/github.ts'
+import { type RolloutWorld, startRolloutWorld } from '../helpers/rollout-world.ts'
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
 
