@@ -8,7 +8,7 @@ import { observeBasis } from '../../lib/ops/basis.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { type RolloutClusters, remote, rolloutClusters } from '../../lib/ops/rollout/branches.ts'
 import type { Decision } from '../../lib/ops/rollout/decide.ts'
-import { gapLimitMs, type Sample, withSample } from '../../lib/ops/rollout/evidence.ts'
+import { gapLimitMs, type Stretch, withSample } from '../../lib/ops/rollout/evidence.ts'
 import { decided, type Observed, observeCluster, observeRollout, short } from '../../lib/ops/rollout/observe.ts'
 import type { RolloutBase } from '../../lib/ops/rollout/plan.ts'
 import type { RolloutRecord } from '../../lib/ops/rollout/record.ts'
@@ -51,21 +51,35 @@ export interface Situation extends Observed {
   decision: Decision
 }
 
-/** @param sample a look that the record does not have yet */
-export async function situationOf(
-  context: CommandContext,
-  at: OpenedRollout,
-  sample?: (observed: Observed) => Promise<Sample>,
-): Promise<Situation & { record: RolloutRecord }> {
-  const { clusters, policy, git, now, timeScale } = at
-  const kube = await at.first.kube()
-  const observed = await observeRollout({ git, clusters, policy, kube, signal: context.signal, now })
-  const { record } = observed.stored
-  const stretches = sample
-    ? withSample(record.stretches, await sample(observed), gapLimitMs(policy, timeScale))
-    : record.stretches
+export interface Recorded extends Situation {
+  record: RolloutRecord
+}
+
+/** By what the record has. */
+export async function situationOf(context: CommandContext, at: OpenedRollout): Promise<Recorded> {
+  const observed = await observedBy(context, at)
+  return decidedOn(at, observed, observed.stored.record.stretches)
+}
+
+/** With a look at the first cluster now, which the record does not have yet. */
+export async function situationNow(context: CommandContext, at: OpenedRollout) {
+  const observed = await observedBy(context, at)
+  const { sample, restarts } = await look(context, at, observed)
+  const stretches = withSample(observed.stored.record.stretches, sample, gapLimitMs(at.policy, at.timeScale))
+  return { situation: await decidedOn(at, observed, stretches), sample, restarts }
+}
+
+async function observedBy({ signal }: CommandContext, { first, git, clusters, policy, now }: OpenedRollout) {
+  return observeRollout({ git, clusters, policy, kube: await first.kube(), signal, now })
+}
+
+async function decidedOn(
+  { git, policy, timeScale }: OpenedRollout,
+  observed: Observed,
+  stretches: Stretch[],
+): Promise<Recorded> {
   const decision = await decided({ git, policy }, observed, stretches, timeScale)
-  return { ...observed, decision, record: { ...record, stretches } }
+  return { ...observed, decision, record: { ...observed.stored.record, stretches } }
 }
 
 /** Looks at the first cluster now. */

@@ -3,21 +3,19 @@ import { operatorName } from '../../lib/cli/operator.ts'
 import { GateError, UsageError } from '../../lib/errors.ts'
 import { hoursText } from '../../lib/ops/rollout/clock.ts'
 import type { CommitState } from '../../lib/ops/rollout/decide.ts'
-import { type Sample, stateOf } from '../../lib/ops/rollout/evidence.ts'
+import { stateOf } from '../../lib/ops/rollout/evidence.ts'
 import { short } from '../../lib/ops/rollout/observe.ts'
 import { planAdvance } from '../../lib/ops/rollout/plan.ts'
 import { rolloutRunbook } from '../../lib/ops/rollout/record.ts'
-import type { Restarts } from '../../lib/ops/rollout/sample.ts'
 import { commitOf } from '../../lib/repo/revision.ts'
 import type { Plan } from '../../lib/types.ts'
 import {
-  look,
   type OpenedRollout,
   openRollout,
   reasonOf,
   rolloutBase,
   type Situation,
-  situationOf,
+  situationNow,
   waitOption,
   waitSecOf,
 } from './opened.ts'
@@ -43,12 +41,7 @@ export const rolloutPromote = defineCommand({
   async plan(context) {
     const reason = context.options.now === true ? reasonOf(context, 'why it can not wait') : null
     const at = await openRollout(context)
-    const seen: { sample?: Sample; restarts?: Restarts } = {}
-    const situation = await situationOf(context, at, async (observed) => {
-      Object.assign(seen, await look(context, at, observed))
-      return seen.sample as Sample
-    })
-    const { sample, restarts } = seen as { sample: Sample; restarts: Restarts }
+    const { situation, sample, restarts } = await situationNow(context, at)
     refuseBlocked(situation)
     const { commits } = situation.decision
     const to = await target(context, at, situation, reason !== null)

@@ -5,14 +5,12 @@ import { takeBackCommit } from '../../lib/ops/rollout/landing.ts'
 import { short } from '../../lib/ops/rollout/observe.ts'
 import { planAdvance } from '../../lib/ops/rollout/plan.ts'
 import { type Promotion, rolloutRunbook } from '../../lib/ops/rollout/record.ts'
-import type { Restarts } from '../../lib/ops/rollout/sample.ts'
 import {
-  look,
   type OpenedRollout,
   openRollout,
   rolloutBase,
   type Situation,
-  situationOf,
+  situationNow,
   tellWaiting,
   waitOption,
   waitSecOf,
@@ -29,12 +27,7 @@ export const rolloutTick = defineCommand({
   runbook: rolloutRunbook,
   async plan(context) {
     const at = await openRollout(context)
-    const seen: { sample?: Sample; restarts?: Restarts } = {}
-    const situation = await situationOf(context, at, async (observed) => {
-      Object.assign(seen, await look(context, at, observed))
-      return seen.sample as Sample
-    })
-    const { sample, restarts } = seen as { sample: Sample; restarts: Restarts }
+    const { situation, sample, restarts } = await situationNow(context, at)
     const promotion = promotionOf(at, situation)
     tell(context, at, situation, sample, promotion)
     const { stored, branches, forced, movedAhead } = situation

@@ -1,6 +1,7 @@
 /** What a Flux distribution consists of: components and their versions, and the objects that flux-operator makes of them. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fluxNetworkPolicies } from '../../repo/policy/flux.ts'
 import { labDataDir } from '../charts/record.ts'
 import type { Manifest } from '../kube/writer.ts'
 
@@ -71,7 +72,7 @@ export function distributionObjects(namespace: string, spec: FluxInstanceSpec, c
   return [
     namespaceObject(namespace),
     ...accessObjects(namespace, components),
-    ...(spec.cluster?.networkPolicy === false ? [] : networkPolicies(namespace)),
+    ...(spec.cluster?.networkPolicy === false ? [] : fluxNetworkPolicies(namespace).map((one) => ({ ...one }))),
     ...components.flatMap((component) => componentObjects(namespace, spec, component)),
     ...(spec.sync ? syncObjects(namespace, spec.sync) : []),
   ]
@@ -136,34 +137,6 @@ function accessObjects(namespace: string, components: Component[]): Manifest[] {
         },
       },
     },
-  ]
-}
-
-function networkPolicies(namespace: string): Manifest[] {
-  const anyNamespace = { from: [{ namespaceSelector: {} }] }
-  const policy = (name: string, spec: unknown): Manifest => ({
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { name, namespace },
-    spec,
-  })
-  return [
-    policy('allow-egress', {
-      podSelector: {},
-      policyTypes: ['Ingress', 'Egress'],
-      egress: [{}],
-      ingress: [{ from: [{ podSelector: {} }] }],
-    }),
-    policy('allow-scraping', {
-      podSelector: {},
-      policyTypes: ['Ingress'],
-      ingress: [{ ...anyNamespace, ports: [{ port: 8080, protocol: 'TCP' }] }],
-    }),
-    policy('allow-webhooks', {
-      podSelector: { matchLabels: { app: 'notification-controller' } },
-      policyTypes: ['Ingress'],
-      ingress: [anyNamespace],
-    }),
   ]
 }
 

@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../types.ts'
 import { dig } from '../fields.ts'
 import type { ClusterView } from '../rules/view.ts'
+import { fluxNetworkPolicies } from './flux.ts'
 import type { PolicySet } from './model.ts'
 import { policyKinds, readPolicies } from './read.ts'
 
@@ -29,32 +30,8 @@ export function clusterPolicies(view: ClusterView): ClusterPolicies {
   return { set: readPolicies(objects), notRendered }
 }
 
-/** What flux-operator 0.59 makes beside the controllers, unless `spec.cluster.networkPolicy` is false (fluxcd/flux2, manifests/policies). */
+/** What flux-operator 0.59 makes beside the controllers, unless `spec.cluster.networkPolicy` is false. */
 export function fluxPolicies(instance: KubeObject): KubeObject[] {
   if (dig(instance, 'spec.cluster.networkPolicy') === false) return []
-  const { namespace = 'flux-system' } = instance.metadata
-  const policy = (name: string, spec: { [key: string]: unknown }): KubeObject => ({
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { name, namespace },
-    spec,
-  })
-  return [
-    policy('allow-egress', {
-      podSelector: {},
-      ingress: [{ from: [{ podSelector: {} }] }],
-      egress: [{}],
-      policyTypes: ['Ingress', 'Egress'],
-    }),
-    policy('allow-scraping', {
-      podSelector: {},
-      ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ port: 8080, protocol: 'TCP' }] }],
-      policyTypes: ['Ingress'],
-    }),
-    policy('allow-webhooks', {
-      podSelector: { matchLabels: { app: 'notification-controller' } },
-      ingress: [{ from: [{ namespaceSelector: {} }] }],
-      policyTypes: ['Ingress'],
-    }),
-  ]
+  return fluxNetworkPolicies(instance.metadata.namespace ?? 'flux-system')
 }
