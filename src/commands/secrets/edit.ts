@@ -42,7 +42,11 @@ export const secretsEdit = defineCommand({
       context.note(`${file} is as it was`)
       return undefined
     }
-    if (exitCode !== 0) throw new ToolError(`sops edit ended with ${exitCode}`, { runbook: secretsRunbook })
+    if (exitCode !== 0)
+      throw new ToolError(`sops edit ended with ${exitCode}`, {
+        next: 'the file is as it was: k8sops secrets check tells what is wrong with it',
+        runbook: secretsRunbook,
+      })
     requireEncrypted(root, file)
     context.note(`${file} is encrypted again`)
     return undefined
@@ -97,11 +101,14 @@ export async function fileOf({ args, cwd, target }: CommandContext): Promise<{ f
 const filesWith = (root: string, file: string): SourceFile[] =>
   [layout.sopsConfig, file].map((path) => sourceFile(path, readFileSync(join(root, path), 'utf8')))
 
-/** @throws ConfigError when something of it is in plain text, or it is encrypted to others than .sops.yaml names */
-export function requireEncrypted(root: string, file: string): void {
+/**
+ * @returns age recipients that it is encrypted to
+ * @throws ConfigError when something of it is in plain text, or it is encrypted to others than .sops.yaml names
+ */
+export function requireEncrypted(root: string, file: string): string[] {
   const [seen] = encryptedFiles(filesWith(root, file))
   const faults = seen?.faults ?? []
-  if (faults.length === 0) return
+  if (faults.length === 0) return seen?.recipients ?? []
   throw new ConfigError(
     `${file} is not as .sops.yaml wants it: do not commit it`,
     faults.map(({ detail, line }) => ({ file, line, message: detail })),

@@ -1,9 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type CommandContext, defineCommand } from '../../lib/cli/define.ts'
 import { ToolError, UsageError } from '../../lib/errors.ts'
 import type { Exec } from '../../lib/exec/types.ts'
+import { recipientOf } from '../../lib/tools/age.ts'
 import { rotateArgs, updateKeysArgs } from '../../lib/tools/sops-files.args.ts'
 import { requireEncrypted } from './edit.ts'
 import { requireAgeKey, secretsRunbook } from './key.ts'
@@ -48,6 +49,8 @@ async function chosenFiles({ options, rest, cwd }: CommandContext, root: string)
   return encrypted.filter(({ recipients }) => recipients.length > 0).map(({ path }) => path)
 }
 
+const checkNext = 'k8sops secrets check tells why'
+
 interface Rotation {
   file: string
   root: string
@@ -63,22 +66,30 @@ async function rotate({ file, root, ageKey, identity, exec, decrypt, signal }: R
   const path = join(root, file)
   const before = await readFile(path, 'utf8')
   const plain = await decrypt(before, identity).catch(() => undefined)
-  if (plain === undefined)
-    throw new ToolError(`${file} does not decrypt`, { next: 'k8sops secrets check tells why', runbook: secretsRunbook })
+  if (plain === undefined) throw new ToolError(`${file} does not decrypt`, { next: checkNext, runbook: secretsRunbook })
   try {
     for (const command of [updateKeysArgs(path, ageKey), rotateArgs(path, ageKey)]) {
       const said = await exec({ pipeline: [command], timeoutSec: 60, signal })
       // What sops says of a value that it can't decrypt quotes the value.
       if (said.exitCode !== 0)
-        throw new ToolError(`${file} can't be encrypted anew`, { command: said.line, runbook: secretsRunbook })
+        throw new ToolError(`${file} can't be encrypted anew`, {
+          command: said.line,
+          next: checkNext,
+          runbook: secretsRunbook,
+        })
     }
-    requireEncrypted(root, file)
+    const recipients = requireEncrypted(root, file)
+    // Someone who takes the key out of .sops.yaml has to use the new one from then on: only then may it stay unread.
+    if (!recipients.includes(await recipientOf(identity))) return
     const after = await decrypt(await readFile(path, 'utf8'), identity).catch(() => undefined)
-    // Someone who takes the key out of .sops.yaml has to use the new one from then on.
-    if (after !== undefined && !isDeepStrictEqual(plain, after))
-      throw new ToolError(`${file} came out as something else`)
+    if (!isDeepStrictEqual(plain, after))
+      throw new ToolError(`${file} came out as something else, and was put back`, {
+        next: checkNext,
+        runbook: secretsRunbook,
+      })
   } catch (error) {
-    await writeFile(path, before)
+    await writeFile(`${path}.before`, before)
+    await rename(`${path}.before`, path)
     throw error
   }
 }

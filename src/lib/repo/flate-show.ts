@@ -4,6 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { UsageError } from '../errors.ts'
 import type { KubeObject } from '../types.ts'
 import { layout } from './layout.ts'
 
@@ -16,16 +17,14 @@ export interface FlateOutput {
 /** Runs flate on a directory, relative to the repository's root. */
 export type FlateCluster = (path: string) => Promise<{ objects: unknown[]; failures: ReadonlyMap<string, string> }>
 
-/** @param awaited `namespace/name` of what they wait for and is not among them @throws when nothing can be written below the root */
+/** @param awaited `namespace/name` of what they wait for and is not among them @throws UsageError when nothing can be written below the root */
 export async function showTo(
   flate: FlateCluster,
   root: string,
   shown: readonly object[],
   awaited: readonly string[] = [],
 ): Promise<FlateOutput> {
-  const parent = join(root, layout.state, 'cache')
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'shown-'))
+  const directory = directoryBelow(join(root, layout.state, 'cache'))
   const path = relative(root, directory)
   try {
     const objects = [...shown, ...awaited.map((name) => stub(name, path))]
@@ -34,6 +33,17 @@ export async function showTo(
     return { objects: rendered as KubeObject[], failures }
   } finally {
     rmSync(directory, { recursive: true })
+  }
+}
+
+function directoryBelow(parent: string): string {
+  try {
+    mkdirSync(parent, { recursive: true })
+    return mkdtempSync(join(parent, 'shown-'))
+  } catch (error) {
+    throw new UsageError(`nothing can be written below ${parent}: ${(error as Error).message}`, {
+      next: 'flate reads from there what it has to render: make the checkout writable, or copy it',
+    })
   }
 }
 

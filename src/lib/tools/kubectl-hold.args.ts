@@ -50,15 +50,20 @@ const plurals: Record<HeldKind, string> = {
   HelmRelease: 'helmreleases.helm.toolkit.fluxcd.io',
 }
 
+/** A hold as it stands on its object. */
+export const noteAnnotations = (note: HoldNote) => ({
+  [holdKeys.id]: note.id,
+  [holdKeys.owner]: note.owner,
+  [holdKeys.reason]: note.reason,
+  [holdKeys.since]: note.since,
+  [holdKeys.until]: note.until,
+  [holdKeys.scope]: note.scope,
+})
+
 /** @param detach Git sets `spec.suspend` there, and its Kustomization would set it back */
 export function suspendArgs(context: string, objects: HeldObjects, note: HoldNote, detach: boolean): Command {
   const annotations = {
-    [holdKeys.id]: note.id,
-    [holdKeys.owner]: note.owner,
-    [holdKeys.reason]: note.reason,
-    [holdKeys.since]: note.since,
-    [holdKeys.until]: note.until,
-    [holdKeys.scope]: note.scope,
+    ...noteAnnotations(note),
     ...(detach ? { [holdKeys.detached]: 'true', [reconcileKey]: 'disabled' } : {}),
   }
   return patchArgs(context, objects, { metadata: { annotations }, spec: { suspend: true } })

@@ -1,6 +1,6 @@
 /** Argv of kubectl 1.35 for a namespace whose network policies an operator bypasses: label and hold in one request, and back. */
 import type { Command } from '../types.ts'
-import { fieldManager, type HoldNote, holdKeys } from './kubectl-hold.args.ts'
+import { fieldManager, type HoldNote, holdKeys, noteAnnotations } from './kubectl-hold.args.ts'
 
 /** Namespaces with it are left out of the default deny (ADR 0006); its value is when the bypass ends, in seconds since 1970. */
 export const bypassLabel = 'k8sops.dev/netpol-bypass'
@@ -8,15 +8,10 @@ export const bypassLabel = 'k8sops.dev/netpol-bypass'
 const seconds = (until: string): string => String(Math.floor(Date.parse(until) / 1000))
 
 export function bypassArgs(context: string, namespace: string, note: HoldNote): Command {
-  const annotations = {
-    [holdKeys.id]: note.id,
-    [holdKeys.owner]: note.owner,
-    [holdKeys.reason]: note.reason,
-    [holdKeys.since]: note.since,
-    [holdKeys.until]: note.until,
-    [holdKeys.scope]: note.scope,
-  }
-  return patchArgs(context, namespace, { labels: { [bypassLabel]: seconds(note.until) }, annotations })
+  return patchArgs(context, namespace, {
+    labels: { [bypassLabel]: seconds(note.until) },
+    annotations: noteAnnotations(note),
+  })
 }
 
 export function restoreArgs(context: string, namespace: string): Command {
