@@ -12,9 +12,8 @@ import { isResumable } from '../../src/lib/engine/runs.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { eventually } from './lab.ts'
 import { type CliEnded, type CliProcess, type LabCli, told } from './lab-cli.ts'
+import { seed } from './seed.ts'
 
-/** K8SOPS_TEST_SEED repeats a run; the default is another one each day. */
-export const seed = process.env.K8SOPS_TEST_SEED ?? new Date().toISOString().slice(0, 10)
 export const full = process.env.K8SOPS_TEST_FULL === '1'
 
 /** Numbers from 0 to 1, the same for the same seed and purpose. */

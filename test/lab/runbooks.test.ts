@@ -10,6 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename, delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { seed } from '../helpers/seed.ts'
 import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
 
 declare module 'vitest' {
@@ -46,7 +47,6 @@ const runbooks = readdirSync(directory)
 const blocks = runbooks.flatMap(({ name, markdown }) => blocksOf(name, markdown))
 const inLab = blocks.filter(({ notInLab }) => notInLab === undefined)
 
-const seed = process.env.K8SOPS_TEST_SEED ?? new Date().toISOString().slice(0, 10)
 const rank = ({ id }: Block) => createHash('sha256').update(`${seed} ${id}`).digest('hex')
 const full = process.env.K8SOPS_TEST_FULL === '1'
 const chosen = full ? inLab : inLab.toSorted((a, b) => rank(a).localeCompare(rank(b))).slice(0, sampleSize)

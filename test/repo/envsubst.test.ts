@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax under test
-import fc from 'fast-check'
+
 import { expect, test } from 'vitest'
 import { substitute } from '../../src/lib/repo/envsubst.ts'
+import { fc } from '../helpers/seeded-check.ts'
 import { runTool } from './tool.ts'
 
 const variables = { NAME: 'infra', EMPTY: '', N2: '80', LONG_NAME: 'a b: c', ÄÖ: 'umlaut' }

@@ -1,6 +1,5 @@
 /** `k8sops cluster status` from argv to stdout and exit code, over worlds as gates-world.ts has them. */
 import { EventEmitter } from 'node:events'
-import * as fc from 'fast-check'
 import { afterEach, expect, it } from 'vitest'
 import { clusterStatus } from '../../src/commands/cluster/status.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
@@ -10,6 +9,7 @@ import { statusParts, statusRows } from '../../src/lib/ops/cluster-status.ts'
 import type { Check, KubeObject, KubePort, Verdict } from '../../src/lib/types.ts'
 import { clusterNamed, runCli, worldServices } from '../helpers/cli.ts'
 import { type World as EngineWorld, makeWorld } from '../helpers/engine-world.ts'
+import { fc } from '../helpers/seeded-check.ts'
 import { cluster, kubeOf, sourcesOf, talosOf, type World } from './gates-world.ts'
 
 const worlds: EngineWorld[] = []

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { splitLines } from '../../src/lib/exec/lines.ts'
 import { createRedactor, injectedSecrets } from '../../src/lib/exec/redact.ts'
 import { quote, shellLine } from '../../src/lib/exec/render.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 test('whatever the words are, a shell reads back the same', () => {
   const word = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((text) => !text.includes('\0'))

@@ -1,12 +1,12 @@
 /** What must hold of every gate, whatever it is about: it passes on facts that it has read, and on nothing else. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { gates } from '../../src/lib/gates/catalog.ts'
 import { createGatePort } from '../../src/lib/gates/evaluate.ts'
 import { setsByGate } from '../../src/lib/gates/sets.ts'
 import type { KubeObject, KubePort, Result, TalosPort, Verdict } from '../../src/lib/types.ts'
+import { fc } from '../helpers/seeded-check.ts'
 import { sourcesOf, type World } from './gates-world.ts'
 
 const root = join(import.meta.dirname, '..', 'fixtures', 'gates')

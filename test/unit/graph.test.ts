@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { entryKustomization, type FluxKustomization } from '../../src/lib/repo/flux.ts'
 import { dependencyGraph } from '../../src/lib/repo/graph.ts'
 import { graphMermaid, graphSvg, graphText } from '../../src/lib/ui/graph.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const graphOf = (edges: Record<string, string[]>) =>
   dependencyGraph(

@@ -1,8 +1,9 @@
 /** Rook as the lab plays it: what a set of daemons means for Ceph's health and for the budgets. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { type Daemon, healthChecks, overall } from '../../src/lib/lab/operators/ceph-health.ts'
 import { osdBudgets } from '../../src/lib/lab/operators/ceph-workloads.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const daemons = (prefix: string, ups: boolean[]): Daemon[] =>
   ups.map((up, index) => ({ id: `${prefix}${index}`, node: `n${index}`, up }))

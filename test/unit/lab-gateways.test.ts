@@ -1,9 +1,10 @@
 /** Addresses and routes as the lab's Cilium and Envoy Gateway hand them out. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { chooseAddress, countPool } from '../../src/lib/lab/operators/cilium-addresses.ts'
 import { attachment, type Gateway } from '../../src/lib/lab/operators/gateway-routes.ts'
 import type { KubeObject } from '../../src/lib/types.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const service = (name: string, ip?: string, requested?: string): KubeObject => ({
   apiVersion: 'v1',

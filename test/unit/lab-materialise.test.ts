@@ -1,5 +1,5 @@
 /** What `lab up` does to its copy of a repository: addresses, marks, made-up secrets, invented hardware, the `op` stand-in. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { talconfigSchema } from '../../src/lib/config/schema.ts'
@@ -11,6 +11,7 @@ import { standIn } from '../../src/lib/lab/materialise/stand-ins.ts'
 import { mappedAddress } from '../../src/lib/lab/numbers.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
 import { labShellEnvironment } from '../../src/lib/lab/shell.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const mapping = new Map([
   ['10.25.13.10', '127.13.7.10'],

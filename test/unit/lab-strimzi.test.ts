@@ -1,10 +1,10 @@
 /** What the lab's Strimzi makes of a Kafka and its pools, and what stands in for repositories that the lab can't clone. */
 import { execFileSync } from 'node:child_process'
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { idRange, kafkaServices, nodeClaims, nodeIds, nodePod } from '../../src/lib/lab/operators/strimzi-workloads.ts'
 import { pathsReadOf, standInArchive, standInRevision } from '../../src/lib/lab/sources/foreign.ts'
 import type { KubeObject } from '../../src/lib/types.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const pool = (name: string, replicas: number, range?: string, ids?: number[]): KubeObject => ({
   apiVersion: 'kafka.strimzi.io/v1beta2',

@@ -1,5 +1,5 @@
 /** What the Talos simulator computes by itself: configs, disk selectors, schematics, diffs, status texts. */
-import fc from 'fast-check'
+
 import { describe, expect, it } from 'vitest'
 import { ConfigError } from '../../src/lib/errors.ts'
 import { diffText, immediateProblem, unifiedDiff } from '../../src/lib/lab/talos/config-diff.ts'
@@ -10,6 +10,7 @@ import { parseMachineConfig } from '../../src/lib/lab/talos/machine-config.ts'
 import { fillDefinition } from '../../src/lib/lab/talos/resource-definitions.ts'
 import { prettySize } from '../../src/lib/lab/talos/resources.ts'
 import { StatusError, statusOf, wrapStatus } from '../../src/lib/lab/talos/status.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const config = (extra = '', documents = '') => `version: v1alpha1

@@ -1,7 +1,6 @@
 /** Metrics, logs and alerts from argv to stdout and exit code. What answers is an HTTP server with recorded answers; the real programs stand in test/tools. */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import * as fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { alertsList } from '../../src/commands/alerts/list.ts'
 import { alertsShow } from '../../src/commands/alerts/show.ts'
@@ -19,6 +18,7 @@ import type { KubeObject, KubePort, RawOptions, Result } from '../../src/lib/typ
 import { columnChart, resample, shortNumber, sparkline } from '../../src/lib/ui/sparkline.ts'
 import { runCli, worldServices } from '../helpers/cli.ts'
 import { makeWorld, type World } from '../helpers/engine-world.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {

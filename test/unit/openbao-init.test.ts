@@ -1,8 +1,9 @@
 /** `k8sops platform openbao-init`: what is planned, and that what initializing gives out ends in 1Password's template, whole. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { firstServer, itemTemplate, planOpenbaoInit } from '../../src/lib/ops/openbao-init.ts'
 import { object } from '../helpers/platform-objects.ts'
+import { fc } from '../helpers/seeded-check.ts'
 import { cluster as fixture } from './gates-world.ts'
 
 const cluster = fixture()

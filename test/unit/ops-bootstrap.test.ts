@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parsePlan } from '../../src/lib/cli/plan-file.ts'
 import { gates } from '../../src/lib/gates/catalog.ts'
@@ -11,6 +10,7 @@ import { holds } from '../../src/lib/repo/chart-objects.ts'
 import { entryKustomization } from '../../src/lib/repo/flux.ts'
 import { manifest } from '../../src/lib/repo/manifests.ts'
 import type { Check, Step } from '../../src/lib/types.ts'
+import { fc } from '../helpers/seeded-check.ts'
 import { cluster } from './gates-world.ts'
 
 const basis = { commit: 'c', digest: 'd', observed: {} }

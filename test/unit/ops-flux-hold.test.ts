@@ -1,5 +1,5 @@
 /** What is suspended and resumed, by whom and how much of it. */
-import fc from 'fast-check'
+
 import { expect, it } from 'vitest'
 import { expiredHolds, meantObjects } from '../../src/commands/flux/holding.ts'
 import { chosenApps, dependentsOf, type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
@@ -7,6 +7,7 @@ import { planRelease, planSuspend, toSuspend } from '../../src/lib/ops/flux-hold
 import type { FluxView } from '../../src/lib/ops/flux-view.ts'
 import { heldObjects, openHolds } from '../../src/lib/ops/holds.ts'
 import type { KubeObject } from '../../src/lib/types.ts'
+import { fc } from '../helpers/seeded-check.ts'
 import { fluxViewOf, noteOf } from './flux-world.ts'
 import { cluster } from './gates-world.ts'
 

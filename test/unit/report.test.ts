@@ -1,7 +1,6 @@
 /** `k8sops report` from argv to stdout, over a cluster as gates-world.ts has it and recorded answers of VictoriaMetrics. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import * as fc from 'fast-check'
 import { afterEach, expect, it } from 'vitest'
 import { report } from '../../src/commands/report.ts'
 import { createGatePort } from '../../src/lib/gates/evaluate.ts'
@@ -9,6 +8,7 @@ import { figureOf, parseChanges, slopePerDay, topOf, trendOf, valueText } from '
 import { figureQuestions, topQuestions, trendQuestions } from '../../src/lib/ops/report-questions.ts'
 import { runCli, worldServices } from '../helpers/cli.ts'
 import { makeWorld } from '../helpers/engine-world.ts'
+import { fc } from '../helpers/seeded-check.ts'
 import { kubeOf, sourcesOf, talosOf, type World } from './gates-world.ts'
 
 const closing: (() => unknown)[] = []

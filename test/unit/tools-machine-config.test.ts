@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { configChanges } from '../../src/lib/tools/machine-config.ts'
+import { fc } from '../helpers/seeded-check.ts'
 
 const main = (more: object = {}) => stringify({ version: 'v1alpha1', machine: { type: 'worker', ...more } })
 const lines = (running: string, generated: string) => {

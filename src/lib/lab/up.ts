@@ -4,12 +4,11 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Server } from 'node:net'
 import { dirname, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { clusterNamed, type Repository } from '../config/load.ts'
 import { labDirectory } from '../config/target.ts'
 import { InterruptedError, LockedError, OperatorError, ToolError, UsageError } from '../errors.ts'
 import { isAlive } from '../exec/process-info.ts'
-import { lockLab } from './lock.ts'
+import { lockLab, takeOnceLetGo } from './lock.ts'
 import { materialise } from './materialise/materialise.ts'
 import { claimFreeNumber, claimNumber, highestNumber } from './numbers.ts'
 import { sweep } from './processes.ts'
@@ -97,16 +96,10 @@ async function claimNumberFor({ env, number }: UpOptions): Promise<{ number: num
   return { number, claim: await claimOf(number) }
 }
 
-/** A process that was killed is gone from /proc with its first thread, and holds its sockets until its last one (seen on a busy machine). */
-const lettingGoMs = 2_000
-
 async function claimOf(number: number): Promise<Server> {
-  for (const begun = performance.now(); ; await delay(20)) {
-    const claim = await claimNumber(number)
-    if (claim) return claim
-    if (performance.now() - begun > lettingGoMs)
-      throw new LockedError(`the addresses 127.13.${number}.x are in use by another lab`, { next: 'k8sops lab status' })
-  }
+  const claim = await takeOnceLetGo(() => claimNumber(number))
+  if (claim) return claim
+  throw new LockedError(`the addresses 127.13.${number}.x are in use by another lab`, { next: 'k8sops lab status' })
 }
 
 /** Starts the supervisor in a session of its own, hands it the claim and waits until it is ready. */

@@ -6,10 +6,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type FluxCluster, startFluxCluster } from '../../helpers/flux-cluster.ts'
+import { seed } from '../../helpers/seed.ts'
 import { commit } from '../../helpers/test-cluster.ts'
 import { type Case, corpus, faults, filesOf } from '../../helpers/why-corpus.ts'
 
-const seed = process.env.K8SOPS_TEST_SEED ?? new Date().toISOString().slice(0, 10)
 const full = process.env.K8SOPS_TEST_FULL === '1'
 const all = corpus(seed)
 /** Every third, of both halves, beginning somewhere else each day. */

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { contains, overlap, parseNetwork } from '../../../src/lib/config/rules/networks.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 /** An own, bitwise reading of IPv4, to compare with. */
 const toNumber = (address: string) => address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deepestChain, dependencyFindings } from '../../../src/lib/repo/dependencies.ts'
 import { entryKustomization } from '../../../src/lib/repo/flux.ts'
 import type { RenderedKustomization } from '../../../src/lib/repo/render.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 /** `{ b: ['a'] }`: b depends on a. */
 function rendered(graph: Record<string, string[]>, more: Record<string, object> = {}): RenderedKustomization[] {

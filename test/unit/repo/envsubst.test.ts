@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax under test
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { substitute, UnsupportedSubstitution } from '../../../src/lib/repo/envsubst.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 const variables = { NAME: 'infra', EMPTY: '', PORT: '8080' }
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { explain, type Verdict } from '../../../src/lib/repo/policy/evaluate.ts'
 import type { Endpoint, Protocol } from '../../../src/lib/repo/policy/model.ts'
@@ -17,6 +16,7 @@ import {
   spaces,
   worse,
 } from '../../helpers/policy-oracle.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 /* What is generated: few words, so that they meet often. */
 const app = fc.constantFrom('x', 'y')

@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { entryKustomization } from '../../../src/lib/repo/flux.ts'
 import { manifest } from '../../../src/lib/repo/manifests.ts'
 import { mergeValues, releasesOf } from '../../../src/lib/repo/releases.ts'
 import type { Json } from '../../../src/lib/types.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 function of(...objects: object[]) {
   const manifests = objects.map((object) => manifest(stringify(object), 'app/file.yaml'))

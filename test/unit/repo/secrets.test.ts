@@ -1,9 +1,10 @@
 /** What is told of files from their text alone; test/tools/secrets.test.ts does it with sops, age and git. */
-import fc from 'fast-check'
+
 import { expect, it } from 'vitest'
 import { encryptedFiles } from '../../../src/lib/repo/secrets/encrypted.ts'
 import { readableSecrets } from '../../../src/lib/repo/secrets/readable.ts'
 import { sourceFile } from '../../../src/lib/repo/source-files.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 const body = 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC'
 it.each([

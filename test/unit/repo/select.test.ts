@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { splitDocuments, topLevel } from '../../../src/lib/repo/manifests.ts'
 import { selectKinds } from '../../../src/lib/repo/select.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 const crd = 'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: x\n'
 const pod = 'apiVersion: v1\nkind: Pod\nspec:\n  kind: CustomResourceDefinition\n'

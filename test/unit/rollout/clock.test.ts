@@ -1,5 +1,5 @@
 /** The clock's rule, against one that is worked out anew from every single look: no commit is let go without its soak, whatever comes. */
-import fc from 'fast-check'
+
 import { describe, expect, it } from 'vitest'
 import { clockOf } from '../../../src/lib/ops/rollout/clock.ts'
 import {
@@ -12,6 +12,7 @@ import {
 import { gapLimitMs, type Reason, type Sample, stateOf, withSample } from '../../../src/lib/ops/rollout/evidence.ts'
 import type { RolloutPolicy } from '../../../src/lib/types.ts'
 import { rolloutPolicy } from '../../helpers/cli.ts'
+import { fc } from '../../helpers/seeded-check.ts'
 
 const hour = 3_600_000
 const start = Date.parse('2026-11-30T00:00:00Z')

@@ -113,12 +113,17 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     return 100
   }
 
-  /** One primary, whatever a pod was made as: the budgets go by these labels. */
+  /**
+   * One primary, whatever a pod was made as: the budgets go by these labels. The old one is demoted first: the disruption
+   * controller (Kubernetes 1.35) counts anew only for the budget that a changed pod is in now, and would go on with two primaries.
+   */
   async function keepRoles(own: KubeObject[], primary: string): Promise<void> {
-    for (const pod of own) {
-      const role = pod.metadata.name === primary ? 'primary' : 'replica'
-      if (pod.metadata.labels?.['cnpg.io/instanceRole'] === role) continue
-      await view.writer().patch(pod, { metadata: { labels: roleLabels(role) } })
+    const roleOf = (pod: KubeObject) => (pod.metadata.name === primary ? 'primary' : 'replica')
+    const wrong = own.filter((pod) => pod.metadata.labels?.['cnpg.io/instanceRole'] !== roleOf(pod))
+    for (const role of ['replica', 'primary'] as const) {
+      for (const pod of wrong.filter((one) => roleOf(one) === role)) {
+        await view.writer().patch(pod, { metadata: { labels: roleLabels(role) } })
+      }
     }
   }
 

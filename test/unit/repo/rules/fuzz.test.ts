@@ -1,5 +1,5 @@
 /** Whatever stands in a file, the readers say so with file and line, and nothing crashes. */
-import fc from 'fast-check'
+
 import { expect, test } from 'vitest'
 import { parseYaml } from '../../../../src/lib/config/document.ts'
 import { linesOf } from '../../../../src/lib/repo/locate.ts'
@@ -7,6 +7,7 @@ import { rules } from '../../../../src/lib/repo/rules/catalog.ts'
 import { checkRules } from '../../../../src/lib/repo/rules/check.ts'
 import { sourceFile } from '../../../../src/lib/repo/source-files.ts'
 import type { Problem } from '../../../../src/lib/types.ts'
+import { fc } from '../../../helpers/seeded-check.ts'
 import { fileCases } from './cases-files.ts'
 import { objectCases } from './cases-objects.ts'
 import { viewOf } from './view.ts'
