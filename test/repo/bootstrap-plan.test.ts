@@ -24,7 +24,14 @@ describe.each(['apps', 'infra'])('bootstrap of %s', (name) => {
     // Commit, digest and what was observed differ from day to day.
     const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }
     const plan = planBootstrap({ cluster, target, ageKey: repository.ageKey, files, params }, basis)
-    const around = { root: 'ROOT', context: cluster.context, server: undefined, talosEndpoints: cluster.nodes.map(({ address }) => address) }
-    await expect(`${renderPlan(plan, around, new Chalk({ level: 0 }))}\n`).toMatchFileSnapshot(join(import.meta.dirname, 'plans', `bootstrap.${name}.txt`))
+    const around = {
+      root: 'ROOT',
+      context: cluster.context,
+      server: undefined,
+      talosEndpoints: cluster.nodes.map(({ address }) => address),
+    }
+    await expect(`${renderPlan(plan, around, new Chalk({ level: 0 }))}\n`).toMatchFileSnapshot(
+      join(root, 'test/golden/plans', `bootstrap.${name}.txt`),
+    )
   })
 })
