@@ -1,6 +1,7 @@
 /** Every command: one line each. A file is loaded when its command is used, so that --help and --version stay fast. */
 import type { CommandEntry } from '../lib/cli/registry.ts'
 import { alertsCommands } from './alerts/index.ts'
+import { componentCommands } from './component/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
 import { labCommands } from './lab/index.ts'
@@ -8,6 +9,7 @@ import { netpolCommands } from './netpol/index.ts'
 import { nodeCommands } from './node/index.ts'
 import { platformCommands } from './platform/index.ts'
 import { rolloutCommands } from './rollout/index.ts'
+import { runbookCommands } from './runbook/index.ts'
 import { secretsCommands } from './secrets/index.ts'
 import { talosCommands } from './talos/index.ts'
 
@@ -16,6 +18,7 @@ export const topics: Record<string, string> = {
   alerts: 'What Alertmanager has to say, and silences',
   bench: 'Figures of what runs',
   cluster: 'Whole clusters',
+  component: 'Pieces that an application may be given',
   flux: 'Flux: what it runs, and holding it still',
   gate: 'Gates: facts that must hold before a cluster is worked on',
   holds: 'What is held open on purpose',
@@ -30,6 +33,7 @@ export const topics: Record<string, string> = {
   repo: 'The GitOps repository',
   rollout: 'From the first cluster to the next: soak, evidence, release',
   'rollout hotfix': 'Changes that can not wait, and bring nothing else along',
+  runbook: 'What to do when something is wrong',
   run: 'Runs: what was done, and going on with what was not',
   secrets: 'Secrets: in git, in 1Password, and the keys between them',
   'secrets age': 'The age key that opens the encrypted files',
@@ -68,6 +72,7 @@ export const commands: CommandEntry[] = [
     summary: 'Print the completion script of a shell',
     load: async () => (await import('./completion.ts')).completion,
   },
+  ...componentCommands,
   {
     path: 'diff',
     summary: 'Show what a commit changes on every cluster',
@@ -148,6 +153,7 @@ export const commands: CommandEntry[] = [
     summary: 'Show one run: its steps, its journal, its logs',
     load: async () => (await import('./run/show.ts')).runShow,
   },
+  ...runbookCommands,
   ...secretsCommands,
   {
     path: 'sops store',

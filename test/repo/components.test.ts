@@ -2,11 +2,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { commands, topics } from '../../src/commands/index.ts'
 import { loadRepository } from '../../src/lib/config/load.ts'
 import { buildPath } from '../../src/lib/repo/build.ts'
+import { readComponents } from '../../src/lib/repo/component-library.ts'
 import { substitute } from '../../src/lib/repo/envsubst.ts'
 import { stringify } from '../../src/lib/repo/yaml.ts'
 import { kustomizeBuild } from '../../src/lib/tools/kustomize.ts'
+import { createServices } from '../../src/services.ts'
+import { runCli } from '../helpers/cli.ts'
 import { projectRoot } from './tool.ts'
 
 const directory = 'kubernetes/apps/components'
@@ -41,5 +45,35 @@ describe('components', () => {
       const { undefinedNames } = substitute(stringify(object), variables)
       expect(undefinedNames, `${object.kind} of ${component}`).toEqual([])
     }
+  })
+})
+
+describe('the library', () => {
+  test('knows every piece, what has to be given to it, and that whoever has it gives it', () => {
+    const library = readComponents(projectRoot, new Set(Object.keys(settings)))
+    expect(library.map(({ name }) => name).sort()).toEqual(components.toSorted())
+    for (const { name, about, variables, users } of library) {
+      const needed = variables.filter(({ fallback, fromSettings }) => fallback === undefined && !fromSettings)
+      for (const variable of needed) expect(about, name).toContain(variable.name)
+      const given = users.map((user) => needed.filter((variable) => !(variable.name in user.substitute)))
+      expect(given.flat(), name).toEqual([])
+    }
+  })
+
+  test('component show tells how it is had, and which pieces there are when there is none of that name', async () => {
+    const show = (name: string) =>
+      runCli(['component', 'show', name, '--repo', projectRoot], {
+        entries: commands,
+        topics,
+        services: createServices(join(projectRoot, 'bin')),
+        env: {},
+      })
+    const { stdout, code } = await show('volsync')
+    expect(code).toBe(0)
+    expect(stdout).toContain('VOLSYNC_CAPACITY        5Gi unless given')
+    expect(stdout).toMatch(
+      /components:\n {4}- \S+apps\/components\/volsync\n {2}postBuild:\n {4}substitute:\n {6}APP: "/,
+    )
+    expect(await show('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('netpol/sso') })
   })
 })

@@ -8,6 +8,8 @@ export const layout = {
   kubernetes: 'kubernetes',
   infrastructure: 'kubernetes/infrastructure',
   apps: 'kubernetes/apps',
+  /** Opt-in pieces for applications. */
+  components: 'kubernetes/apps/components',
   talosRoot: 'talos',
   /** Patches that the clusters share. */
   talosPatches: 'talos/patches',
