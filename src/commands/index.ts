@@ -1,6 +1,7 @@
 /** Every command: one line each. A file is loaded when its command is used, so that --help and --version stay fast. */
 import type { CommandEntry } from '../lib/cli/registry.ts'
 import { alertsCommands } from './alerts/index.ts'
+import { appCommands } from './app/index.ts'
 import { componentCommands } from './component/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
@@ -15,6 +16,7 @@ import { talosCommands } from './talos/index.ts'
 
 /** What the first words with verbs below them are about. */
 export const topics: Record<string, string> = {
+  app: 'Applications of this repository',
   alerts: 'What Alertmanager has to say, and silences',
   bench: 'Figures of what runs',
   cluster: 'Whole clusters',
@@ -52,6 +54,7 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./completion.ts')).complete,
   },
   ...alertsCommands,
+  ...appCommands,
   {
     path: 'bench query',
     summary: "Measure how fast the dashboards' queries and log searches are answered",

@@ -10,6 +10,13 @@ export const layout = {
   apps: 'kubernetes/apps',
   /** Opt-in pieces for applications. */
   components: 'kubernetes/apps/components',
+  /** One directory per application, which clusters share. */
+  appBases: 'kubernetes/apps/base',
+  /** One directory per namespace, with its quota and its limits. */
+  namespaces: 'kubernetes/infrastructure/base/namespaces',
+  clusterApps: (cluster: string) => `kubernetes/clusters/${cluster}/apps`,
+  /** What of it the cluster runs. */
+  appList: (cluster: string) => `kubernetes/clusters/${cluster}/apps/kustomization.yaml`,
   talosRoot: 'talos',
   /** Patches that the clusters share. */
   talosPatches: 'talos/patches',

@@ -11,3 +11,6 @@ const yaml = (): Yaml => load('yaml') as Yaml
 
 export const parse = ((...given: Parameters<Yaml['parse']>) => yaml().parse(...given)) as Yaml['parse']
 export const stringify = ((...given: Parameters<Yaml['stringify']>) => yaml().stringify(...given)) as Yaml['stringify']
+export const parseDocument = ((...given: Parameters<Yaml['parseDocument']>) =>
+  yaml().parseDocument(...given)) as Yaml['parseDocument']
+export const isSeq = ((node: unknown) => yaml().isSeq(node)) as Yaml['isSeq']
