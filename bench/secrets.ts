@@ -1,4 +1,7 @@
-/** How long it takes to look at 500 encrypted files, each decrypted, beside what an operator would do: `sops decrypt` in a loop. */
+/**
+ * How long it takes to look at 500 encrypted files, each decrypted, beside what an operator would do: `sops decrypt` in a loop. A
+ * process does it once, so it is the first time in a process that counts.
+ */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,9 +10,11 @@ import { checkFiles } from '../src/lib/repo/secrets/check.ts'
 import { newIdentity, recipientOf } from '../src/lib/tools/age.ts'
 import { resolveTool } from '../src/lib/tools/resolve.ts'
 import { whyUndecryptable } from '../src/lib/tools/sops.ts'
-import { compare, median, row } from './measure.ts'
+import { row, time } from './measure.ts'
 
 const count = 500
+/** So many of them the loop goes through. */
+const sample = 50
 
 export async function benchSecrets(): Promise<void> {
   const sops = resolveTool('sops')?.path
@@ -36,27 +41,17 @@ export async function benchSecrets(): Promise<void> {
       execFileSync(sops, ['encrypt', '--in-place', file], { cwd: root })
     }
     spawnSync('git', ['init', '-q'], { cwd: root })
-    const times: number[] = []
-    for (let round = 0; round < 4; round++) {
-      const started = performance.now()
-      const { decrypted, findings } = await checkFiles(root, (text) => whyUndecryptable(text, identity))
-      times.push(performance.now() - started)
-      if (decrypted !== count || findings.length > 0)
-        throw new Error(`${decrypted} decrypted, ${findings.length} found`)
-    }
-    const [first = Number.NaN, ...others] = times
-    const ms = median(others)
-    const loop = `for file in ${root}/kubernetes/*.sops.yaml; do ${sops} decrypt "$file" > /dev/null || exit 1; done`
-    const env = { SOPS_AGE_KEY: identity }
-    const theirs = compare([{ name: 'loop', command: ['sh', '-c', loop], env }], 1).loop ?? Number.NaN
+    const started = performance.now()
+    const { decrypted, findings } = await checkFiles(root, (text) => whyUndecryptable(text, identity))
+    const ms = performance.now() - started
+    if (decrypted !== count || findings.length > 0) throw new Error(`${decrypted} decrypted, ${findings.length} found`)
+    row(`secrets check, ${count} encrypted files`, `${ms.toFixed(0)} ms`, '< 2000 ms', ms < 2000)
+    // A part of them, and only once: each is a process of a tenth of a second, and the whole loop takes longer than a bench may.
+    const loop = `for index in $(seq 0 ${sample - 1}); do ${sops} decrypt "${root}/kubernetes/secret-$index.sops.yaml" > /dev/null || exit 1; done`
+    const taken = time({ name: 'loop', command: ['sh', '-c', loop], env: { SOPS_AGE_KEY: identity } })
+    const theirs = (taken / sample) * count
     row(
-      `secrets check, ${count} encrypted files (first ${first.toFixed(0)} ms)`,
-      `${ms.toFixed(0)} ms`,
-      '< 2000 ms',
-      ms < 2000,
-    )
-    row(
-      'a loop of sops decrypt / secrets check',
+      `a loop of sops decrypt (by ${sample}) / secrets check`,
       `${theirs.toFixed(0)} / ${ms.toFixed(0)} ms = ${(theirs / ms).toFixed(1)}`,
       'beside',
       true,

@@ -44,15 +44,20 @@ export async function checkFiles(root: string, tryDecrypt: TryDecrypt | undefine
   )
   const encrypted = encryptedFiles(files.filter(({ path }) => mayBeEncrypted(path)))
   const byPath = new Map(files.map((file) => [file.path, file]))
-  let decrypted = 0
-  for (const { path, faults } of encrypted) {
+  // Side by side: the keys are worked on by other threads, and one file after the other waits for each of them.
+  const tried = await Promise.all(
+    encrypted.map(async ({ path }) => {
+      const file = byPath.get(path)
+      if (!tryDecrypt || !file || !isSopsText(file)) return undefined
+      return { why: await tryDecrypt(file.text) }
+    }),
+  )
+  encrypted.forEach(({ path, faults }, index) => {
     findings.push(...faults.map((fault) => ({ ...fault, file: path })))
-    const file = byPath.get(path)
-    if (!tryDecrypt || !file || !isSopsText(file)) continue
-    const why = await tryDecrypt(file.text)
-    if (why === undefined) decrypted += 1
-    else findings.push({ what: 'undecryptable', file: path, line: 1, detail: why })
-  }
+    const why = tried[index]?.why
+    if (why !== undefined) findings.push({ what: 'undecryptable', file: path, line: 1, detail: why })
+  })
+  const decrypted = tried.filter((one) => one !== undefined && one.why === undefined).length
   return { files: files.length, encrypted, decrypted, findings }
 }
 
