@@ -2,6 +2,7 @@
 import type { CommandEntry } from '../lib/cli/registry.ts'
 import { alertsCommands } from './alerts/index.ts'
 import { appCommands } from './app/index.ts'
+import { backupCommands } from './backup/index.ts'
 import { componentCommands } from './component/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
@@ -18,6 +19,7 @@ import { talosCommands } from './talos/index.ts'
 export const topics: Record<string, string> = {
   app: 'Applications of this repository',
   alerts: 'What Alertmanager has to say, and silences',
+  backup: 'Backups of volumes and databases',
   bench: 'Figures of what runs',
   cluster: 'Whole clusters',
   component: 'Pieces that an application may be given',
@@ -55,6 +57,7 @@ export const commands: CommandEntry[] = [
   },
   ...alertsCommands,
   ...appCommands,
+  ...backupCommands,
   {
     path: 'bench query',
     summary: "Measure how fast the dashboards' queries and log searches are answered",
