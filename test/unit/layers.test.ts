@@ -29,7 +29,10 @@ const fences: [folder: RegExp, allowed: RegExp][] = [
   [/^src\/lib\/gates\//, /^(src\/lib\/(gates|types|errors|tools\/[a-z-]+\.args)|yaml$)/],
   [/^src\/lib\/ui\//, /^(src\/lib\/(ui|types|errors|exec\/render)|listr2|chalk|yaml)/],
   [/^src\/lib\/kube\//, /^(src\/lib\/(kube|types|errors|engine\/ports)|@kubernetes\/client-node|js-yaml$)/],
-  [/^src\/lib\/tools\//, /^(src\/lib\/(tools|types|errors|exec\/process-info)|age-encryption|sops-age|yaml$|js-yaml$)/],
+  [
+    /^src\/lib\/tools\//,
+    /^(src\/lib\/(tools|types|errors|exec\/process-info)|age-encryption|sops-age|croner$|yaml$|js-yaml$)/,
+  ],
   [/^src\/lib\/exec\//, /^src\/lib\/(exec|types|errors)/],
 ]
 
