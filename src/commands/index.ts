@@ -14,6 +14,7 @@ import { rolloutCommands } from './rollout/index.ts'
 import { runbookCommands } from './runbook/index.ts'
 import { secretsCommands } from './secrets/index.ts'
 import { talosCommands } from './talos/index.ts'
+import { volsyncCommands } from './volsync/index.ts'
 
 /** What the first words with verbs below them are about. */
 export const topics: Record<string, string> = {
@@ -45,6 +46,7 @@ export const topics: Record<string, string> = {
   talos: 'Talos machines and their secrets',
   'talos talconfig': 'Edits of talconfig.yaml',
   'talos etcd': "The cluster's etcd: its members, snapshots, restore",
+  volsync: 'Volumes that VolSync copies: saved now, brought back',
   yaml: 'YAML as a filter',
 }
 
@@ -172,6 +174,7 @@ export const commands: CommandEntry[] = [
     summary: 'Check configuration and manifests',
     load: async () => (await import('./validate.ts')).validate,
   },
+  ...volsyncCommands,
   {
     path: 'why',
     summary: 'Tell why an application is not well',

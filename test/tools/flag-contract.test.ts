@@ -20,6 +20,17 @@ import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
 import { createRecordArgs, holdRecordArgs, patchRecordArgs } from '../../src/lib/tools/kubectl-rollout.args.ts'
+import {
+  applyDestinationArgs,
+  deleteDestinationArgs,
+  getSourceArgs,
+  noteRestoreArgs,
+  parkArgs,
+  scheduleAgainArgs,
+  syncNowArgs,
+  unparkArgs,
+  type Workload,
+} from '../../src/lib/tools/kubectl-volsync.args.ts'
 import { vaultInitArgs, vaultSetupArgs } from '../../src/lib/tools/openbao.args.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args.ts'
@@ -106,6 +117,7 @@ describe('talhelper', () => {
 describe('kubectl', () => {
   const heldObjects: HeldObjects = { kind: 'HelmRelease', namespace: 'business', names: ['odoo', 'web'] }
   const holdNote = { id: 'flux.suspend/1', owner: 'me', reason: "it's slow", since: '', until: '', scope: 'app/odoo' }
+  const workload: Workload = { kind: 'StatefulSet', namespace: 'business', name: 'odoo', replicas: 2 }
   const recordPlace = { context: 'flags', namespace: 'flux-system', name: 'k8sops-rollout' }
   const manifest = 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n'
   it.each([
@@ -122,6 +134,14 @@ describe('kubectl', () => {
     patchRecordArgs(recordPlace, '[]'),
     holdRecordArgs(recordPlace, holdNote),
     holdRecordArgs(recordPlace, null),
+    syncNowArgs('flags', workload, 'T', true),
+    scheduleAgainArgs('flags', workload, true),
+    noteRestoreArgs('flags', workload, { by: 'T', at: '2026-11-30T15:00:00Z' }),
+    getSourceArgs('flags', workload),
+    applyDestinationArgs('flags', 'x'),
+    deleteDestinationArgs('flags', workload),
+    parkArgs('flags', workload, 'T'),
+    unparkArgs('flags', { ...workload, kind: 'Deployment' }),
     deletePendingReleasesArgs('flags', 'kube-system', ['cilium', 'coredns']),
     cordonArgs('flags', 'apps-w1', 'talos.upgrade/1'),
     drainArgs('flags', 'apps-w1', 5),

@@ -27,6 +27,8 @@ const ofAbsence = [
   'netpol-restored',
   'no-other-upgrader',
   'releases-settled',
+  'volsync-destination-absent',
+  'workload-unparked',
 ]
 /** One machine's answer is enough for the one; for the other it is an answer that no etcd runs there. */
 const satisfiedByLess = ['etcd-absent', 'etcd-bootstrapped']

@@ -3,6 +3,7 @@
  * catalog/ and nowhere else. Fixtures for each are in test/fixtures/gates/<id>/.
  */
 import { apiGates } from './catalog/api.ts'
+import { backupGates } from './catalog/backups.ts'
 import { bypassGates } from './catalog/bypasses.ts'
 import { etcdGates } from './catalog/etcd.ts'
 import { holdGates } from './catalog/holds.ts'
@@ -29,6 +30,7 @@ export const gates = {
   ...nodeOperationGates,
   ...objectGates,
   ...storageGates,
+  ...backupGates,
   ...upgraderGates,
   ...releaseGates,
   ...serviceGates,

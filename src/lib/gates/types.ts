@@ -66,6 +66,7 @@ export type ProbeName =
   | 'branch-advances'
   | 'branch-at'
   | 'check-on-commit'
+  | 'claim-unused'
   | 'client-certificates-valid'
   | 'cluster-identity'
   | 'cnpg-primaries-elsewhere'
@@ -106,6 +107,7 @@ export type ProbeName =
   | 'talsecret-decrypts'
   | 'tools-present'
   | 'version-path'
+  | 'volsync-synced'
   | 'within-window'
 
 /** Kubernetes objects: watched. */

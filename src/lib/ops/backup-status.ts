@@ -1,4 +1,5 @@
 /** `k8sops backup status`: what is backed up, how old that is against its own schedule, and what nobody backs up. Pure. */
+import { restoreKeys } from '../tools/kubectl-volsync.args.ts'
 import type { Json, KubeObject } from '../types.ts'
 import { type BackupFacts, placeOf } from './backup-facts.ts'
 
@@ -8,8 +9,6 @@ export const backupRunbook = 'docs/runbooks/volsync.md'
 export const backupKey = 'k8sops.dev/backup'
 /** Beside it: why. */
 export const backupReasonKey = 'k8sops.dev/backup-reason'
-/** On a ReplicationSource: when an application was last seen Ready on what was restored from it (RFC 3339). */
-export const restoredKey = 'k8sops.dev/restored-at'
 
 /**
  * `waiting`: the first backup is not due yet. `overdue`: the schedule has asked since, and nothing came of it. `resting`: nothing runs
@@ -126,7 +125,7 @@ function sourceRow(source: KubeObject, claim: KubeObject | undefined, options: S
   const facts = {
     ...{ kind: 'volume' as const, namespace, name: claim?.metadata.name ?? String(source.spec?.sourcePVC ?? name) },
     ...{ lastSuccess: lastSyncTime ?? null, schedule: schedule ?? null, due, durationSec, size: sizeOf(claim) },
-    lastRestore: annotations?.[restoredKey] ?? null,
+    lastRestore: annotations?.[restoreKeys.at] ?? null,
   }
   const app = `${namespace}/${name}`
   const save = `k8sops volsync snapshot ${app}`
@@ -164,7 +163,7 @@ function databaseRow(database: KubeObject, facts: BackupFacts, options: StatusOp
   const row = {
     ...{ kind: 'database' as const, namespace, name, lastSuccess: last?.stoppedAt ?? null, schedule: schedule ?? null },
     ...{ due, durationSec, size: (database.spec?.storage as { size?: string } | undefined)?.size ?? null },
-    lastRestore: annotations?.[restoredKey] ?? null,
+    lastRestore: annotations?.[restoreKeys.at] ?? null,
   }
   const say = (state: BackupState, detail: string, next: string | null = null) => ({ ...row, state, detail, next })
   const look = `kubectl -n ${namespace} get backups.postgresql.cnpg.io,scheduledbackups.postgresql.cnpg.io`

@@ -110,7 +110,10 @@ export function planExtend({ cluster, target, objects, until, scope }: ExtendInp
   )
 }
 
-function holdSteps({ cluster, target, note }: SuspendInput, objects: HoldableView[]): Step[] {
+export function holdSteps(
+  { cluster, target, note }: HoldPlace & Pick<SuspendInput, 'note'>,
+  objects: HoldableView[],
+): Step[] {
   const detaches = (view: HoldableView) => view.suspendInGit === false || view.hold?.detached === true
   return grouped(kustomizationsFirst(objects), (view) => String(detaches(view))).map(({ key, group }): Step => {
     const detach = key === 'true'
@@ -129,7 +132,11 @@ function holdSteps({ cluster, target, note }: SuspendInput, objects: HoldableVie
   })
 }
 
-function releaseSteps({ cluster, target }: HoldPlace, objects: HoldableView[], why: 'release' | 'expired'): Step[] {
+export function releaseSteps(
+  { cluster, target }: HoldPlace,
+  objects: HoldableView[],
+  why: 'release' | 'expired',
+): Step[] {
   const keyOf = (view: HoldableView) => `${view.hold?.id ?? ''} ${view.hold?.detached ?? false}`
   const releasesFirst = kustomizationsFirst(objects).toReversed()
   return grouped(releasesFirst, keyOf).map(({ key, group }): Step => {
@@ -155,7 +162,7 @@ function releaseSteps({ cluster, target }: HoldPlace, objects: HoldableView[], w
 }
 
 /** Each kind of a namespace is waited for as one; both at a time. */
-function readySteps(objects: HoldableView[], waitSec: number): Step[] {
+export function readySteps(objects: HoldableView[], waitSec: number): Step[] {
   return grouped(kustomizationsFirst(objects), () => '').map(({ group }): Step => {
     return {
       ...frameOf(`${label(group)}/ready`, `Wait until ${titleOf(group)} is Ready`),
@@ -224,7 +231,7 @@ const slotsOf = ({ kind, namespace, names }: HeldObjects): Record<string, string
 /** An operation on one application does not exclude one on another; on the whole cluster's Flux there is one at a time. */
 const lockOf = (scope: string): string => (scope === 'cluster' ? 'flux' : scope)
 
-function heldByOthers(views: FluxView[]): GateError {
+export function heldByOthers(views: FluxView[]): GateError {
   return new GateError('somebody else holds this already', {
     output: views.map((view) => `${idOf(view)}: ${view.hold ? holderText(view.hold, Date.now()) : ''}`).join('\n'),
     next: 'k8sops holds list; --force takes it over with your reason',

@@ -62,3 +62,16 @@ export function postCheckArgs(check: {
 
 /** Prints a text, and the time where it says `@now@`: a plan can't know when a step of it will be reached. */
 export const stampArgs = (text: string): Command => ({ tool: 'k8sops', args: ['rollout', 'stamp', text] })
+
+export interface RestoreChoice {
+  /** The newest snapshot that is not younger (RFC 3339); the newest of all without it. */
+  at?: string
+  /** So many before that one. */
+  previous: number
+}
+
+/** Makes the ReplicationDestination that writes into a volume out of the ReplicationSource that comes on stdin. */
+export function destinationArgs(name: string, token: string, { at, previous }: RestoreChoice): Command {
+  const flags = [...(at === undefined ? [] : ['--at', at]), ...(previous > 0 ? ['--previous', String(previous)] : [])]
+  return { tool: 'k8sops', args: ['volsync', 'destination', name, '--token', token, ...flags] }
+}

@@ -5,6 +5,7 @@ import type { GatePorts } from '../ports.ts'
 import type { ProbeName } from '../types.ts'
 import { alertProbes } from './alerts.ts'
 import { apiProbes } from './api.ts'
+import { backupProbes } from './backups.ts'
 import { disruptionProbes } from './disruption.ts'
 import { etcdProbes } from './etcd.ts'
 import { etcdHealthProbes } from './etcd-health.ts'
@@ -30,6 +31,7 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...etcdHealthProbes(talos),
     ...etcdSnapshotProbes(ports),
     ...apiProbes(ports, kube),
+    ...backupProbes(ports, kube),
     ...disruptionProbes(kube),
     ...identityProbes(ports, talos),
     ...kubernetesProbes(kube),

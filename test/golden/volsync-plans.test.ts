@@ -1,0 +1,38 @@
+/** What saving a volume and bringing it back shows with --dry-run. */
+import { Chalk } from 'chalk'
+import { expect, it } from 'vitest'
+import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
+import { planAbort, planRestore } from '../../src/lib/ops/volsync-restore.ts'
+import { planSync } from '../../src/lib/ops/volsync-sync.ts'
+import type { Plan } from '../../src/lib/types.ts'
+import { renderPlan } from '../../src/lib/ui/plan-text.ts'
+import { fluxViewOf, noteOf } from '../unit/flux-world.ts'
+import { cluster as fixture } from '../unit/gates-world.ts'
+
+const cluster = fixture()
+const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }
+const token = 'volsync.restore/20261130T110000Z-00ff'
+const note = {
+  ...{ id: token, owner: 'jane@desk', reason: 'restore of business/odoo: bad import' },
+  ...{ since: '2026-11-30T11:00:00Z', until: '2026-12-01T11:00:00Z', scope: 'app/odoo' },
+}
+const source = { namespace: 'business', name: 'odoo', claim: 'odoo', schedule: '15 */8 * * *', owner: 'flux-system/odoo' }
+const place = { cluster, target: { context: 'apps' }, source, limits: { restoreSec: 14_400, podsSec: 900 } }
+const views = (suspended: boolean): HoldableView[] =>
+  [fluxViewOf('odoo', suspended ? { suspend: true, annotations: noteOf({ id: token }) } : {})].filter(isHoldable)
+const workloads = [{ kind: 'Deployment' as const, namespace: 'business', name: 'odoo', replicas: 2 }]
+const parked = workloads.map((workload) => ({ by: token, workload }))
+const choice = { at: '2026-11-30T06:00:00Z', previous: 1 }
+const sync = { ...place, token: 'volsync.unlock/20261130T110000Z-00ff', unlock: true, limitSec: 7200 }
+
+const plans: [string, () => Plan][] = [
+  ['volsync.restore', () => planRestore({ ...place, choice, note, objects: views(false), workloads, expectSec: 1800, force: false }, basis)],
+  ['volsync.abort', () => planAbort({ ...place, writing: true, parked, held: views(true) }, basis)],
+  ['volsync.unlock', () => planSync(sync, basis)],
+]
+
+it.each(plans)('%s', async (name, make) => {
+  const talosEndpoints = cluster.nodes.map(({ address }) => address)
+  const around = { root: '/repo', context: 'apps', server: cluster.endpoint, talosEndpoints }
+  await expect(renderPlan(make(), around, new Chalk({ level: 0 }))).toMatchFileSnapshot(`./plans/${name}.txt`)
+})
