@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import { type CommandContext, defineCommand, textOption } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { forOption, untilOf, wholeSeconds } from '../../lib/cli/hold-options.ts'
@@ -23,6 +24,7 @@ export const volsyncRestore = defineCommand({
     'Suspends what applies the application (a hold), scales it to 0 and writes on it how many replicas it had, waits until the volume is free, has VolSync write it, and brings everything back as it was. What the volume holds now is lost: save it first (`volsync snapshot`), and count with --previous from there. A run that is stopped goes on with `run resume`; --abort ends it from any machine and brings the application back with the replicas that it had, on what the volume holds then.',
   effect: 'write',
   args: appArgument,
+  completeArgs: completeApp,
   options: [
     { flags: '--at <time>', description: 'the newest snapshot that is not younger than this (RFC 3339)' },
     { flags: '--previous <n>', description: 'so many snapshots before that one', default: '0' },

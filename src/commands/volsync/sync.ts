@@ -1,3 +1,4 @@
+import { completeApp } from '../../lib/cli/app-option.ts'
 import type { CommandContext, OptionSpec } from '../../lib/cli/define.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
@@ -17,6 +18,7 @@ export const volsyncSnapshot = defineCommand({
     'Asks VolSync for a synchronisation and waits until it is through; then the schedule counts again. A mover that fails is started again by VolSync until the time is over, and what it says is shown.',
   effect: 'write',
   args: appArgument,
+  completeArgs: completeApp,
   options: [waitOption],
   examples: ['k8sops volsync snapshot odoo --cluster apps', 'k8sops volsync snapshot business/odoo --dry-run'],
   runbook: backupRunbook,
@@ -30,6 +32,7 @@ export const volsyncUnlock = defineCommand({
     'For a mover that says `repository is already locked`: a mover that was killed has left its lock. Only VolSync unlocks, at the beginning of a synchronisation, so the volume is saved as well. Locks of movers that are alive stay.',
   effect: 'write',
   args: appArgument,
+  completeArgs: completeApp,
   options: [waitOption],
   examples: ['k8sops volsync unlock odoo --cluster apps'],
   runbook: backupRunbook,
