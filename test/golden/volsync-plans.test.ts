@@ -2,6 +2,7 @@
 import { Chalk } from 'chalk'
 import { expect, it } from 'vitest'
 import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
+import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
 import { planAbort, planRestore } from '../../src/lib/ops/volsync-restore.ts'
 import { planSync } from '../../src/lib/ops/volsync-sync.ts'
 import type { Plan } from '../../src/lib/types.ts'
@@ -16,7 +17,7 @@ const note = {
   ...{ id: token, owner: 'jane@desk', reason: 'restore of business/odoo: bad import' },
   ...{ since: '2026-11-30T11:00:00Z', until: '2026-12-01T11:00:00Z', scope: 'app/odoo' },
 }
-const source = { namespace: 'business', name: 'odoo', claim: 'odoo', schedule: '15 */8 * * *', owner: 'flux-system/odoo' }
+const source = { namespace: 'business', name: 'odoo', claim: 'odoo', schedule: '15 */8 * * *', repository: 'odoo-volsync', owner: 'flux-system/odoo' }
 const place = { cluster, target: { context: 'apps' }, source, limits: { restoreSec: 14_400, podsSec: 900 } }
 const views = (suspended: boolean): HoldableView[] =>
   [fluxViewOf('odoo', suspended ? { suspend: true, annotations: noteOf({ id: token }) } : {})].filter(isHoldable)
@@ -28,6 +29,7 @@ const sync = { ...place, token: 'volsync.unlock/20261130T110000Z-00ff', unlock: 
 const plans: [string, () => Plan][] = [
   ['volsync.restore', () => planRestore({ ...place, choice, note, objects: views(false), workloads, expectSec: 1800, force: false }, basis)],
   ['volsync.abort', () => planAbort({ ...place, writing: true, parked, held: views(true) }, basis)],
+  ['volsync.copy', () => planCopy({ ...place, to: 'drill', choice, token, expectSec: 1800, limitSec: 14_400 }, basis)],
   ['volsync.unlock', () => planSync(sync, basis)],
 ]
 

@@ -21,9 +21,12 @@ import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/too
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
 import { createRecordArgs, holdRecordArgs, patchRecordArgs } from '../../src/lib/tools/kubectl-rollout.args.ts'
 import {
-  applyDestinationArgs,
+  applyInArgs,
   deleteDestinationArgs,
+  deleteSecretArgs,
+  getObjectInArgs,
   getSourceArgs,
+  noteClaimArgs,
   noteRestoreArgs,
   parkArgs,
   scheduleAgainArgs,
@@ -138,8 +141,11 @@ describe('kubectl', () => {
     scheduleAgainArgs('flags', workload, true),
     noteRestoreArgs('flags', workload, { by: 'T', at: '2026-11-30T15:00:00Z' }),
     getSourceArgs('flags', workload),
-    applyDestinationArgs('flags', 'x'),
+    applyInArgs('flags', 'x'),
     deleteDestinationArgs('flags', workload),
+    deleteSecretArgs('flags', workload),
+    getObjectInArgs('flags', 'secrets', workload),
+    noteClaimArgs('flags', workload, 'T'),
     parkArgs('flags', workload, 'T'),
     unparkArgs('flags', { ...workload, kind: 'Deployment' }),
     deletePendingReleasesArgs('flags', 'kube-system', ['cilium', 'coredns']),

@@ -27,6 +27,7 @@ const ofAbsence = [
   'netpol-restored',
   'no-other-upgrader',
   'releases-settled',
+  'secret-absent',
   'volsync-destination-absent',
   'workload-unparked',
 ]

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRepositories, selectSnapshot } from '../../src/lib/lab/operators/volsync-repositories.ts'
 import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
-import { expectedSeconds, quantityBytes, restoreDestination } from '../../src/lib/ops/volsync-destination.ts'
+import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
+import { copyOf, expectedSeconds, quantityBytes, restoreDestination } from '../../src/lib/ops/volsync-destination.ts'
 import { planAbort, planRestore, type RestoreInput } from '../../src/lib/ops/volsync-restore.ts'
 import { planSync } from '../../src/lib/ops/volsync-sync.ts'
 import { chosenSource, parkedView, sourceView, usesClaim } from '../../src/lib/ops/volsync-view.ts'
@@ -24,6 +25,7 @@ const source = {
   name: 'odoo',
   claim: 'odoo',
   schedule: '15 */8 * * *',
+  repository: 'odoo-volsync',
   owner: 'flux-system/odoo',
 }
 const workload: Workload = { kind: 'Deployment', namespace: 'business', name: 'odoo', replicas: 2 }
@@ -51,6 +53,15 @@ const patchOf = (plan: Plan, id: string) => {
   const args = action?.kind === 'exec' ? (action.pipeline[0]?.args ?? []) : []
   return JSON.parse(args[args.indexOf('-p') + 1] ?? 'null') as object
 }
+
+const object = (kind: string, name: string, spec: object, metadata = {}): KubeObject => ({
+  ...{
+    apiVersion: 'volsync.backube/v1alpha1',
+    kind,
+    metadata: { name, namespace: 'business', ...metadata },
+    spec: { ...spec },
+  },
+})
 
 describe('a restore', () => {
   const plan = planRestore(input(), basis)
@@ -143,6 +154,70 @@ describe('an abort', () => {
   })
 })
 
+describe('a restore into another namespace', () => {
+  const plan = planCopy(
+    {
+      cluster,
+      target: { context: 'apps' },
+      source,
+      to: 'drill',
+      choice: { previous: 0 },
+      token: 'T',
+      expectSec: 60,
+      limitSec: 3600,
+    },
+    basis,
+  )
+
+  test('stops nothing, writes into a claim of its own, and leaves no keys behind', () => {
+    const verbs = ['secret', 'claim', 'restore', 'note', 'end', 'forget']
+    expect(ids(plan)).toEqual(verbs.map((verb) => `drill.odoo/${verb}`))
+    const written = plan.steps.flatMap(({ action }) => (action.kind === 'exec' ? action.pipeline.slice(-1) : []))
+    expect(written.filter(({ args }) => args.includes('business'))).toEqual([])
+  })
+
+  test('writes no second time once it is noted on the claim', () => {
+    expect(plan.steps.map(({ orUnless }) => orUnless !== undefined)).toEqual([true, true, true, false, false, false])
+  })
+
+  test('takes of a Secret what it holds, of a claim what it asks for, and nothing of anything else', () => {
+    const place = { namespace: 'drill', name: 'x' }
+    const secret = { ...object('Secret', 's', {}), data: { RESTIC_PASSWORD: 'aGk=' } }
+    expect(copyOf(secret, place)).toMatchObject({ kind: 'Secret', metadata: place, data: { RESTIC_PASSWORD: 'aGk=' } })
+    const spec = {
+      accessModes: ['ReadWriteOnce'],
+      storageClassName: 'ceph-block',
+      volumeName: 'pv-1',
+      dataSourceRef: { name: 'y' },
+    }
+    expect(copyOf(object('PersistentVolumeClaim', 'c', spec), place)).toMatchObject({
+      metadata: place,
+      spec: { accessModes: ['ReadWriteOnce'], storageClassName: 'ceph-block' },
+    })
+    expect(JSON.stringify(copyOf(object('PersistentVolumeClaim', 'c', spec), place))).not.toMatch(
+      /volumeName|dataSource/,
+    )
+    expect(() => copyOf(object('ConfigMap', 'c', {}), place)).toThrow('neither a Secret nor a claim')
+  })
+
+  test("its destination is that namespace's, with the Secret that was lent", () => {
+    const replication = object('ReplicationSource', 'odoo', {
+      sourcePVC: 'odoo',
+      restic: { repository: 'odoo-volsync' },
+    })
+    const made = restoreDestination(
+      replication,
+      { name: 'x', token: 'T' },
+      { previous: 0 },
+      { namespace: 'drill', repository: 'lent' },
+    )
+    expect(made).toMatchObject({
+      metadata: { namespace: 'drill' },
+      spec: { restic: { repository: 'lent', destinationPVC: 'odoo' } },
+    })
+  })
+})
+
 describe('a save', () => {
   const sync = (more: object) =>
     planSync({ cluster, target: { context: 'apps' }, source, token: 'T', unlock: false, limitSec: 60, ...more }, basis)
@@ -163,15 +238,6 @@ describe('a save', () => {
   })
 })
 
-const object = (kind: string, name: string, spec: object, metadata = {}): KubeObject => ({
-  ...{
-    apiVersion: 'volsync.backube/v1alpha1',
-    kind,
-    metadata: { name, namespace: 'business', ...metadata },
-    spec: { ...spec },
-  },
-})
-
 describe('the destination', () => {
   const restic = {
     ...{
@@ -190,7 +256,8 @@ describe('the destination', () => {
 
   test('takes repository and mover of the source, and nothing that is about saving', () => {
     expect(
-      restoreDestination(replication, 'odoo-manual', 'T', { previous: 2, at: '2026-11-30T06:00:00Z' }).spec,
+      restoreDestination(replication, { name: 'odoo-manual', token: 'T' }, { previous: 2, at: '2026-11-30T06:00:00Z' })
+        .spec,
     ).toEqual({
       trigger: { manual: 'T' },
       restic: {
@@ -203,11 +270,15 @@ describe('the destination', () => {
 
   test('of something else there is none', () => {
     expect(() =>
-      restoreDestination(object('ReplicationSource', 'x', { sourcePVC: 'x', rclone: {} }), 'y', 'T', { previous: 0 }),
+      restoreDestination(
+        object('ReplicationSource', 'x', { sourcePVC: 'x', rclone: {} }),
+        { name: 'y', token: 'T' },
+        { previous: 0 },
+      ),
     ).toThrow('not a ReplicationSource')
-    expect(() => restoreDestination({ ...replication, kind: 'Secret' }, 'y', 'T', { previous: 0 })).toThrow(
-      'not a ReplicationSource',
-    )
+    expect(() =>
+      restoreDestination({ ...replication, kind: 'Secret' }, { name: 'y', token: 'T' }, { previous: 0 }),
+    ).toThrow('not a ReplicationSource')
   })
 })
 

@@ -3,6 +3,12 @@ import type { CommandEntry } from '../../lib/cli/registry.ts'
 
 export const volsyncCommands: CommandEntry[] = [
   {
+    path: 'volsync copy',
+    summary: 'Make a new Secret or claim out of the one on stdin',
+    hidden: true,
+    load: async () => (await import('./destination.ts')).volsyncCopy,
+  },
+  {
     path: 'volsync destination',
     summary: 'Make a ReplicationDestination out of the ReplicationSource on stdin',
     hidden: true,

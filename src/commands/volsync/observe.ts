@@ -68,6 +68,29 @@ export async function observeUsers(context: CommandContext, source: SourceView, 
   }
 }
 
+/**
+ * Whether a new claim can be made in that namespace.
+ * @throws UsageError for a namespace that is not there, or that has such a claim: nothing is overwritten unseen
+ */
+export async function observeCopy(context: CommandContext, source: SourceView, to: string): Promise<{ size: string }> {
+  const [cluster, kube] = await Promise.all([context.cluster(), context.kube()])
+  const read = async (ref: Parameters<KubePort['list']>[0]) =>
+    objectsOf(await kube.list(ref, context.signal), cluster.name)
+  const [namespaces, claims] = await Promise.all([read(backupKinds.namespaces), read(backupKinds.claims)])
+  if (to === source.namespace) throw new UsageError(`${to} is where it comes from: leave out --to`)
+  if (!namespaces.some(({ metadata }) => metadata.name === to))
+    throw new UsageError(`cluster ${cluster.name} has no namespace ${to}`, { next: `kubectl create namespace ${to}` })
+  const claimIn = (namespace: string) =>
+    claims.find(({ metadata }) => metadata.namespace === namespace && metadata.name === source.claim)
+  const home = claimIn(source.namespace)
+  if (!home) throw new UsageError(`there is no claim ${source.namespace}/${source.claim} to make one like`)
+  if (claimIn(to))
+    throw new UsageError(`namespace ${to} has a claim ${source.claim} already`, {
+      next: `another namespace, or: kubectl -n ${to} delete pvc ${source.claim}`,
+    })
+  return { size: (home.status?.capacity as { storage?: string } | undefined)?.storage ?? '' }
+}
+
 function appliers(source: SourceView, users: KubeObject[], views: HoldableView[]): HoldableView[] {
   const owners = (controller: 'kustomize' | 'helm') =>
     users.map(({ metadata }) => fluxOwner(metadata.labels ?? {}, controller))

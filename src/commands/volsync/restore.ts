@@ -15,19 +15,20 @@ import type { SourceView } from '../../lib/ops/volsync-view.ts'
 import type { RestoreChoice } from '../../lib/tools/filters.args.ts'
 import type { Plan } from '../../lib/types.ts'
 import { holdBasis, observeHoldable } from '../flux/holding.ts'
-import { appArgument, observeSource, observeUsers, type Users } from './observe.ts'
+import { appArgument, observeCopy, observeSource, observeUsers, type Users } from './observe.ts'
 
 export const volsyncRestore = defineCommand({
   path: 'volsync restore',
   summary: 'Bring a volume back to a snapshot of it, and its application with it',
   description:
-    'Suspends what applies the application (a hold), scales it to 0 and writes on it how many replicas it had, waits until the volume is free, has VolSync write it, and brings everything back as it was. What the volume holds now is lost: save it first (`volsync snapshot`), and count with --previous from there. A run that is stopped goes on with `run resume`; --abort ends it from any machine and brings the application back with the replicas that it had, on what the volume holds then.',
+    'Suspends what applies the application (a hold), scales it to 0 and writes on it how many replicas it had, waits until the volume is free, has VolSync write it, and brings everything back as it was. What the volume holds now is lost: save it first (`volsync snapshot`), and count with --previous from there. A run that is stopped goes on with `run resume`; --abort ends it from any machine and brings the application back with the replicas that it had, on what the volume holds then. With --to nothing is stopped and nothing is lost.',
   effect: 'write',
   args: appArgument,
   completeArgs: completeApp,
   options: [
     { flags: '--at <time>', description: 'the newest snapshot that is not younger than this (RFC 3339)' },
     { flags: '--previous <n>', description: 'so many snapshots before that one', default: '0' },
+    { flags: '--to <namespace>', description: 'into a new claim of that namespace; the application goes on' },
     { flags: '--overwrite', description: 'what the volume holds now may go', default: false },
     { flags: '--abort', description: 'end a restore that did not come to its end', default: false },
     { flags: '--restore-timeout <duration>', description: 'how long VolSync may write', default: '4h' },
@@ -44,10 +45,12 @@ export const volsyncRestore = defineCommand({
   examples: [
     'k8sops volsync restore odoo --previous 1 --cluster apps --dry-run',
     'k8sops volsync restore odoo --at 2026-11-30T06:00:00Z --overwrite --cluster apps',
+    'k8sops volsync restore odoo --to drill --cluster apps',
     'k8sops volsync restore odoo --abort --cluster apps',
   ],
   runbook: backupRunbook,
   async plan(context) {
+    if (textOption(context.options.to) !== undefined) return copy(context)
     const [source, seen] = await Promise.all([observeSource(context), observeHoldable(context)])
     const users = await observeUsers(context, source, seen.views)
     return context.options.abort === true ? abort(context, source, users) : restore(context, source, users)
@@ -63,6 +66,27 @@ export const volsyncRestore = defineCommand({
   confirmName: ({ operation, params }) =>
     operation === restoreOperation ? String(params.source).split('/')[1] : undefined,
 })
+
+async function copy(context: CommandContext): Promise<Plan> {
+  if (context.options.abort === true) throw new UsageError('--abort is about a restore in place: leave out --to')
+  const [{ copyOperation, planCopy }, source] = await Promise.all([
+    import('../../lib/ops/volsync-copy.ts'),
+    observeSource(context),
+  ])
+  const to = String(context.options.to)
+  const { size } = await observeCopy(context, source, to)
+  const [cluster, target] = await Promise.all([context.cluster(), context.target()])
+  const token = operationToken(copyOperation, new Date(context.now()))
+  const basis = await holdBasis(context, { source: { ...source }, to, size })
+  const [choice, limitSec] = [choiceOf(context), limitsOf(context).restoreSec]
+  return planCopy({ cluster, target, source, to, choice, token, limitSec, expectSec: expectedOf(size) }, basis)
+}
+
+/** Of a claim of that size. */
+function expectedOf(size: string): number | undefined {
+  const bytes = quantityBytes(size)
+  return bytes === undefined ? undefined : expectedSeconds(bytes)
+}
 
 const limitsOf = ({ options }: CommandContext) => ({
   restoreSec: parseDurationSec(String(options.restoreTimeout)),
@@ -89,7 +113,6 @@ async function restore(context: CommandContext, source: SourceView, users: Users
     ...{ owner: operatorName(), reason: `restore of ${app}: ${String(options.reason)}` },
     ...{ since: wholeSeconds(now), until: untilOf(options.for, now), scope: lockOf(source.name) },
   }
-  const bytes = quantityBytes(users.size)
   const { workloads, objects } = users
   const basis = await holdBasis(context, {
     objects: holdFacts(objects),
@@ -99,7 +122,7 @@ async function restore(context: CommandContext, source: SourceView, users: Users
   return planRestore(
     {
       ...{ cluster, target, source, choice, note, objects, workloads, limits: limitsOf(context) },
-      expectSec: bytes === undefined ? undefined : expectedSeconds(bytes),
+      expectSec: expectedOf(users.size),
       force: options.force === true,
     },
     basis,

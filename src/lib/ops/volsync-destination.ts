@@ -16,12 +16,24 @@ const common = [
   ],
 ]
 
+/** Another namespace, and the Secret of the repository there. */
+export interface Elsewhere {
+  namespace: string
+  repository: string
+}
+
 /**
- * Writes straight into the source's claim, and takes away what the snapshot does not have.
+ * Writes straight into the claim of the source's name, and takes away what the snapshot does not have.
  * @param source as `kubectl get -o json` prints it
+ * @param elsewhere otherwise in the source's own namespace
  * @throws Error when it is no ReplicationSource of restic
  */
-export function restoreDestination(source: KubeObject, name: string, token: string, choice: RestoreChoice): KubeObject {
+export function restoreDestination(
+  source: KubeObject,
+  { name, token }: { name: string; token: string },
+  choice: RestoreChoice,
+  elsewhere?: Elsewhere,
+): KubeObject {
   const restic = source.spec?.restic as { [key: string]: unknown } | undefined
   const claim = source.spec?.sourcePVC
   if (source.kind !== 'ReplicationSource' || !restic || typeof claim !== 'string')
@@ -30,17 +42,32 @@ export function restoreDestination(source: KubeObject, name: string, token: stri
   return {
     apiVersion: volsyncVersion,
     kind: 'ReplicationDestination',
-    metadata: { name, namespace: source.metadata.namespace ?? '' },
+    metadata: { name, namespace: elsewhere?.namespace ?? source.metadata.namespace ?? '' },
     spec: {
       trigger: { manual: token },
       restic: {
         ...Object.fromEntries(taken),
+        ...(elsewhere ? { repository: elsewhere.repository } : {}),
         ...{ copyMethod: 'Direct', destinationPVC: claim, enableFileDeletion: true, cleanupCachePVC: true },
         ...(choice.at === undefined ? {} : { restoreAsOf: choice.at }),
         ...(choice.previous > 0 ? { previous: choice.previous } : {}),
       },
     },
   }
+}
+
+/**
+ * A Secret or a claim as a new object: what it holds or asks for, and nothing of where it came from.
+ * @throws Error for any other kind
+ */
+export function copyOf(object: KubeObject, { namespace, name }: { namespace: string; name: string }): object {
+  const { apiVersion, kind, data, spec = {} } = object
+  const head = { apiVersion, kind, metadata: { name, namespace } }
+  if (kind === 'Secret') return { ...head, type: 'Opaque', data }
+  if (kind !== 'PersistentVolumeClaim')
+    throw new Error(`neither a Secret nor a claim: ${kind} ${object.metadata?.name}`)
+  const { accessModes, resources, storageClassName, volumeMode } = spec
+  return { ...head, spec: { accessModes, resources, storageClassName, volumeMode } }
 }
 
 const secondsAt: [gigabytes: number, seconds: number][] = [

@@ -6,7 +6,7 @@ import { GateError } from '../errors.ts'
 import { destinationArgs, type RestoreChoice } from '../tools/filters.args.ts'
 import type { HoldNote } from '../tools/kubectl-hold.args.ts'
 import {
-  applyDestinationArgs,
+  applyInArgs,
   deleteDestinationArgs,
   getSourceArgs,
   noteRestoreArgs,
@@ -203,7 +203,7 @@ function restoreStep(input: RestoreInput, destination: Place): Step {
       pipeline: [
         getSourceArgs(target.context, place),
         destinationArgs(destination.name, note.id, choice),
-        applyDestinationArgs(target.context, destination.namespace),
+        applyInArgs(target.context, destination.namespace),
       ],
       retry: whileApiIsAway(cluster.endpoint),
     },

@@ -8,15 +8,19 @@ import { lastLine } from './backup-status.ts'
 export interface SourceView extends Place {
   claim: string
   schedule: string | null
+  /** Secret of restic's repository. */
+  repository: string
   /** `namespace/name` of the Kustomization that applies it. */
   owner: string | null
 }
 
 export function sourceView({ metadata, spec = {} }: KubeObject): SourceView {
   const { schedule } = (spec.trigger ?? {}) as { schedule?: string }
+  const { repository = '' } = (spec.restic ?? {}) as { repository?: string }
   return {
     ...{ namespace: metadata.namespace ?? '', name: metadata.name, claim: String(spec.sourcePVC ?? '') },
     schedule: schedule ?? null,
+    repository,
     owner: fluxOwner(metadata.labels ?? {}, 'kustomize'),
   }
 }

@@ -70,8 +70,26 @@ export interface RestoreChoice {
   previous: number
 }
 
-/** Makes the ReplicationDestination that writes into a volume out of the ReplicationSource that comes on stdin. */
-export function destinationArgs(name: string, token: string, { at, previous }: RestoreChoice): Command {
-  const flags = [...(at === undefined ? [] : ['--at', at]), ...(previous > 0 ? ['--previous', String(previous)] : [])]
+/**
+ * Makes the ReplicationDestination that writes into a volume out of the ReplicationSource that comes on stdin.
+ * @param elsewhere its namespace, and the Secret of the repository there; otherwise as the source has them
+ */
+export function destinationArgs(
+  name: string,
+  token: string,
+  { at, previous }: RestoreChoice,
+  elsewhere?: { namespace: string; name: string },
+): Command {
+  const flags = [
+    ...(at === undefined ? [] : ['--at', at]),
+    ...(previous > 0 ? ['--previous', String(previous)] : []),
+    ...(elsewhere ? ['--to', elsewhere.namespace, '--repository', elsewhere.name] : []),
+  ]
   return { tool: 'k8sops', args: ['volsync', 'destination', name, '--token', token, ...flags] }
 }
+
+/** A Secret or a claim that comes on stdin, as a new one of that name and namespace. */
+export const copyArgs = ({ namespace, name }: { namespace: string; name: string }): Command => ({
+  tool: 'k8sops',
+  args: ['volsync', 'copy', name, '--to', namespace],
+})

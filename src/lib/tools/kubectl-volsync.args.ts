@@ -60,13 +60,23 @@ export const noteRestoreArgs = (context: string, source: Place, note: { by?: str
 export const getSourceArgs = (context: string, { namespace, name }: Place): Command =>
   kubectl(context, namespace, ['get', sources, name, '-o', 'json'])
 
-/** Applies the ReplicationDestination that comes on stdin. */
-export const applyDestinationArgs = (context: string, namespace: string): Command =>
+export const getObjectInArgs = (context: string, resource: string, { namespace, name }: Place): Command =>
+  kubectl(context, namespace, ['get', resource, name, '-o', 'json'])
+
+/** Applies what comes on stdin. */
+export const applyInArgs = (context: string, namespace: string): Command =>
   kubectl(context, namespace, ['apply', '--server-side', '--field-manager', fieldManager, '-f', '-'])
 
 /** Its mover ends with it. */
 export const deleteDestinationArgs = (context: string, { namespace, name }: Place): Command =>
   kubectl(context, namespace, ['delete', destinations, name, '--ignore-not-found'])
+
+export const deleteSecretArgs = (context: string, { namespace, name }: Place): Command =>
+  kubectl(context, namespace, ['delete', 'secrets', name, '--ignore-not-found'])
+
+/** A claim says which restore has filled it. */
+export const noteClaimArgs = (context: string, claim: Place, token: string): Command =>
+  patchArgs(context, claim, 'persistentvolumeclaims', { metadata: { annotations: { [restoreKeys.by]: token } } })
 
 const resourceOf = (kind: Workload['kind']): string => `${kind.toLowerCase()}s.apps`
 

@@ -68,6 +68,31 @@ export const backupGates = {
     next: 'kubectl -n $namespace get pods -o wide; kubectl get volumeattachments',
     runbook,
   },
+  'claim-present': {
+    title: 'PersistentVolumeClaim $namespace/$name is there',
+    object: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: '$namespace' },
+    expect: { atLeast: 1, named: '$name', every: [{ path: 'status.phase', in: ['Bound', 'Pending'] }] },
+    params: ['namespace', 'name'],
+    runbook,
+  },
+  'claim-restored': {
+    title: 'restore $token has filled claim $namespace/$name',
+    object: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: '$namespace' },
+    expect: {
+      atLeast: 1,
+      named: '$name',
+      every: [{ path: 'metadata.annotations[k8sops.dev/restored-by]', in: ['$token'] }],
+    },
+    params: ['namespace', 'name', 'token'],
+    runbook,
+  },
+  'secret-absent': {
+    title: 'there is no Secret $namespace/$name any more',
+    object: { apiVersion: 'v1', kind: 'Secret', namespace: '$namespace' },
+    expect: { atLeast: 0, atMost: 0, where: [{ path: 'metadata.name', in: ['$name'] }], every: [] },
+    params: ['namespace', 'name'],
+    runbook,
+  },
   'workload-at': {
     title: '$kind $namespace/$name has $replicas replicas, as when the plan was made',
     object: workload,
