@@ -83,15 +83,19 @@ test('a save is one of now, its schedule counts again, and the status knows it',
   expect(Date.parse(after?.lastSuccess ?? '')).toBeGreaterThan(Date.parse(before?.lastSuccess ?? ''))
 })
 
-test('a restore writes the snapshot that was asked for into a volume that nobody uses, and is what the status calls proven', async () => {
-  const refused = await lab.run(['volsync', 'restore', id])
-  expect(refused).toMatchObject({ code: 2 })
-  expect(refused.error?.message).toContain('--overwrite is missing')
+proof('a restore writes the snapshot that was asked for into a volume that nobody uses', async () => {
   const ended = await lab.run(restore('--previous', '1'))
   expect(ended, told(ended)).toMatchObject({ code: 0 })
   expect(await content()).toBe(saved[0])
-  expect((await backupRow())?.lastRestore).toMatch(/^20/)
   await asBefore()
+})
+
+test('what would be lost has to be named', async () => {
+  const refused = await lab.run(['volsync', 'restore', id])
+  expect(refused).toMatchObject({ code: 2 })
+  expect(refused.error?.message).toContain('--overwrite is missing')
+  const unnamed = await lab.run(['volsync', 'restore', id, '--overwrite', '--yes'])
+  expect(unnamed).toMatchObject({ code: 2 })
 })
 
 const placesToDie = [
@@ -102,13 +106,14 @@ const placesToDie = [
 
 describe('killed', () => {
   test.each(full ? placesToDie : sample(placesToDie, 1, randomOf('volsync kill')))(
-    'at %s, another process goes on',
+    'at %s, another process brings it to its end',
     async (step) => {
-      const killed = await killAt(lab, restore(), begun(step))
+      const killed = await killAt(lab, restore('--previous', '1'), begun(step))
       expect(killed.signal).toBe('SIGKILL')
       const ended = await lab.run(['run', 'resume'])
       expect(ended, told(ended)).toMatchObject({ code: 0 })
-      expect(await content()).toBe(saved.at(-1))
+      expect(await content()).toBe(saved[0])
+      expect((await backupRow())?.lastRestore).toMatch(/^20/)
       await asBefore()
       // What was written is not written a second time.
       if (placesToDie.indexOf(step) > placesToDie.indexOf('business.odoo-manual/delete'))
@@ -188,5 +193,18 @@ proof('a time before the first snapshot restores nothing, and says so instead of
   expect(ended.result?.error?.message).toContain('no snapshot fits')
   const aborted = await lab.run(['volsync', 'restore', id, '--abort', '--yes'])
   expect(aborted, told(aborted)).toMatchObject({ code: 0 })
+  await asBefore()
+})
+
+proof('into another namespace nothing is stopped, and no keys stay there', async () => {
+  await kubectl(record, 'create', 'namespace', 'lab-drill')
+  const ended = await lab.run(['volsync', 'restore', id, '--to', 'lab-drill'])
+  expect(ended, told(ended)).toMatchObject({ code: 0 })
+  const claim = await get('persistentvolumeclaims', app.name, 'lab-drill')
+  expect(claim.metadata.annotations?.['lab.k8sops.dev/content']).toBe(saved.at(-1))
+  expect((await kubectl(record, '-n', 'lab-drill', 'get', 'secrets', '-o', 'name')).stdout).toBe('')
+  expect(ended.stderr + ended.stdout).not.toContain('RESTIC_PASSWORD":')
+  expect((await lab.run(['volsync', 'restore', id, '--to', 'lab-drill'])).error?.message).toContain('already')
+  await kubectl(record, 'delete', 'namespace', 'lab-drill', '--wait=false')
   await asBefore()
 })

@@ -367,14 +367,10 @@ describe('the snapshots of the lab', () => {
 
   test('are of a repository, and a supervisor that starts anew knows of the last one', () => {
     const repositories = createRepositories(() => 5000)
-    const source = object('ReplicationSource', 'odoo', { restic: { repository: 'r' } })
-    const synced = { ...source, status: { lastSyncTime: '1970-01-01T00:00:01Z' } }
-    repositories.save(synced)
-    expect(
-      repositories
-        .of(object('ReplicationDestination', 'x', { restic: { repository: 'r' } }))
-        .map(({ takenAt }) => takenAt),
-    ).toEqual([1000, 5000])
-    expect(repositories.of(object('ReplicationDestination', 'x', { restic: { repository: 'other' } }))).toEqual([])
+    repositories.save('s3:r', '1970-01-01T00:00:01Z')
+    repositories.save('s3:new', undefined)
+    expect(repositories.of('s3:r').map(({ takenAt }) => takenAt)).toEqual([1000, 5000])
+    expect(repositories.of('s3:new')).toHaveLength(1)
+    expect(repositories.of('s3:other')).toEqual([])
   })
 })

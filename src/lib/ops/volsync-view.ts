@@ -102,6 +102,13 @@ export function replicationRow(cluster: string, object: KubeObject): { [key: str
     state: failed ? 'failed' : state,
     ...{ lastSync: lastSyncTime ?? null, took: lastSyncDuration ?? null, running: lastSyncStartTime ?? null },
     ...{ schedule: trigger.schedule ?? null, manual: trigger.manual ?? null, repository: restic.repository ?? null },
-    mover: latestMoverStatus?.logs ? lastLine(latestMoverStatus.logs) : null,
+    mover: latestMoverStatus?.logs ? tellingLine(latestMoverStatus.logs) : null,
   }
 }
+
+/** Which snapshot it was about; what it said last, where it does not say. */
+const tellingLine = (logs: string): string =>
+  logs
+    .split('\n')
+    .findLast((line) => /^(snapshot \w+ saved|restoring |No eligible)/.test(line.trim()))
+    ?.trim() ?? lastLine(logs)

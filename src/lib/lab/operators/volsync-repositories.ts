@@ -1,6 +1,5 @@
 /** What restic would keep, as far as VolSync looks at it: which snapshots a repository has, and which of them a restore takes. No data. */
 import { createHash } from 'node:crypto'
-import type { KubeObject } from '../../types.ts'
 
 export interface Snapshot {
   /** Eight hexadecimal digits, as restic shortens its own. */
@@ -9,35 +8,31 @@ export interface Snapshot {
   takenAt: number
 }
 
+/** By where they are, as a Secret's RESTIC_REPOSITORY says it. */
 export interface Repositories {
-  /** The snapshots of an object's repository, oldest first. */
-  of(object: KubeObject): Snapshot[]
-  /** One more, of now. */
-  save(source: KubeObject): Snapshot
+  /** The snapshots of one, oldest first. */
+  of(repository: string): Snapshot[]
+  /** One more, of now. @param lastSync when the source last synchronised, as its status says */
+  save(repository: string, lastSync: unknown): Snapshot
 }
 
 /** Of this lab's time: a supervisor that starts anew knows of a source only what its status says. */
 export function createRepositories(now: () => number = Date.now): Repositories {
   const known = new Map<string, Snapshot[]>()
-  const keyOf = ({ metadata, spec }: KubeObject) =>
-    `${metadata.namespace}/${(spec?.restic as { repository?: string } | undefined)?.repository ?? ''}`
-  const of = (object: KubeObject): Snapshot[] => known.get(keyOf(object)) ?? []
-  const add = (object: KubeObject, takenAt: number): Snapshot => {
-    const before = of(object)
-    const id = createHash('sha256')
-      .update(`${keyOf(object)} ${takenAt} ${before.length}`)
-      .digest('hex')
-      .slice(0, 8)
+  const of = (repository: string): Snapshot[] => known.get(repository) ?? []
+  const add = (repository: string, takenAt: number): Snapshot => {
+    const before = of(repository)
+    const id = createHash('sha256').update(`${repository} ${takenAt} ${before.length}`).digest('hex').slice(0, 8)
     const made = { id, takenAt }
-    known.set(keyOf(object), [...before, made])
+    known.set(repository, [...before, made])
     return made
   }
   return {
     of,
-    save(source) {
-      const last = Date.parse(String(source.status?.lastSyncTime ?? ''))
-      if (of(source).length === 0 && !Number.isNaN(last)) add(source, last)
-      return add(source, now())
+    save(repository, lastSync) {
+      const last = Date.parse(String(lastSync ?? ''))
+      if (of(repository).length === 0 && !Number.isNaN(last)) add(repository, last)
+      return add(repository, now())
     },
   }
 }

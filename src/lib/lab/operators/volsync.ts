@@ -6,7 +6,7 @@ import type { KubeObject } from '../../types.ts'
 import type { ClusterView } from '../kube/cluster-view.ts'
 import { type Condition, nextConditions, now, statusHolds } from '../kube/conditions.ts'
 import type { ActiveFault, Lab } from '../types.ts'
-import { type Operator, readObject, startOperator } from './operator.ts'
+import { type Operator, readObject, readSecret, startOperator } from './operator.ts'
 import { createRepositories, selectSnapshot } from './volsync-repositories.ts'
 
 const apiVersion = 'volsync.backube/v1alpha1'
@@ -24,6 +24,7 @@ interface SyncStatus {
 }
 
 interface Restic {
+  repository?: string
   destinationPVC?: string
   previous?: number
   restoreAsOf?: string
@@ -62,7 +63,7 @@ export function startVolsync(lab: Lab, view: ClusterView): Operator {
       return syncMs()
     }
     const isSource = replication.kind === 'ReplicationSource'
-    const logs = isSource ? saved(replication) : await restored(replication)
+    const logs = isSource ? await saved(replication) : await restored(replication)
     const { unlock } = (replication.spec?.restic ?? {}) as Restic
     await write(
       replication,
@@ -98,13 +99,25 @@ export function startVolsync(lab: Lab, view: ClusterView): Operator {
     return undefined
   }
 
-  function saved(source: KubeObject): string {
-    const { id } = repositories.save(source)
+  /** Where the repository is; a fixture's Secret need not be there. */
+  async function repositoryOf({ metadata, spec }: KubeObject): Promise<string> {
+    const { namespace = '' } = metadata
+    const { repository = '' } = (spec?.restic ?? {}) as Restic
+    const secret = await readSecret(view, namespace, repository)
+    const where = secret?.data?.RESTIC_REPOSITORY
+    return where === undefined ? `${namespace}/${repository}` : Buffer.from(where, 'base64').toString('utf8')
+  }
+
+  async function saved(source: KubeObject): Promise<string> {
+    const { id } = repositories.save(await repositoryOf(source), source.status?.lastSyncTime)
     return `no data were moved: this is a lab\nsnapshot ${id} saved\nRestic completed in 1s`
   }
 
   async function restored(destination: KubeObject): Promise<string> {
-    const snapshot = selectSnapshot(repositories.of(destination), (destination.spec?.restic ?? {}) as Restic)
+    const snapshot = selectSnapshot(
+      repositories.of(await repositoryOf(destination)),
+      (destination.spec?.restic ?? {}) as Restic,
+    )
     if (!snapshot) {
       await mark(destination, 'unchanged')
       return 'No eligible snapshots found\n=== No data will be restored ===\nRestic completed in 1s'
