@@ -10,7 +10,7 @@ import { createCharts, sha256 } from '../../src/lib/lab/charts/index.ts'
 import { placeholderArchive, placeholderFiles, valuesSchema } from '../../src/lib/lab/charts/placeholder.ts'
 import { type ChartRecord, labDataDir, readChartRecord } from '../../src/lib/lab/charts/record.ts'
 import { createTable } from '../../src/lib/lab/charts/schemas-from-crds.ts'
-import { chartSources } from '../../src/lib/lab/charts/sources.ts'
+import { createChartSources } from '../../src/lib/lab/charts/sources.ts'
 import { valueKeys } from '../../src/lib/lab/charts/value-keys.ts'
 import { unknownValueKeys } from '../../src/lib/repo/chart-facts.ts'
 
@@ -191,7 +191,7 @@ describe('the value keys of a chart', () => {
 
 describe('the records of this repository', () => {
   test('every chart that it names has one, whose CRDs are all known', async () => {
-    const sources = await chartSources(root)
+    const sources = await createChartSources(root).read()
     expect(sources.length).toBeGreaterThan(10)
     for (const source of sources) {
       const found = await readChartRecord(source, root)
@@ -202,7 +202,7 @@ describe('the records of this repository', () => {
   })
 
   test('no HelmRelease sets a key that its chart lacks', async () => {
-    const sources = await chartSources(root)
+    const sources = await createChartSources(root).read()
     const problems: string[] = []
     for (const source of sources) {
       const text = await readFile(join(root, source.file, '../helmrelease.yaml'), 'utf8').catch(() => undefined)

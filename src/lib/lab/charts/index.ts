@@ -7,7 +7,7 @@ import type { Json } from '../../types.ts'
 import { type CrdFidelity, standInCrds } from './crds.ts'
 import { chartMetadata, placeholderArchive } from './placeholder.ts'
 import { type ChartReference, readChartRecord } from './record.ts'
-import { type ChartSource, chartSources, kindsInUse } from './sources.ts'
+import { type ChartSource, createChartSources } from './sources.ts'
 
 export interface ServedChart {
   source: ChartSource
@@ -49,9 +49,10 @@ export function createCharts(root: string, options: ChartsOptions = {}): Charts 
   const { cache = chartCache(), withheld = () => undefined } = options
 
   const built = new Map<string, Promise<ServedChart | undefined>>()
+  const repository = createChartSources(root)
   let sources: Promise<ChartSource[]> | undefined
   const named = (again = false) => {
-    if (!sources || again) sources = chartSources(root)
+    if (!sources || again) sources = repository.read()
     return sources
   }
   const build = (source: ChartSource) => {
@@ -59,7 +60,7 @@ export function createCharts(root: string, options: ChartsOptions = {}): Charts 
     const key = `${source.name}@${source.version} ${source.protocol}://${source.host}/${source.path} ${crd ?? '-'}`
     let chart = built.get(key)
     if (!chart) {
-      chart = buildChart(source, root, cache, crd)
+      chart = buildChart(source, { root, cache, withheld: crd, kinds: repository.kindsInUse() })
       built.set(key, chart)
     }
     return chart
@@ -94,11 +95,18 @@ export function createCharts(root: string, options: ChartsOptions = {}): Charts 
   }
 }
 
+interface Surroundings {
+  root: string
+  /** Directory of real archives. */
+  cache: string
+  withheld: string | undefined
+  /** That the repository uses: their CRDs get a schema. */
+  kinds: ReadonlySet<string>
+}
+
 async function buildChart(
   source: ChartSource,
-  root: string,
-  cache: string,
-  withheld: string | undefined,
+  { root, cache, withheld, kinds }: Surroundings,
 ): Promise<ServedChart | undefined> {
   // Whose CRD is withheld is a placeholder even where the real one is cached: nobody repacks a real chart.
   const real = withheld === undefined ? await realArchive(source, cache) : undefined
@@ -112,7 +120,7 @@ async function buildChart(
   const missing = withheld === '' ? names.at(-1) : withheld
   const crds = await standInCrds(
     names.filter((name) => name !== missing),
-    await kindsInUse(root),
+    kinds,
   )
   const archive = placeholderArchive(record, new Map(crds.map(({ name, manifest }) => [name, manifest])))
   return {

@@ -2,7 +2,7 @@
  * Which charts a repository names, and where: OCIRepositories, and HelmRepositories with the HelmReleases and HelmCharts
  * that use them.
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChartReference } from './record.ts'
 
@@ -38,12 +38,41 @@ interface ChartSpec {
   sourceRef?: { kind?: string; name?: string }
 }
 
+/** What one file says about charts. */
+interface FileFacts {
+  file: string
+  /** Of the moment when it was read. */
+  stamp: string
+  /** Kinds of all its objects. */
+  kinds: string[]
+  /** Objects that name a chart or where charts are. */
+  manifests: Manifest[]
+}
+
+export interface ChartSources {
+  /** Looks at the files again; one that has not changed since is not read a second time. */
+  read(): Promise<ChartSource[]>
+  /** Kinds of the objects that the repository held at the last read. */
+  kindsInUse(): ReadonlySet<string>
+}
+
 /**
- * Reads every YAML file below `kubernetes/` and `bootstrap/`. A file that isn't YAML is left to `validate`; a chart
- * version with a range or a variable can't be resolved here and is left out.
+ * Every YAML file below `kubernetes/` and `bootstrap/`. A file that isn't YAML is left to `validate`; a chart version with
+ * a range or a variable can't be resolved here and is left out.
  */
-export async function chartSources(root: string): Promise<ChartSource[]> {
-  const manifests = await readManifests(root)
+export function createChartSources(root: string): ChartSources {
+  let known = new Map<string, FileFacts>()
+  return {
+    async read() {
+      const files = await readFiles(root, known)
+      known = new Map(files.map((facts) => [facts.file, facts]))
+      return sourcesOf(files.flatMap(({ file, manifests }) => manifests.map((manifest) => ({ manifest, file }))))
+    },
+    kindsInUse: () => new Set([...known.values()].flatMap(({ kinds }) => kinds)),
+  }
+}
+
+function sourcesOf(manifests: { manifest: Manifest; file: string }[]): ChartSource[] {
   const sources: ChartSource[] = []
   const add = (url: string | undefined, chart: string | undefined, version: string | undefined, file: string) => {
     if (!url || !version || !URL.canParse(url)) return
@@ -75,13 +104,11 @@ function chartOf({ kind, spec }: Manifest): ChartSpec | undefined {
   return { chart, ...(version === undefined ? {} : { version }), ...(sourceRef ? { sourceRef } : {}) }
 }
 
-/** The kinds of the objects that the repository holds. */
-export async function kindsInUse(root: string): Promise<Set<string>> {
-  const kinds = new Set<string>()
-  for (const { text } of await readFiles(root)) {
-    for (const [, kind = ''] of text.matchAll(/^kind: (\w+)/gm)) kinds.add(kind)
-  }
-  return kinds
+/** The kinds of the objects that a repository holds, read now. */
+export async function kindsInUse(root: string): Promise<ReadonlySet<string>> {
+  const repository = createChartSources(root)
+  await repository.read()
+  return repository.kindsInUse()
 }
 
 /** Docker Hub answers under another name than the one that images carry. */
@@ -89,29 +116,31 @@ export function dialledHost(host: string): string {
   return host === 'docker.io' ? 'registry-1.docker.io' : host
 }
 
-async function readManifests(root: string): Promise<{ manifest: Manifest; file: string }[]> {
+async function readFiles(root: string, known: ReadonlyMap<string, FileFacts>): Promise<FileFacts[]> {
   const { parseAllDocuments } = await import('yaml')
-  const manifests: { manifest: Manifest; file: string }[] = []
-  for (const { file, text } of await readFiles(root)) {
+  const read = async (file: string): Promise<FileFacts> => {
+    const path = join(root, file)
+    const { mtimeMs, size, ino } = await stat(path)
+    const before = known.get(file)
+    const stamp = `${mtimeMs} ${size} ${ino}`
+    if (before?.stamp === stamp) return before
+    const text = await readFile(path, 'utf8')
+    const kinds = [...new Set([...text.matchAll(/^kind: (\w+)/gm)].map(([, kind = '']) => kind))]
     // Most files name no chart; parsing them all would take a second on a large repository.
-    if (!/^kind: (OCIRepository|HelmRepository|HelmRelease|HelmChart)\b/m.test(text)) continue
-    for (const document of parseAllDocuments(text)) {
-      if (document.errors.length > 0) continue
-      const manifest = document.toJS() as Manifest | null
-      if (manifest) manifests.push({ manifest, file })
-    }
+    const documents = kinds.some((kind) => namesCharts.has(kind)) ? parseAllDocuments(text) : []
+    const sound = documents.filter(({ errors }) => errors.length === 0).map((document) => document.toJS() as unknown)
+    return { file, stamp, kinds, manifests: sound.filter((manifest): manifest is Manifest => manifest !== null) }
   }
-  return manifests
-}
-
-async function readFiles(root: string): Promise<{ file: string; text: string }[]> {
-  const found: { file: string; text: string }[] = []
+  const found: FileFacts[] = []
   for (const directory of ['kubernetes', 'bootstrap']) {
     const files = await readdir(join(root, directory), { recursive: true }).catch(() => [])
     for (const file of files.filter((name) => name.endsWith('.yaml')).sort()) {
-      const path = join(directory, file)
-      found.push({ file: path, text: await readFile(join(root, path), 'utf8').catch(() => '') })
+      // One that went away meanwhile says nothing any more.
+      const facts = await read(join(directory, file)).catch(() => undefined)
+      if (facts) found.push(facts)
     }
   }
   return found
 }
+
+const namesCharts = new Set(['OCIRepository', 'HelmRepository', 'HelmRelease', 'HelmChart'])

@@ -81,19 +81,28 @@ export async function startRegistry(lab: Lab): Promise<Part> {
   await listening.promise
   // Built ahead of the first request, which would otherwise wait for the CRDs' schemas.
   let counts = await charts.counts()
+  let counting = false
   for (const missing of counts.missing)
     lab.log('registry', `no record for chart ${missing}: it can't be installed here`)
 
   return {
     name: 'registry',
     status() {
-      // The repository may have changed since; the next question gets the new counts.
-      charts.counts().then(
-        (now) => {
-          counts = now
-        },
-        (error: Error) => lab.log('registry', `can't read the repository's charts: ${error.message}`),
-      )
+      // The repository may have changed since; the next question gets the new counts. Who asks ten times a second gets them once.
+      if (!counting) {
+        counting = true
+        charts
+          .counts()
+          .then(
+            (now) => {
+              counts = now
+            },
+            (error: Error) => lab.log('registry', `can't read the repository's charts: ${error.message}`),
+          )
+          .finally(() => {
+            counting = false
+          })
+      }
       const { real, placeholder, missing, crds } = counts
       return {
         proxy: `http://${lab.spec.base}:${proxyPort}`,
