@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createPodNetwork, type PodNetwork } from '../../src/lib/lab/control-plane/pod-network.ts'
 import { planSilence, planSilenceEnd } from '../../src/lib/ops/alert-silence.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
@@ -199,6 +199,7 @@ describe('logs', () => {
       env: environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    onTestFinished(() => void child.kill('SIGKILL'))
     const seen: string[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
     createInterface({ input: child.stdout }).on('line', (text) => {

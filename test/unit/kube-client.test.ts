@@ -174,6 +174,13 @@ describe('list', () => {
 })
 
 describe('what is no cluster, or not ours', () => {
+  it('waits for as long as it takes where no limit is set, and no longer than the limit elsewhere', async () => {
+    answer = (_request, response) => void setTimeout(() => response.end('late'), 300)
+    const read = (timeoutMs: number) => kube.raw('/late', { timeoutMs })
+    expect(await read(0)).toEqual({ ok: true, value: 'late' })
+    expect(await read(100)).toMatchObject({ ok: false, detail: expect.stringContaining('within 0.1 s') })
+  })
+
   it('reads as unreachable when nobody listens, and when the kubeconfig is not there yet', async () => {
     const url = `https://${address}:1`
     expect(await kube.raw('/readyz', { server: url })).toMatchObject({

@@ -144,7 +144,7 @@ function dial(
   request.once('socket', () => {
     waiting.delete(request)
     // Node's own timeout (24.21) begins anew once TCP is connected: with a server that does not go on from there it takes twice as long.
-    const untilHead = setTimeout(giveUp, timeout)
+    const untilHead = timeout > 0 ? setTimeout(giveUp, timeout) : undefined
     request.once('response', () => clearTimeout(untilHead))
     request.once('close', () => clearTimeout(untilHead))
   })
