@@ -28,9 +28,15 @@ if (process.argv.length === 3 && /^(-V|--version)$/.test(process.argv[2])) {
         ? { url: new URL(name, parentURL).href, format: 'module-typescript', shortCircuit: true }
         : next(name),
   })
-  await import('../src/main.ts')
+  // Installed as a package it is plain JavaScript: Node strips no types under node_modules.
+  const packaged = import.meta.url.includes('/node_modules/') && existsSync(new URL('../src/main.js', import.meta.url))
+  await import(packaged ? '../src/main.js' : '../src/main.ts')
 } else {
   const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
+  if (!existsSync(node)) {
+    writeSync(2, `error: k8sops needs Node 24, this is ${process.version}\n  next: mise use node@24\n`)
+    process.exit(2)
+  }
   const line = [node, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
   // Node 20 can't replace itself (process.execve is of 22.15): a child that dies with us and gets our signals comes closest.
   const setpriv = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] : []

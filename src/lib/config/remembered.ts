@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, statSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import packageFile from '../../../package.json' with { type: 'json' }
 import { cacheRoot } from '../tools/cache-root.ts'
 import type { RepositoryFiles } from './files.ts'
@@ -107,7 +107,9 @@ let identity: string | undefined
 /** Another version of this program, or of one of the sources that decide, may come to something else. */
 function program(): string {
   if (identity !== undefined) return identity
-  const files = [...judges, 'package-lock.json'].map((name) => join(sourceRoot, name)).flatMap(filesBelow)
+  // In a package the sources are JavaScript.
+  const own = judges.map((name) => name.replace(/\.ts$/, extname(import.meta.filename)))
+  const files = [...own, 'package-lock.json'].map((name) => join(sourceRoot, name)).flatMap(filesBelow)
   const stamps = files.map((path) => {
     const found = statSync(path, { throwIfNoEntry: false })
     return `${path}:${found?.mtimeMs}:${found?.size}`
@@ -117,6 +119,6 @@ function program(): string {
 }
 
 const filesBelow = (path: string): string[] =>
-  path.endsWith('.ts') || path.endsWith('.json')
+  extname(path) !== ''
     ? [path]
     : readdirSync(path, { withFileTypes: true }).flatMap(({ name }) => filesBelow(join(path, name)))

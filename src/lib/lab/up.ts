@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Server } from 'node:net'
-import { dirname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { clusterNamed, type Repository } from '../config/load.ts'
 import { labDirectory } from '../config/target.ts'
 import { InterruptedError, LockedError, OperatorError, ToolError, UsageError } from '../errors.ts'
@@ -39,7 +39,8 @@ export interface UpResult {
   seconds: number
 }
 
-const supervisorFile = join(import.meta.dirname, 'supervisor.ts')
+/** In a package the sources are JavaScript. */
+const supervisorFile = join(import.meta.dirname, `supervisor${extname(import.meta.filename)}`)
 const readyDeadlineMs = 60_000
 
 /**
