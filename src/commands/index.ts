@@ -3,6 +3,7 @@ import type { CommandEntry } from '../lib/cli/registry.ts'
 import { alertsCommands } from './alerts/index.ts'
 import { appCommands } from './app/index.ts'
 import { backupCommands } from './backup/index.ts'
+import { cnpgCommands } from './cnpg/index.ts'
 import { componentCommands } from './component/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
@@ -23,6 +24,7 @@ export const topics: Record<string, string> = {
   backup: 'Backups of volumes and databases',
   bench: 'Figures of what runs',
   cluster: 'Whole clusters',
+  cnpg: 'PostgreSQL of CloudNativePG',
   component: 'Pieces that an application may be given',
   flux: 'Flux: what it runs, and holding it still',
   gate: 'Gates: facts that must hold before a cluster is worked on',
@@ -75,6 +77,7 @@ export const commands: CommandEntry[] = [
     summary: 'Show on one screen whether clusters are well, and what is not',
     load: async () => (await import('./cluster/status.ts')).clusterStatus,
   },
+  ...cnpgCommands,
   {
     path: 'completion',
     summary: 'Print the completion script of a shell',

@@ -1,7 +1,8 @@
-/** What saving a volume and bringing it back shows with --dry-run. */
+/** What saving a volume or a database, and bringing a volume back, shows with --dry-run. */
 import { Chalk } from 'chalk'
 import { expect, it } from 'vitest'
 import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
+import { planBackup } from '../../src/lib/ops/cnpg.ts'
 import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
 import { planAbort, planRestore } from '../../src/lib/ops/volsync-restore.ts'
 import { planSync } from '../../src/lib/ops/volsync-sync.ts'
@@ -26,10 +27,14 @@ const parked = workloads.map((workload) => ({ by: token, workload }))
 const choice = { at: '2026-11-30T06:00:00Z', previous: 1 }
 const sync = { ...place, token: 'volsync.unlock/20261130T110000Z-00ff', unlock: true, limitSec: 7200 }
 
+const database = { namespace: 'databases', name: 'postgres' }
+const backup = { ...place, database, schedule: 'postgres', name: 'postgres-k8sops-20261130110000', limitSec: 7200 }
+
 const plans: [string, () => Plan][] = [
   ['volsync.restore', () => planRestore({ ...place, choice, note, objects: views(false), workloads, expectSec: 1800, force: false }, basis)],
   ['volsync.abort', () => planAbort({ ...place, writing: true, parked, held: views(true) }, basis)],
   ['volsync.copy', () => planCopy({ ...place, to: 'drill', choice, token, expectSec: 1800, limitSec: 14_400 }, basis)],
+  ['cnpg.backup', () => planBackup(backup, basis)],
   ['volsync.unlock', () => planSync(sync, basis)],
 ]
 

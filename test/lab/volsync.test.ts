@@ -208,3 +208,16 @@ proof('into another namespace nothing is stopped, and no keys stay there', async
   await kubectl(record, 'delete', 'namespace', 'lab-drill', '--wait=false')
   await asBefore()
 })
+
+proof('a base backup is made as the schedule makes it, and one that fails says why at once', async () => {
+  const ended = await lab.run(['cnpg', 'backup', 'postgres'])
+  expect(ended, told(ended)).toMatchObject({ code: 0 })
+  expect((await lab.run(['cnpg', 'status'])).code).toBe(0)
+  await lab.addFault({ name: 'base-backup-fails', params: { message: 'the bucket answers AccessDenied' } })
+  const failed = await lab.run(['cnpg', 'backup', 'postgres'])
+  expect(failed.code, told(failed)).toBe(6)
+  expect(failed.result?.error?.message).toContain('the bucket answers AccessDenied')
+  expect((await lab.run(['cnpg', 'status'])).code).toBe(3)
+  await lab.clearFaults()
+  expect((await lab.run(['cnpg', 'backup', 'postgres'])).code).toBe(0)
+})

@@ -16,6 +16,7 @@ import {
   drainArgs,
   uncordonArgs,
 } from '../../src/lib/tools/kubectl.args.ts'
+import { applyBackupArgs, getScheduleArgs } from '../../src/lib/tools/kubectl-cnpg.args.ts'
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
@@ -145,6 +146,8 @@ describe('kubectl', () => {
     deleteDestinationArgs('flags', workload),
     deleteSecretArgs('flags', workload),
     getObjectInArgs('flags', 'secrets', workload),
+    getScheduleArgs('flags', 'databases', 'postgres'),
+    applyBackupArgs('flags', 'x'),
     noteClaimArgs('flags', workload, 'T'),
     parkArgs('flags', workload, 'T'),
     unparkArgs('flags', { ...workload, kind: 'Deployment' }),

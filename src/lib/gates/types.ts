@@ -69,6 +69,7 @@ export type ProbeName =
   | 'claim-unused'
   | 'client-certificates-valid'
   | 'cluster-identity'
+  | 'cnpg-backed-up'
   | 'cnpg-primaries-elsewhere'
   | 'commit-live'
   | 'config-sound'

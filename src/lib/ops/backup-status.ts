@@ -167,7 +167,7 @@ function databaseRow(database: KubeObject, facts: BackupFacts, options: StatusOp
   }
   const say = (state: BackupState, detail: string, next: string | null = null) => ({ ...row, state, detail, next })
   const look = `kubectl -n ${namespace} get backups.postgresql.cnpg.io,scheduledbackups.postgresql.cnpg.io`
-  const save = `kubectl cnpg backup ${name} -n ${namespace} --method=plugin --plugin-name=barman-cloud.cloudnative-pg.io`
+  const save = `k8sops cnpg backup ${namespace}/${name}`
   if (schedules.length === 0) return say('unprotected', 'no ScheduledBackup is of it', 'include the component cnpg')
   if (!active) return say('resting', 'its ScheduledBackup is suspended', save)
   if (failed && timeOf(failed.startedAt) > timeOf(last?.startedAt))

@@ -93,3 +93,6 @@ export const copyArgs = ({ namespace, name }: { namespace: string; name: string 
   tool: 'k8sops',
   args: ['volsync', 'copy', name, '--to', namespace],
 })
+
+/** Makes a Backup out of the ScheduledBackup that comes on stdin. */
+export const backupNowArgs = (name: string): Command => ({ tool: 'k8sops', args: ['cnpg', 'backup-now', name] })

@@ -60,6 +60,14 @@ export const backupGates = {
     params: ['namespace', 'name'],
     runbook,
   },
+  'cnpg-backed-up': {
+    title: 'base backup $namespace/$name is complete',
+    probe: 'cnpg-backed-up',
+    params: ['namespace', 'name'],
+    everySec: 1,
+    next: 'kubectl -n $namespace describe backups.postgresql.cnpg.io $name',
+    runbook: 'docs/runbooks/postgres.md',
+  },
   'claim-unused': {
     title: 'no pod uses claim $namespace/$claim, and its volume is attached to no node',
     probe: 'claim-unused',

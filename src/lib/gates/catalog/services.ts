@@ -73,7 +73,7 @@ export const serviceGates = {
     ],
     params: ['sources', 'databases'],
     everySec: 60,
-    next: 'kubectl get replicationsources,scheduledbackups.postgresql.cnpg.io,backups.postgresql.cnpg.io -A',
+    next: 'k8sops backup status --problems',
     runbook: gatesRunbook,
   },
   'alerts-quiet': {

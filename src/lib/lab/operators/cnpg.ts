@@ -190,7 +190,11 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     }
     const leftMs = Date.parse(startedAt) + pace(seconds.backup) - Date.now()
     if (leftMs > 0) return leftMs
-    await view.writer().patchStatus(backup, { phase: 'completed', stoppedAt: now() })
+    const failure = lab.faults.active('base-backup-fails')
+    const end = failure
+      ? { phase: 'failed', error: failure.params?.message ?? 'rpc error: the bucket answers AccessDenied' }
+      : { phase: 'completed' }
+    await view.writer().patchStatus(backup, { ...end, stoppedAt: now() })
     return undefined
   }
 
