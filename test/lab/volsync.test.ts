@@ -78,6 +78,9 @@ test('a save is one of now, its schedule counts again, and the status knows it',
   const before = await backupRow()
   saved = [await save(), await save()]
   expect((await source()).spec?.trigger?.manual).toBeUndefined()
+  // Nobody keeps logs here: the status tells of the last one.
+  const { stdout } = await lab.run(['volsync', 'snapshots', id])
+  expect(JSON.parse(stdout)).toMatchObject({ from: 'status', items: [{ previous: 0, id: saved[1] }] })
   const after = await backupRow()
   expect(after?.state).toBe('ok')
   expect(Date.parse(after?.lastSuccess ?? '')).toBeGreaterThan(Date.parse(before?.lastSuccess ?? ''))

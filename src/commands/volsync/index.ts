@@ -30,6 +30,11 @@ export const volsyncCommands: CommandEntry[] = [
     load: async () => (await import('./sync.ts')).volsyncSnapshot,
   },
   {
+    path: 'volsync snapshots',
+    summary: 'Show to which snapshots of a volume one can go back',
+    load: async () => (await import('./snapshots.ts')).volsyncSnapshots,
+  },
+  {
     path: 'volsync unlock',
     summary: 'Remove stale locks of a repository, and save the volume',
     load: async () => (await import('./sync.ts')).volsyncUnlock,

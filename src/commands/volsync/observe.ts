@@ -20,6 +20,9 @@ import type { KubeObject, KubePort } from '../../lib/types.ts'
 
 export const appArgument = { app: 'name of its ReplicationSource, or NAMESPACE/NAME' }
 
+/** For a plan's basis. */
+export const placeFacts = ({ namespace, name, claim, schedule }: SourceView) => ({ namespace, name, claim, schedule })
+
 /** As `namespace/name` too, since several namespaces may have one. */
 export async function observeSource(context: CommandContext): Promise<SourceView> {
   const [cluster, kube] = await Promise.all([context.cluster(), context.kube()])

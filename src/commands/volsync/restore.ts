@@ -15,7 +15,7 @@ import type { SourceView } from '../../lib/ops/volsync-view.ts'
 import type { RestoreChoice } from '../../lib/tools/filters.args.ts'
 import type { Plan } from '../../lib/types.ts'
 import { holdBasis, observeHoldable } from '../flux/holding.ts'
-import { appArgument, observeCopy, observeSource, observeUsers, type Users } from './observe.ts'
+import { appArgument, observeCopy, observeSource, observeUsers, placeFacts, type Users } from './observe.ts'
 
 export const volsyncRestore = defineCommand({
   path: 'volsync restore',
@@ -77,7 +77,7 @@ async function copy(context: CommandContext): Promise<Plan> {
   const { size } = await observeCopy(context, source, to)
   const [cluster, target] = await Promise.all([context.cluster(), context.target()])
   const token = operationToken(copyOperation, new Date(context.now()))
-  const basis = await holdBasis(context, { source: { ...source }, to, size })
+  const basis = await holdBasis(context, { source: placeFacts(source), to, size })
   const [choice, limitSec] = [choiceOf(context), limitsOf(context).restoreSec]
   return planCopy({ cluster, target, source, to, choice, token, limitSec, expectSec: expectedOf(size) }, basis)
 }

@@ -7,7 +7,7 @@ import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { planSync } from '../../lib/ops/volsync-sync.ts'
 import type { Plan } from '../../lib/types.ts'
 import { holdBasis } from '../flux/holding.ts'
-import { appArgument, observeSource } from './observe.ts'
+import { appArgument, observeSource, placeFacts } from './observe.ts'
 
 const waitOption: OptionSpec = { flags: '--wait <duration>', description: 'how long it may take', default: '2h' }
 
@@ -43,6 +43,6 @@ async function planOne(context: CommandContext, unlock: boolean): Promise<Plan> 
   const [cluster, target, source] = await Promise.all([context.cluster(), context.target(), observeSource(context)])
   const token = operationToken(unlock ? 'volsync.unlock' : 'volsync.snapshot', new Date(context.now()))
   const limitSec = parseDurationSec(String(context.options.wait))
-  const basis = await holdBasis(context, { source: { ...source } })
+  const basis = await holdBasis(context, { source: placeFacts(source) })
   return planSync({ cluster, target, source, token, unlock, limitSec }, basis)
 }

@@ -12,16 +12,22 @@ export interface SourceView extends Place {
   repository: string
   /** `namespace/name` of the Kustomization that applies it. */
   owner: string | null
+  /** RFC 3339, and what the mover said then. */
+  lastSync?: string
+  lastLogs?: string
 }
 
-export function sourceView({ metadata, spec = {} }: KubeObject): SourceView {
+export function sourceView({ metadata, spec = {}, status }: KubeObject): SourceView {
   const { schedule } = (spec.trigger ?? {}) as { schedule?: string }
   const { repository = '' } = (spec.restic ?? {}) as { repository?: string }
+  const { lastSyncTime, latestMoverStatus } = (status ?? {}) as SyncStatus
   return {
     ...{ namespace: metadata.namespace ?? '', name: metadata.name, claim: String(spec.sourcePVC ?? '') },
     schedule: schedule ?? null,
     repository,
     owner: fluxOwner(metadata.labels ?? {}, 'kustomize'),
+    ...(lastSyncTime ? { lastSync: lastSyncTime } : {}),
+    ...(latestMoverStatus?.logs ? { lastLogs: latestMoverStatus.logs } : {}),
   }
 }
 
