@@ -24,9 +24,14 @@ beforeAll(async () => {
 afterEach(() => lab.clearFaults())
 
 interface Seen {
-  metadata: { annotations?: Record<string, string> }
+  metadata: { annotations?: Record<string, string>; labels?: Record<string, string> }
   spec?: { replicas?: number; suspend?: boolean; trigger?: { manual?: string } }
-  status?: { readyReplicas?: number; lastSyncTime?: string; latestMoverStatus?: { logs?: string } }
+  status?: {
+    readyReplicas?: number
+    lastHandledReconcileAt?: string
+    lastSyncTime?: string
+    latestMoverStatus?: { logs?: string }
+  }
 }
 const get = async (kind: string, name = app.name, namespace = app.namespace): Promise<Seen> =>
   JSON.parse((await kubectl(record, '-n', namespace, 'get', kind, name, '-o', 'json')).stdout) as Seen
@@ -129,21 +134,19 @@ describe('a mover that fails', () => {
   const message = 'Fatal: unable to open config file'
 
   test('is named while the restore waits, and an abort brings the application back without it', async () => {
-    await kubectl(record, '-n', app.namespace, 'scale', 'deployment', app.name, '--replicas=1')
     await lab.addFault({ name: 'mover-fails', params: { name: `${id}-manual`, message } })
     const run = lab.start(restore())
     await run.event((event) => event.type === 'step-waiting' && event.waitingFor.some((line) => line.includes(message)))
     expect((await get('deployments')).spec?.replicas).toBe(0)
-    // Flux looks at all that is above it meanwhile, and it stays as it is.
-    await kubectl(
-      record,
-      'annotate',
-      '-n',
-      'flux-system',
-      'kustomizations.kustomize.toolkit.fluxcd.io',
-      '--all',
-      '--overwrite',
-      `reconcile.fluxcd.io/requestedAt=${Date.now()}`,
+    // Its parent looks at it meanwhile, and it stays as it is.
+    const parent = (await kustomization()).metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] ?? ''
+    const asked = `reconcile.fluxcd.io/requestedAt=${Date.now()}`
+    const all = 'kustomizations.kustomize.toolkit.fluxcd.io'
+    await kubectl(record, 'annotate', '-n', 'flux-system', all, parent, '--overwrite', asked)
+    await eventually(
+      () => get(all, parent, 'flux-system'),
+      ({ status }) => asked.endsWith(`=${status?.lastHandledReconcileAt}`),
+      60,
     )
     const second = await lab.run(restore())
     expect(second.code, told(second)).toBe(3)

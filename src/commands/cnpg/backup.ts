@@ -2,6 +2,7 @@ import { defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { readBackups } from '../../lib/ops/backup-facts.ts'
 import { chosenDatabase, cnpgRunbook, planBackup } from '../../lib/ops/cnpg.ts'
+import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { holdBasis } from '../flux/holding.ts'
 
 export const cnpgBackup = defineCommand({
@@ -20,7 +21,7 @@ export const cnpgBackup = defineCommand({
     const facts = await readBackups(kube, cluster.name, signal, ['databases', 'schedules'])
     const { database, schedule } = chosenDatabase(facts.databases, facts.schedules, args.database ?? '')
     const { namespace = '', name } = database.metadata
-    const stamp = new Date(context.now()).toISOString().replace(/\D/g, '').slice(0, 14)
+    const [, stamp = ''] = operationToken('cnpg.backup', new Date(context.now())).toLowerCase().split('/')
     const basis = await holdBasis(context, { database: `${namespace}/${name}`, schedule: schedule.metadata.name })
     return planBackup(
       {
