@@ -73,6 +73,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./bootstrap.ts')).bootstrap,
   },
   {
+    path: 'cluster new',
+    summary: 'Write the files of a new cluster, after the example of one that there is',
+    load: async () => (await import('./cluster/new.ts')).clusterNew,
+  },
+  {
     path: 'cluster status',
     summary: 'Show on one screen whether clusters are well, and what is not',
     load: async () => (await import('./cluster/status.ts')).clusterStatus,

@@ -1,33 +1,10 @@
 /** `k8sops app`: what it writes passes validate as it is written, and nothing else is touched. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { commands, topics } from '../../src/commands/index.ts'
-import { createServices } from '../../src/services.ts'
-import { runCli } from '../helpers/cli.ts'
-import { offline } from './offline.ts'
-import { projectRoot } from './tool.ts'
+import { afterAll, expect, test } from 'vitest'
+import { workingCopy } from './working-copy.ts'
 
-let root: string
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), 'k8sops-app-'))
-  // flate finds the root by the .git that every checkout has.
-  mkdirSync(join(root, '.git'))
-  for (const part of readdirSync(projectRoot))
-    if (!['.git', '.k8sops', 'node_modules', 'src', 'test'].includes(part))
-      cpSync(join(projectRoot, part), join(root, part), { recursive: true })
-})
-afterAll(() => rmSync(root, { recursive: true }))
+const { k8sops, read, remove } = workingCopy()
+afterAll(remove)
 
-const k8sops = (...args: string[]) =>
-  runCli([...args, '--repo', root], {
-    entries: commands,
-    topics,
-    services: createServices(join(projectRoot, 'bin')),
-    env: { ...process.env, ...offline, GITHUB_ACTIONS: '' },
-  })
-const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const list = 'kubernetes/clusters/apps/apps/kustomization.yaml'
 const enabledIn = async () => {
   const { stdout } = await k8sops('app', 'list', '-o', 'json')
@@ -44,7 +21,7 @@ test('an application with all that there is to choose, and one with nothing, are
   expect(bot, bot.stderr).toMatchObject({ code: 0 })
   expect(read('kubernetes/apps/base/bot/deployment.yaml')).toContain('memory: 512Mi')
   expect(await enabledIn()).toEqual(expect.arrayContaining(['bot', 'wiki']))
-  const { stdout } = await k8sops('validate', '-o', 'json')
+  const { stdout } = await k8sops('validate', '--cluster', 'apps', '-o', 'json')
   const { items } = JSON.parse(stdout) as { items: { rule: string; file: string; severity: string }[] }
   const about = (name: string) => items.filter(({ file }) => file.includes(`/${name}`))
   expect([...about('wiki'), ...about('bot')]).toEqual([])
