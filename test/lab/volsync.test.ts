@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
-import { begun, full, interruptAt, killAt, randomOf, sample } from '../helpers/kill.ts'
+import { atWork, begun, full, interruptAt, killAt, randomOf, sample } from '../helpers/kill.ts'
 import { eventually, kubectl } from '../helpers/lab.ts'
 import { type LabCli, labCli, statesOf, told } from '../helpers/lab-cli.ts'
 import { proof } from '../helpers/proof.ts'
@@ -128,6 +128,16 @@ describe('killed', () => {
         expect(statesOf(ended.result)['business.odoo/restore']).toBe('skipped')
     },
   )
+})
+
+proof('killed in the middle of writing, an abort needs nothing of the run that began it', async () => {
+  const killed = await killAt(lab, restore(), atWork('business.odoo/restore'))
+  expect(killed.signal).toBe('SIGKILL')
+  const listed = JSON.parse((await lab.run(['volsync', 'list'])).stdout) as { items: { kind: string; state: string }[] }
+  expect(listed.items.filter(({ state }) => state === 'parked').map(({ kind }) => kind)).toEqual(['Deployment'])
+  const ended = await lab.run(['volsync', 'restore', id, '--abort', '--yes'])
+  expect(ended, told(ended)).toMatchObject({ code: 0 })
+  await asBefore()
 })
 
 describe('a mover that fails', () => {

@@ -7,7 +7,7 @@ import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
 import { copyOf, expectedSeconds, quantityBytes, restoreDestination } from '../../src/lib/ops/volsync-destination.ts'
 import { planAbort, planRestore, type RestoreInput } from '../../src/lib/ops/volsync-restore.ts'
 import { planSync } from '../../src/lib/ops/volsync-sync.ts'
-import { chosenSource, parkedView, sourceView, usesClaim } from '../../src/lib/ops/volsync-view.ts'
+import { chosenSource, keeperOf, parkedView, sourceView, usesClaim } from '../../src/lib/ops/volsync-view.ts'
 import type { Workload } from '../../src/lib/tools/kubectl-volsync.args.ts'
 import type { Check, KubeObject, Plan } from '../../src/lib/types.ts'
 import { fluxViewOf, noteOf } from './flux-world.ts'
@@ -333,6 +333,14 @@ describe('who uses a claim', () => {
     expect(() => chosenSource(all, 'odoo')).toThrow('ambiguous: business/odoo, test/odoo')
     expect(sourceView(chosenSource(all, 'test/odoo'))).toMatchObject({ namespace: 'test' })
     expect(() => chosenSource(all, 'n8n')).toThrow('no ReplicationSource n8n')
+  })
+
+  test('one that an operator keeps is told apart', () => {
+    const owned = (controller: boolean) =>
+      object('StatefulSet', 'store', {}, { ownerReferences: [{ kind: 'VMSingle', name: 'x', controller }] })
+    expect(keeperOf(owned(true))).toBe('VMSingle x')
+    expect(keeperOf(owned(false))).toBeUndefined()
+    expect(keeperOf(object('StatefulSet', 'store', {}))).toBeUndefined()
   })
 
   test('a damaged note brings one replica back, not none', () => {

@@ -8,6 +8,7 @@ import { isForRestore } from '../../lib/ops/volsync-restore.ts'
 import {
   chosenSource,
   fluxOwner,
+  keeperOf,
   type Parked,
   parkedView,
   type SourceView,
@@ -37,6 +38,8 @@ const workloadKinds = ['Deployment', 'StatefulSet'] as const
 export interface Users {
   /** Who mounts the claim, as it is now. */
   workloads: Workload[]
+  /** Of them: which an operator would scale up again, one line each. */
+  kept: string[]
   /** Of Flux: what applies the source and the workloads. */
   objects: HoldableView[]
   /** What restores have scaled to 0 in the namespace, of this claim. */
@@ -46,6 +49,17 @@ export interface Users {
   /** The claim's size as it says it; empty where there is no such claim. */
   size: string
   destinations: KubeObject[]
+}
+
+/** What restores have stopped, in every namespace. */
+export async function readParked(kube: KubePort, cluster: string, signal: AbortSignal): Promise<Parked[]> {
+  const read = await Promise.all(
+    workloadKinds.map(async (kind) => {
+      const listed = objectsOf(await kube.list({ apiVersion: 'apps/v1', kind }, signal), cluster)
+      return listed.flatMap((object) => parkedView(kind, object) ?? [])
+    }),
+  )
+  return read.flat()
 }
 
 export async function observeUsers(context: CommandContext, source: SourceView, views: FluxView[]): Promise<Users> {
@@ -63,6 +77,10 @@ export async function observeUsers(context: CommandContext, source: SourceView, 
   const capacity = claims[0]?.status?.capacity as { storage?: string } | undefined
   return {
     workloads: users.map((object) => workloadView(kindOf(object), object)),
+    kept: users.flatMap((object) => {
+      const keeper = keeperOf(object)
+      return keeper ? [`${object.kind} ${nameOf(workloadView(kindOf(object), object))} is kept by ${keeper}`] : []
+    }),
     objects: appliers(source, users, views.filter(isHoldable)),
     parked: users.flatMap((object) => parkedView(kindOf(object), object) ?? []),
     held: views.filter(isHoldable).filter(({ hold }) => hold !== null && isForRestore(hold, source)),

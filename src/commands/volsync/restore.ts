@@ -106,6 +106,12 @@ async function restore(context: CommandContext, source: SourceView, users: Users
       },
     )
   refuseUnfinished(source, users)
+  if (users.kept.length > 0)
+    throw new GateError(`an operator would start ${app} again in the middle`, {
+      output: users.kept.join('\n'),
+      next: `k8sops volsync restore ${app} --to NAMESPACE, and bring it over by hand`,
+      runbook: backupRunbook,
+    })
   const [cluster, target] = await Promise.all([context.cluster(), context.target()])
   const now = context.now()
   const note = {

@@ -66,6 +66,15 @@ export function usesClaim({ metadata, spec = {} }: KubeObject, claim: string): b
   })
 }
 
+/** What keeps a workload as it is (an operator's custom resource), and would undo that it is stopped; undefined without one. */
+export function keeperOf({ metadata }: KubeObject): string | undefined {
+  const { ownerReferences = [] } = metadata as {
+    ownerReferences?: { kind: string; name: string; controller?: boolean }[]
+  }
+  const keeper = ownerReferences.find(({ controller }) => controller === true)
+  return keeper && `${keeper.kind} ${keeper.name}`
+}
+
 /** @param kind items of a list do not say it */
 export function workloadView(kind: Workload['kind'], { metadata, spec }: KubeObject): Workload {
   return { kind, namespace: metadata.namespace ?? '', name: metadata.name, replicas: Number(spec?.replicas ?? 1) }
@@ -109,6 +118,15 @@ export function replicationRow(cluster: string, object: KubeObject): { [key: str
     ...{ lastSync: lastSyncTime ?? null, took: lastSyncDuration ?? null, running: lastSyncStartTime ?? null },
     ...{ schedule: trigger.schedule ?? null, manual: trigger.manual ?? null, repository: restic.repository ?? null },
     mover: latestMoverStatus?.logs ? tellingLine(latestMoverStatus.logs) : null,
+  }
+}
+
+/** A row of `volsync list` for what a restore has stopped, and that stands still. */
+export function parkedRow(cluster: string, { by, workload }: Parked): { [key: string]: Json } {
+  const { kind, namespace, name, replicas } = workload
+  return {
+    ...{ cluster, kind, namespace, name, claim: '', state: 'parked', lastSync: null, took: null, running: null },
+    ...{ schedule: null, manual: null, repository: null, mover: `by ${by}; it had ${replicas}` },
   }
 }
 
