@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { commands, topics } from '../../src/commands/index.ts'
 import { helpTopics } from '../../src/lib/cli/help-topics.ts'
+import { commandReference } from '../../src/lib/cli/reference.ts'
 import { runCli } from '../helpers/cli.ts'
 
 /** A change of any help text is a difference in review; `vitest run --project golden -u` writes it anew. */
@@ -21,6 +22,11 @@ test.each(commands.filter(({ hidden }) => !hidden).map(({ path }) => path))('k8s
 test.each(Object.keys(helpTopics))('k8sops help %s', async (topic) => {
   const { stdout } = await runCli(['help', topic], { entries: commands, topics })
   await expect(stdout).toMatchFileSnapshot(file(`topic ${topic}`))
+})
+
+test('docs/commands.md', async () => {
+  const specs = await Promise.all(commands.filter(({ hidden }) => !hidden).map(({ load }) => load()))
+  await expect(commandReference(specs, topics)).toMatchFileSnapshot('../../docs/commands.md')
 })
 
 test('what the index says of a command is what the command says of itself', async () => {
