@@ -70,6 +70,8 @@ const patterns: [RegExp, string][] = [
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],
   // Artifacts are packed from a copy whose commit is another one each time.
   [/\bsha256:[0-9a-f]{64}/g, '<digest>'],
+  // What restic calls a snapshot
+  [/\bsnapshot [0-9a-f]{8}\b/g, 'snapshot <id>'],
   // A Receiver's path is a hash of its token, which the lab's op makes up.
   [/\/hook\/[0-9a-f]{64}/g, '/hook/<token>'],
   // The token volume that admission adds to a pod.

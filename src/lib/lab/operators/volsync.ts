@@ -51,6 +51,7 @@ export function startVolsync(lab: Lab, view: ClusterView): Operator {
     const asked = trigger?.manual !== undefined && trigger.manual !== status.lastManualSync
     if (!status.lastSyncStartTime) {
       if (!asked && status.lastSyncTime) return idle(replication, trigger?.manual !== undefined)
+      if (await waitsForVolume(replication)) return syncMs()
       await begin(replication)
       return syncMs()
     }
@@ -79,6 +80,18 @@ export function startVolsync(lab: Lab, view: ClusterView): Operator {
       condition('False', 'CleaningUp', 'Cleaning up'),
     )
     return undefined
+  }
+
+  /** A volume that is filled from its backup first is not there before: nothing can be saved of it until then. */
+  async function waitsForVolume({ kind, metadata, spec }: KubeObject): Promise<boolean> {
+    if (kind !== 'ReplicationSource') return false
+    const claim = await readObject(view, {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      namespace: metadata.namespace ?? '',
+      name: String(spec?.sourcePVC),
+    })
+    return claim !== undefined && claim.status?.phase !== 'Bound'
   }
 
   async function begin(replication: KubeObject): Promise<void> {
