@@ -2,6 +2,7 @@
 import { Chalk } from 'chalk'
 import { expect, it } from 'vitest'
 import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
+import { planSwitchover } from '../../src/lib/ops/cnpg-switchover.ts'
 import { planBackup } from '../../src/lib/ops/cnpg.ts'
 import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
 import { planAbort, planRestore } from '../../src/lib/ops/volsync-restore.ts'
@@ -35,6 +36,7 @@ const plans: [string, () => Plan][] = [
   ['volsync.abort', () => planAbort({ ...place, writing: true, parked, held: views(true) }, basis)],
   ['volsync.copy', () => planCopy({ ...place, to: 'drill', choice, token, expectSec: 1800, limitSec: 14_400 }, basis)],
   ['cnpg.backup', () => planBackup(backup, basis)],
+  ['cnpg.switchover', () => planSwitchover({ ...place, database, change: { from: 'postgres-1', to: 'postgres-2' }, at: '2026-11-30T11:00:00.000Z', limitSec: 900 }, basis)],
   ['volsync.unlock', () => planSync(sync, basis)],
 ]
 

@@ -27,6 +27,7 @@ interface Seen {
   metadata: { annotations?: Record<string, string>; labels?: Record<string, string> }
   spec?: { replicas?: number; suspend?: boolean; trigger?: { manual?: string } }
   status?: {
+    currentPrimary?: string
     readyReplicas?: number
     lastHandledReconcileAt?: string
     lastSyncTime?: string
@@ -236,4 +237,15 @@ proof('a base backup is made as the schedule makes it, and one that fails says w
   expect((await lab.run(['cnpg', 'status'])).code).toBe(3)
   await lab.clearFaults()
   expect((await lab.run(['cnpg', 'backup', 'postgres'])).code).toBe(0)
+})
+
+proof('another instance becomes the primary, and everything is whole again when that is over', async () => {
+  const primary = async () => (await get('clusters.postgresql.cnpg.io', 'postgres', 'databases')).status?.currentPrimary
+  const before = await primary()
+  const unasked = await lab.run(['cnpg', 'switchover', 'postgres'])
+  expect(unasked).toMatchObject({ code: 2 })
+  const ended = await lab.run(['cnpg', 'switchover', 'postgres', '--yes'])
+  expect(ended, told(ended)).toMatchObject({ code: 0 })
+  expect(await primary()).not.toBe(before)
+  expect((await lab.run(['gate', 'check', 'cnpg-healthy'])).code).toBe(0)
 })

@@ -16,7 +16,7 @@ import {
   drainArgs,
   uncordonArgs,
 } from '../../src/lib/tools/kubectl.args.ts'
-import { applyBackupArgs, getScheduleArgs } from '../../src/lib/tools/kubectl-cnpg.args.ts'
+import { applyBackupArgs, getScheduleArgs, promoteArgs } from '../../src/lib/tools/kubectl-cnpg.args.ts'
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
@@ -148,6 +148,7 @@ describe('kubectl', () => {
     getObjectInArgs('flags', 'secrets', workload),
     getScheduleArgs('flags', 'databases', 'postgres'),
     applyBackupArgs('flags', 'x'),
+    promoteArgs('flags', workload, { from: 'postgres-1', to: 'postgres-2' }, '2026-11-30T15:00:00Z'),
     noteClaimArgs('flags', workload, 'T'),
     parkArgs('flags', workload, 'T'),
     unparkArgs('flags', { ...workload, kind: 'Deployment' }),

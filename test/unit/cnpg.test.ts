@@ -1,6 +1,7 @@
 /** `k8sops cnpg`: whether PostgreSQL is well, and a base backup as its schedule would make it. */
 import { describe, expect, test } from 'vitest'
 import { backupOf, chosenDatabase, databaseRow, planBackup } from '../../src/lib/ops/cnpg.ts'
+import { chosenSwitch, planSwitchover } from '../../src/lib/ops/cnpg-switchover.ts'
 import type { KubeObject } from '../../src/lib/types.ts'
 import { cluster as fixture } from './gates-world.ts'
 
@@ -97,5 +98,47 @@ describe('a base backup', () => {
     expect(() => chosenDatabase([database], [], 'databases/postgres')).toThrow('has no ScheduledBackup')
     const twin = object('Cluster', 'postgres', {}, {}, 'test')
     expect(() => chosenDatabase([database, twin], [schedule], 'postgres')).toThrow('ambiguous')
+  })
+})
+
+describe('a switchover', () => {
+  const names = ['postgres-1', 'postgres-2', 'postgres-3']
+  const status = (healthy: string[], primary: string | undefined = 'postgres-1') => ({
+    ...{ instanceNames: names, instancesStatus: { healthy }, currentPrimary: primary },
+  })
+  const database = (...given: Parameters<typeof status>) =>
+    object('Cluster', 'postgres', { instances: 3 }, status(...given))
+
+  test('goes to the one that is named, else to the first healthy standby', () => {
+    expect(chosenSwitch(database(names), undefined)).toEqual({ from: 'postgres-1', to: 'postgres-2' })
+    expect(chosenSwitch(database(['postgres-3', 'postgres-1']), undefined)).toMatchObject({ to: 'postgres-3' })
+    expect(chosenSwitch(database(names), 'postgres-3')).toMatchObject({ to: 'postgres-3' })
+    // Who is primary already stays so: the plan has nothing to do.
+    expect(chosenSwitch(database(names), 'postgres-1')).toEqual({ from: 'postgres-1', to: 'postgres-1' })
+  })
+
+  test('is refused where nobody can take over, or hand over', () => {
+    expect(() => chosenSwitch(database(['postgres-1']), undefined)).toThrow('no healthy standby')
+    expect(() => chosenSwitch(database(['postgres-1']), 'postgres-2')).toThrow('postgres-2 is not healthy')
+    expect(() => chosenSwitch(database(names), 'other-1')).toThrow('no instance other-1')
+    expect(() => chosenSwitch(object('Cluster', 'postgres', {}, {}), undefined)).toThrow('no primary')
+  })
+
+  test('is refused by the API server when somebody else has switched meanwhile', () => {
+    const [step] = planSwitchover(
+      {
+        ...{ cluster: fixture(), target: { context: 'apps' }, database: { namespace: 'databases', name: 'postgres' } },
+        ...{ change: { from: 'postgres-1', to: 'postgres-2' }, at: '2026-11-30T11:00:00Z', limitSec: 60 },
+      },
+      { commit: 'COMMIT', digest: 'DIGEST', observed: {} },
+    ).steps
+    const args = step?.action.kind === 'exec' ? (step.action.pipeline[0]?.args ?? []) : []
+    expect(args).toContain('--subresource')
+    expect(JSON.parse(args.at(-1) ?? '')).toEqual(
+      expect.arrayContaining([
+        { op: 'test', path: '/status/targetPrimary', value: 'postgres-1' },
+        { op: 'replace', path: '/status/targetPrimary', value: 'postgres-2' },
+      ]),
+    )
   })
 })

@@ -18,4 +18,9 @@ export const cnpgCommands: CommandEntry[] = [
     summary: 'Show whether PostgreSQL is well: instances, primary, archiving, backups',
     load: async () => (await import('./status.ts')).cnpgStatus,
   },
+  {
+    path: 'cnpg switchover',
+    summary: 'Have another instance become the primary of a database',
+    load: async () => (await import('./switchover.ts')).cnpgSwitchover,
+  },
 ]

@@ -51,21 +51,27 @@ export function databaseRow(
   }
 }
 
-/**
- * The database of that name, and the schedule that says how it is backed up.
- * @throws UsageError for names that fit none, or several; GateError where there is no schedule to take the method from
- */
-export function chosenDatabase(
-  databases: KubeObject[],
-  schedules: KubeObject[],
-  name: string,
-): { database: KubeObject; schedule: KubeObject } {
+/** @throws UsageError for names that fit none, or several */
+export function chosenCluster(databases: KubeObject[], name: string): KubeObject {
   const [database, ...others] = databases.filter((one) => one.metadata.name === name || placeOf(one) === name)
   if (!database)
     throw new UsageError(`the cluster has no PostgreSQL ${name}`, {
       next: `there are: ${databases.map(placeOf).join(', ')}`,
     })
   if (others.length > 0) throw new UsageError(`${name} is ambiguous`, { next: 'give it as NAMESPACE/NAME' })
+  return database
+}
+
+/**
+ * The database of that name, and the schedule that says how it is backed up.
+ * @throws UsageError as chosenCluster does; GateError where there is no schedule to take the method from
+ */
+export function chosenDatabase(
+  databases: KubeObject[],
+  schedules: KubeObject[],
+  name: string,
+): { database: KubeObject; schedule: KubeObject } {
+  const database = chosenCluster(databases, name)
   const schedule = schedules.find(
     ({ metadata, spec }) =>
       metadata.namespace === database.metadata.namespace &&

@@ -54,11 +54,44 @@ export const storageGates = {
     next: 'kubectl get clusters.postgresql.cnpg.io -A; kubectl -n NAMESPACE describe cluster NAME',
     runbook: gatesRunbook,
   },
+  'cnpg-database-healthy': {
+    title: 'PostgreSQL $namespace/$name has all its instances, and is not switching over',
+    object: { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', namespace: '$namespace' },
+    expect: {
+      atLeast: 1,
+      named: '$name',
+      every: [
+        { path: 'status.readyInstances', equalsPath: 'spec.instances' },
+        { path: 'status.currentPrimary', equalsPath: 'status.targetPrimary' },
+        { path: 'status.phase', in: ['Cluster in healthy state'] },
+      ],
+    },
+    params: ['namespace', 'name'],
+    next: 'k8sops cnpg status',
+    runbook: 'docs/runbooks/postgres.md',
+  },
+  'cnpg-primary-is': {
+    title: '$instance is the primary of PostgreSQL $namespace/$name, which has all its instances',
+    object: { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', namespace: '$namespace' },
+    expect: {
+      atLeast: 1,
+      named: '$name',
+      every: [
+        { path: 'status.currentPrimary', in: ['$instance'] },
+        { path: 'status.targetPrimary', in: ['$instance'] },
+        { path: 'status.readyInstances', equalsPath: 'spec.instances' },
+        { path: 'status.phase', in: ['Cluster in healthy state'] },
+      ],
+    },
+    params: ['namespace', 'name', 'instance'],
+    next: 'kubectl -n $namespace describe clusters.postgresql.cnpg.io $name',
+    runbook: 'docs/runbooks/postgres.md',
+  },
   'cnpg-primaries-elsewhere': {
     title: 'no CloudNativePG primary that has a standby runs on node $node',
     probe: 'cnpg-primaries-elsewhere',
     params: ['node'],
-    next: 'kubectl cnpg promote CLUSTER INSTANCE, when the operator does not switch over by itself (cnpg#11202)',
+    next: 'k8sops cnpg switchover DATABASE --to INSTANCE, when the operator does not switch over by itself (cnpg#11202)',
     runbook: gatesRunbook,
   },
   'pdbs-allow': {
