@@ -20,6 +20,11 @@ beforeAll(async () => {
   const shared = await sharedLab()
   record = shared.record
   lab = labCli(record, shared.env)
+  await eventually(
+    () => get('deployments'),
+    ({ status }) => status?.readyReplicas === 1,
+    180,
+  )
 })
 afterEach(() => lab.clearFaults())
 
@@ -52,13 +57,17 @@ const backupRow = async () => {
   return (JSON.parse(stdout) as { items: Row[] }).items.find(({ name }) => name === app.name)
 }
 
-async function save(): Promise<string> {
-  const ended = await lab.run(['volsync', 'snapshot', id])
-  expect(ended, told(ended)).toMatchObject({ code: 0 })
+/** The snapshot that the source's status tells of. */
+async function newest(): Promise<string> {
   const [, snapshot = ''] =
     /snapshot ([0-9a-f]{8}) saved/.exec((await source()).status?.latestMoverStatus?.logs ?? '') ?? []
   expect(snapshot).not.toBe('')
   return snapshot
+}
+async function save(): Promise<string> {
+  const ended = await lab.run(['volsync', 'snapshot', id])
+  expect(ended, told(ended)).toMatchObject({ code: 0 })
+  return newest()
 }
 const restore = (...args: string[]) => ['volsync', 'restore', id, '--overwrite', '--confirm', app.name, ...args]
 
@@ -218,7 +227,7 @@ proof('into another namespace nothing is stopped, and no keys stay there', async
   const ended = await lab.run(['volsync', 'restore', id, '--to', 'lab-drill'])
   expect(ended, told(ended)).toMatchObject({ code: 0 })
   const claim = await get('persistentvolumeclaims', app.name, 'lab-drill')
-  expect(claim.metadata.annotations?.['lab.k8sops.dev/content']).toBe(saved.at(-1))
+  expect(claim.metadata.annotations?.['lab.k8sops.dev/content']).toBe(await newest())
   expect((await kubectl(record, '-n', 'lab-drill', 'get', 'secrets', '-o', 'name')).stdout).toBe('')
   expect(ended.stderr + ended.stdout).not.toContain('RESTIC_PASSWORD":')
   expect((await lab.run(['volsync', 'restore', id, '--to', 'lab-drill'])).error?.message).toContain('already')
