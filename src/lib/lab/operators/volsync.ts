@@ -42,7 +42,12 @@ export function startVolsync(lab: Lab, view: ClusterView): Operator {
       { apiVersion, kind: 'ReplicationDestination', reconcile },
     ],
   })
-  const endWithFaults = lab.faults.onChange(() => operator.again())
+  /** Sources whose lock was removed since the fault came. */
+  const unlocked = new Set<string>()
+  const endWithFaults = lab.faults.onChange(() => {
+    if (!lab.faults.active('repository-locked')) unlocked.clear()
+    operator.again()
+  })
 
   async function reconcile(replication: KubeObject): Promise<number | undefined> {
     const { trigger, paused } = replication.spec as { trigger?: { manual?: string }; paused?: boolean }
@@ -106,8 +111,9 @@ export function startVolsync(lab: Lab, view: ClusterView): Operator {
     const broken = lab.faults.active('mover-fails')
     if (concerns(broken)) return broken?.params?.message ?? 'Fatal: wrong password or no key found'
     const { unlock } = (spec?.restic ?? {}) as Restic
-    const unlocked = unlock !== undefined || restic?.lastUnlocked !== undefined
-    if (kind === 'ReplicationSource' && concerns(lab.faults.active('repository-locked')) && !unlocked)
+    if (unlock !== undefined && unlock !== restic?.lastUnlocked) unlocked.add(metadata.uid ?? '')
+    const locked = concerns(lab.faults.active('repository-locked')) && !unlocked.has(metadata.uid ?? '')
+    if (kind === 'ReplicationSource' && locked)
       return 'unable to create lock in backend: repository is already locked by PID 71 on volsync'
     return undefined
   }
