@@ -161,9 +161,10 @@ describe('volumes', () => {
     expect(backupRows(facts({ claims: [claim('odoo', none)] }), options('09:00:00'))).toMatchObject([
       { state: 'exempt', detail: 'a cache' },
     ])
-    expect(stateOf({ claims: [claim('odoo', { annotations: { 'k8sops.dev/backup': 'later' } })] })).toEqual([
-      'odoo unprotected',
-    ])
+    for (const value of ['later', 'none'])
+      expect(stateOf({ claims: [claim('odoo', { annotations: { 'k8sops.dev/backup': value } })] })).toEqual([
+        'odoo unprotected',
+      ])
     const namespace = object('Namespace', 'business', {}, { ...none, namespace: undefined })
     expect(stateOf({ namespaces: [namespace] })).toEqual(['odoo exempt'])
     expect(stateOf({ namespaces: [{ ...namespace, metadata: { ...namespace.metadata, name: 'other' } }] })).toEqual([

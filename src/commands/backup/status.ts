@@ -11,7 +11,7 @@ export const backupStatus = defineCommand({
   path: 'backup status',
   summary: 'Show what is backed up, how old that is against its schedule, and what nobody backs up',
   description:
-    "Every volume that VolSync copies or should, and every PostgreSQL database: the last success, when the schedule asks for the next one, how long it took, and when an application was last seen Ready on what was restored. A claim is exempt when it, or its namespace, has the annotation k8sops.dev/backup: none, or when it lies on one node's disk. Exit code 3 when one is overdue, failed, resting or unprotected, 4 when a cluster does not answer.",
+    "Every volume that VolSync copies or should, and every PostgreSQL database: the last success, when the schedule asks for the next one, how long it took, and when an application was last seen Ready on what was restored. A claim is exempt when it, or its namespace, has the annotations k8sops.dev/backup: none and k8sops.dev/backup-reason, or when it lies on one node's disk. Exit code 3 when one is overdue, failed, resting or unprotected, 4 when a cluster does not answer.",
   effect: 'read',
   scope: 'cluster',
   options: [

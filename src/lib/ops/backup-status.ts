@@ -1,14 +1,10 @@
 /** `k8sops backup status`: what is backed up, how old that is against its own schedule, and what nobody backs up. Pure. */
+import { backupKey, backupReasonKey } from '../repo/backup-keys.ts'
 import { restoreKeys } from '../tools/kubectl-volsync.args.ts'
 import type { Json, KubeObject } from '../types.ts'
 import { type BackupFacts, placeOf } from './backup-facts.ts'
 
 export const backupRunbook = 'docs/runbooks/volsync.md'
-
-/** On a claim, or on a namespace for all claims in it: with the value `none` nobody has to back it up. */
-export const backupKey = 'k8sops.dev/backup'
-/** Beside it: why. */
-export const backupReasonKey = 'k8sops.dev/backup-reason'
 
 /**
  * `waiting`: the first backup is not due yet. `overdue`: the schedule has asked since, and nothing came of it. `resting`: nothing runs
@@ -99,8 +95,9 @@ function claimRow(claim: KubeObject, facts: BackupFacts): BackupRow {
 function exemption(claim: KubeObject, { namespaces, volumes }: BackupFacts): string | undefined {
   const namespace = namespaces.find(({ metadata }) => metadata.name === claim.metadata.namespace)
   for (const { metadata } of [claim, ...(namespace ? [namespace] : [])]) {
-    if (metadata.annotations?.[backupKey] !== 'none') continue
-    return metadata.annotations[backupReasonKey] ?? 'declared, without a reason'
+    // Without a reason it is no declaration (validate says the same of what is in Git).
+    const reason = metadata.annotations?.[backupReasonKey]
+    if (metadata.annotations?.[backupKey] === 'none' && reason) return reason
   }
   const volume = volumes.find(({ metadata }) => metadata.name === claim.spec?.volumeName)
   if (volume?.spec?.local === undefined && volume?.spec?.hostPath === undefined) return undefined

@@ -1,4 +1,5 @@
 /** What holds data: replicated, thin, backed up as often as promised, never pruned. */
+import { backupKey, backupReasonKey } from '../backup-keys.ts'
 import { dig, isFields, type Leaf, leaves, listAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { about, aboutRelease, each, type Rule } from './rule.ts'
@@ -92,9 +93,10 @@ export const storageRules: Rule[] = [
   },
   {
     id: 'stateful-has-backup',
-    demands: 'Every claim in Git has a ReplicationSource, every CloudNativePG Cluster a ScheduledBackup',
+    demands:
+      'Every claim in Git has a ReplicationSource or says why it needs none, every CloudNativePG Cluster a ScheduledBackup',
     why: 'What is not backed up is lost with the cluster',
-    fix: 'Include the component volsync or cnpg, or waive this with a reason (a cache)',
+    fix: `Include the component volsync or cnpg; a cache has the annotations ${backupKey}: none and ${backupReasonKey}`,
     source: 'FR29, design section 8',
     scope: 'house',
     check: each(withoutBackup),
@@ -197,6 +199,12 @@ function poolFindings(
 const thick = (value: unknown): Leaf[] =>
   leaves(value).filter(({ path, value: text }) => path.at(-1) === 'thickProvision' && String(text) === 'true')
 
+/** As `k8sops backup status` reads it of what is live. */
+function needsNoBackup(one: RenderedObject): boolean {
+  const { annotations } = one.object().metadata
+  return annotations?.[backupKey] === 'none' && Boolean(annotations[backupReasonKey])
+}
+
 function withoutBackup(cluster: ClusterView): Finding[] {
   const sources = new Set(
     ofKind(cluster, 'ReplicationSource').map((one) => `${one.namespace}/${textAt(one.object(), 'spec.sourcePVC')}`),
@@ -207,6 +215,7 @@ function withoutBackup(cluster: ClusterView): Finding[] {
   return [
     ...ofKind(cluster, 'PersistentVolumeClaim')
       .filter(({ release, namespace, name }) => !release && !sources.has(`${namespace}/${name}`))
+      .filter((one) => !needsNoBackup(one))
       .map((one) => about(one, 'has no ReplicationSource')),
     ...ofKind(cluster, 'Cluster.postgresql.cnpg.io')
       .filter(({ namespace, name }) => !scheduled.has(`${namespace}/${name}`))

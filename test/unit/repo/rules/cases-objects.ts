@@ -75,6 +75,17 @@ const source = (schedule: string, daily = 7) =>
   )
 const cilium = (type: string) => release('cilium', '1.19.3', `encryption:\n  enabled: true\n  type: ${type}\n`)
 
+const cache = `apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: cache
+  namespace: ns
+  annotations:
+    k8sops.dev/backup: none
+    k8sops.dev/backup-reason: It is filled again
+spec: {}
+`
+
 export const objectCases: Record<string, Case> = {
   'schema-valid': {
     breaks: {
@@ -388,7 +399,7 @@ export const objectCases: Record<string, Case> = {
     pvc('spec: {}\n'),
     1,
     'PersistentVolumeClaim ns/data: has no ReplicationSource',
-    join(pvc('spec: {}\n'), source('0 */8 * * *'), cnpg(), scheduled()),
+    join(pvc('spec: {}\n'), source('0 */8 * * *'), cnpg(), scheduled(), cache),
   ),
   'volsync-schedule': {
     breaks: { [file]: source('0 3 * * *', 3) },
