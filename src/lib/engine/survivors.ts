@@ -8,6 +8,8 @@ import { openChildren } from './runs.ts'
 
 /** A process that is not our child can't be waited for by an event on every platform, so its end is looked for. */
 const lookEveryMs = 200
+/** What was killed is gone at once, but where the machine is busy. */
+const dyingMs = 5_000
 
 /**
  * Makes sure that nothing of a dead run still writes: survivors of a `now` step are killed, those of an `after` step are
@@ -23,17 +25,27 @@ export async function settleSurvivors(
   onSettled: (entry: NewEntry) => void,
 ): Promise<void> {
   const known = openChildren(journal).filter(processes.isAlive)
-  const marked = processes.ofRun(runId)
-  const all = [...known, ...marked.filter(({ pid }) => !known.some((child) => child.pid === pid))]
-  await Promise.all(
-    all.map(async (child) => {
-      const step = plan.steps.find(({ id }) => id === child.step)
-      const leftMs = step?.interrupt === 'after' ? timeLeft(step, journal) : 0
-      const ended = leftMs > 0 && (await hasEnded(child, leftMs, processes, signal))
-      if (!ended) processes.end(child)
-      onSettled({ type: 'survivor', step: child.step, pid: child.pid, outcome: ended ? 'ended' : 'killed' })
-    }),
-  )
+  const settled = new Set<string>()
+  const name = ({ pid, startTime }: ProcessId) => `${pid} ${startTime}`
+  // One that was listed may have forked before it was ended: looked for again, until nothing is found that was not there before.
+  for (;;) {
+    const found = [...known, ...processes.ofRun(runId)].filter((child) => !settled.has(name(child)))
+    const all = [...new Map(found.map((child) => [name(child), child])).values()]
+    if (all.length === 0) return
+    await Promise.all(
+      all.map(async (child) => {
+        settled.add(name(child))
+        const step = plan.steps.find(({ id }) => id === child.step)
+        const leftMs = step?.interrupt === 'after' ? timeLeft(step, journal) : 0
+        const ended = leftMs > 0 && (await hasEnded(child, leftMs, processes, signal))
+        if (!ended) {
+          processes.end(child)
+          await hasEnded(child, dyingMs, processes, signal)
+        }
+        onSettled({ type: 'survivor', step: child.step, pid: child.pid, outcome: ended ? 'ended' : 'killed' })
+      }),
+    )
+  }
 }
 
 function timeLeft(step: Step, journal: JournalEntry[]): number {
