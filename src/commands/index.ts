@@ -3,6 +3,7 @@ import type { CommandEntry } from '../lib/cli/registry.ts'
 import { alertsCommands } from './alerts/index.ts'
 import { appCommands } from './app/index.ts'
 import { backupCommands } from './backup/index.ts'
+import { cephCommands } from './ceph/index.ts'
 import { cnpgCommands } from './cnpg/index.ts'
 import { componentCommands } from './component/index.ts'
 import { fluxCommands } from './flux/index.ts'
@@ -23,6 +24,7 @@ export const topics: Record<string, string> = {
   alerts: 'What Alertmanager has to say, and silences',
   backup: 'Backups of volumes and databases',
   bench: 'Figures of what runs',
+  ceph: "Ceph's state, and nodes whose OSDs are at rest",
   cluster: 'Whole clusters',
   cnpg: 'PostgreSQL of CloudNativePG',
   component: 'Pieces that an application may be given',
@@ -72,6 +74,7 @@ export const commands: CommandEntry[] = [
     summary: 'Make a cluster out of machines in maintenance mode',
     load: async () => (await import('./bootstrap.ts')).bootstrap,
   },
+  ...cephCommands,
   {
     path: 'cluster new',
     summary: 'Write the files of a new cluster, after the example of one that there is',

@@ -33,6 +33,8 @@ export interface CliProcess {
   /** The first event that fits, from the beginning on; rejects when the process ends without one. */
   event: (fits: (event: RunEvent) => boolean) => Promise<RunEvent>
   signal: (signal: NodeJS.Signals, options?: { group: boolean }) => void
+  /** Its standard output so far. */
+  printed: () => string
 }
 
 export interface CliOptions {
@@ -88,6 +90,7 @@ export function startCli(args: string[], { env = process.env, preload, cwd = rep
   return {
     pid: child.pid ?? 0,
     ended,
+    printed: () => stdout,
     event(fits) {
       const known = events.find(fits)
       if (known) return Promise.resolve(known)

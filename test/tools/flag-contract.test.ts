@@ -16,6 +16,7 @@ import {
   drainArgs,
   uncordonArgs,
 } from '../../src/lib/tools/kubectl.args.ts'
+import { evictOsdsArgs, restNodeArgs, wakeNodeArgs } from '../../src/lib/tools/kubectl-ceph.args.ts'
 import { applyBackupArgs, getScheduleArgs, promoteArgs } from '../../src/lib/tools/kubectl-cnpg.args.ts'
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
@@ -129,6 +130,9 @@ describe('kubectl', () => {
     applyStdinArgs('flags', { forceConflicts: true }),
     holdNodeArgs('flags', 'apps-w1', { by: 'node.cordon/me', reason: "it's slow", since: '2026-11-24T12:00:00Z' }),
     releaseNodeArgs('flags', 'apps-w1', '4711'),
+    restNodeArgs('flags', 'apps-w1', 'ceph.maintenance/me', holdNote),
+    evictOsdsArgs('flags', 'apps-w1', 5),
+    wakeNodeArgs('flags', 'apps-w1', '4711'),
     deletePathArgs('flags', '/api/v1/namespaces/n/services/s:http/proxy/api/v2/silence/1'),
     deleteNodeArgs('flags', 'apps-w1'),
     suspendArgs('flags', heldObjects, holdNote, true),

@@ -197,8 +197,8 @@ test('the CronJob’s account may close what was opened, and change nothing else
   for (const file of [
     'clusterrole',
     'clusterrolebinding',
-    'validatingadmissionpolicy',
-    'validatingadmissionpolicybinding',
+    'validatingadmissionpolicies',
+    'validatingadmissionpolicybindings',
   ])
     await at.kubectl('apply', '-f', join(folder, `${file}.yaml`))
   expect(await readFile(join(folder, 'clusterrole.yaml'), 'utf8')).not.toMatch(/- (create|delete|update)$/m)
@@ -232,4 +232,40 @@ test('the CronJob’s account may close what was opened, and change nothing else
   const nothing = { 'k8sops.dev/hold-id': null, 'k8sops.dev/hold-owner': null, 'k8sops.dev/hold-until': null }
   expect(await asHolds({ labels: { 'k8sops.dev/netpol-bypass': null }, annotations: nothing })).toBe('done')
   expect((await label()).labels).not.toHaveProperty('k8sops.dev/netpol-bypass')
+})
+
+test('the CronJob’s account may end the cordon of a hold, and change nothing else of a node', async () => {
+  const note = { 'k8sops.dev/hold-id': 'ceph.maintenance/1', 'k8sops.dev/cordoned-by': 'ceph.maintenance/me' }
+  const node = {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'w1', annotations: note },
+    spec: { unschedulable: true },
+  }
+  await at.apply({ ...node, metadata: { ...node.metadata, labels: { zone: 'a' } } })
+  await at.apply({ ...node, metadata: { name: 'w2' } })
+  const asHolds = (name: string, patch: object) =>
+    at
+      .kubectl(
+        ...['--as', 'system:serviceaccount:flux-system:holds', 'patch', 'node', name],
+        ...['--type', 'merge', '-p', JSON.stringify(patch)],
+      )
+      .then(() => 'done')
+      .catch((error: Error) => error.message)
+  const uncordoned = {
+    metadata: { annotations: { 'k8sops.dev/hold-id': null, 'k8sops.dev/cordoned-by': null } },
+    spec: { unschedulable: null },
+  }
+  const refused: [string, object][] = [
+    ['w2', uncordoned],
+    ['w1', { ...uncordoned, metadata: { labels: { zone: 'b' } } }],
+    ['w1', { ...uncordoned, metadata: { annotations: { 'talos.dev/other': 'x' } } }],
+    ['w1', { metadata: { annotations: { 'k8sops.dev/hold-until': null } } }],
+    ['w1', { ...uncordoned, spec: { unschedulable: null, taints: [{ key: 'a', effect: 'NoExecute' }] } }],
+  ]
+  for (const [name, patch] of refused)
+    expect(await asHolds(name, patch), JSON.stringify(patch)).toMatch(
+      /holds-nodes.* (only a node|no label|no annotation|may be uncordoned)/s,
+    )
+  expect(await asHolds('w1', uncordoned)).toBe('done')
 })

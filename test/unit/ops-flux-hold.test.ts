@@ -202,7 +202,11 @@ it('lists everything that is held open, owned or not', () => {
         view('b', 'app/a'),
         fluxViewOf('loose', { suspend: true, by: { manager: 'flux', operation: 'Update' } }),
       ],
-      nodes: [node('apps-w1', true, { 'k8sops.dev/cordoned-by': 'node.cordon/jane@desk' }), node('apps-w2', false)],
+      nodes: [
+        node('apps-w1', true, { 'k8sops.dev/cordoned-by': 'node.cordon/jane@desk' }),
+        node('apps-w2', false),
+        node('apps-w3', true, noteOf({ scope: 'ceph/apps-w3', until: past })),
+      ],
       rollout: [],
       namespaces: [bypassed, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'quiet' } }],
     },
@@ -212,6 +216,7 @@ it('lists everything that is held open, owned or not', () => {
     ['app/a', 'jane@desk', 2, false],
     ['Kustomization/flux-system/loose', null, 1, false],
     ['node/apps-w1', 'node.cordon/jane@desk', 1, false],
+    ['ceph/apps-w3', 'jane@desk', 1, true],
     ['policy/business', 'jane@desk', 1, true],
   ])
 })

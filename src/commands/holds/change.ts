@@ -1,10 +1,11 @@
-/** `holds extend|release|expire`: holds on Flux objects and bypassed namespaces, and the nodes that stand in the same list. */
+/** `holds extend|release|expire`: holds on Flux objects, bypassed namespaces and resting OSDs, and the nodes that stand in the same list. */
 
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { forOption, untilOf } from '../../lib/cli/hold-options.ts'
 import { operatorName } from '../../lib/cli/operator.ts'
-import { UsageError } from '../../lib/errors.ts'
+import { UnreachableError, UsageError } from '../../lib/errors.ts'
+import { expiredRests, type RestView, restFacts, restingNodes, wakeSteps } from '../../lib/ops/ceph-maintenance.ts'
 import type { HoldableView } from '../../lib/ops/flux-choice.ts'
 import { holdFacts, holdsRunbook, planExtend, planRelease } from '../../lib/ops/flux-hold.ts'
 import { fluxKinds } from '../../lib/ops/flux-view.ts'
@@ -72,18 +73,31 @@ export const holdsExpire = defineCommand({
   examples: ['k8sops holds expire --cluster apps', 'k8sops holds expire --cluster apps --dry-run'],
   runbook: holdsRunbook,
   async plan(context) {
-    const [{ cluster, target, views }, { bypassed }] = await Promise.all([
+    const [{ cluster, target, views }, { bypassed }, nodes] = await Promise.all([
       observeHoldable(context),
       observeNamespaces(context),
+      restingOf(context),
     ])
     const now = Date.now()
-    const [expired, open] = [expiredHolds(views, now), expiredBypasses(bypassed, now)]
-    const basis = await holdBasis(context, { objects: holdFacts(expired), bypassed: bypassFacts(open) })
+    const [expired, open, resting] = [
+      expiredHolds(views, now),
+      expiredBypasses(bypassed, now),
+      expiredRests(nodes, now),
+    ]
+    const observed = { objects: holdFacts(expired), bypassed: bypassFacts(open), resting: restFacts(resting, now) }
+    const basis = await holdBasis(context, observed)
     const release = { cluster, target, operation: 'holds.expire', objects: [], expired, scope: 'holds' }
     const plan = planRelease(release, basis)
-    return { ...plan, steps: [...plan.steps, ...restoreSteps(release, open, 'expired')] }
+    const others = [...restoreSteps(release, open, 'expired'), ...wakeSteps(release, resting, 'expired')]
+    return { ...plan, steps: [...plan.steps, ...others] }
   },
 })
+
+async function restingOf(context: CommandContext): Promise<RestView[]> {
+  const read = await (await context.kube()).list({ apiVersion: 'v1', kind: 'Node' }, context.signal)
+  if (read.ok) return restingNodes(read.value)
+  throw new UnreachableError(`nodes of ${(await context.cluster()).name} can't be read`, { output: read.detail })
+}
 
 /**
  * What is named is a bypassed namespace, or a hold on Flux objects.
@@ -95,6 +109,11 @@ async function bypassesNamed(context: CommandContext) {
   if (nodes.length > 0)
     throw new UsageError(`${nodes.join(', ')}: nodes are held until they are brought back`, {
       next: `k8sops node uncordon ${nodes.map((name) => name.slice('node/'.length)).join(' ')}`,
+    })
+  const resting = names.filter((name) => name.startsWith('ceph/'))
+  if (resting.length > 0)
+    throw new UsageError(`${resting.join(', ')}: OSDs at rest are let go, or held longer, by their own command`, {
+      next: resting.map((name) => `k8sops ceph maintenance ${name.slice('ceph/'.length)} off`).join('; '),
     })
   if (names.includes('rollout'))
     throw new UsageError('the rollout is held by itself', { next: 'k8sops rollout unhold, or rollout hold --for TIME' })

@@ -5,6 +5,7 @@
 import { apiGates } from './catalog/api.ts'
 import { backupGates } from './catalog/backups.ts'
 import { bypassGates } from './catalog/bypasses.ts'
+import { cephGates } from './catalog/ceph.ts'
 import { etcdGates } from './catalog/etcd.ts'
 import { holdGates } from './catalog/holds.ts'
 import { machineGates } from './catalog/machines.ts'
@@ -31,6 +32,7 @@ export const gates = {
   ...objectGates,
   ...storageGates,
   ...backupGates,
+  ...cephGates,
   ...upgraderGates,
   ...releaseGates,
   ...serviceGates,

@@ -1,6 +1,7 @@
 /** Everything that is held open on a cluster, as one list: Flux objects, nodes, policies. Pure. */
 import { UsageError } from '../errors.ts'
 import type { AlertSilence, Json, KubeObject } from '../types.ts'
+import { restingNodes } from './ceph-maintenance.ts'
 import { type HoldableView, isHoldable } from './flux-choice.ts'
 import { type FluxView, idOf } from './flux-view.ts'
 import { holdOf, isExpired } from './hold.ts'
@@ -11,7 +12,7 @@ export type HoldKind = 'flux' | 'node' | 'policy' | 'rollout' | 'silence'
 
 export interface OpenHold {
   kind: HoldKind
-  /** What it is known by: `app/odoo`, `cluster`, `node/apps-w1`, `policy/business`; the object itself where nobody left a note. */
+  /** What it is known by: `app/odoo`, `cluster`, `node/apps-w1`, `ceph/apps-w1`, `policy/business`; the object itself where nobody left a note. */
   name: string
   /** Empty where nobody left a note. */
   id: string
@@ -51,7 +52,7 @@ export function openHolds({ flux, nodes, namespaces, rollout }: HoldSources, now
   return [
     ...byNote,
     ...unowned.map(unownedHold),
-    ...nodes.flatMap(nodeHold),
+    ...nodes.flatMap((node) => nodeHold(node, now)),
     ...bypasses(namespaces).map((view) => bypassHold(view, now)),
     ...rollout.flatMap(frozenOf(now)),
   ]
@@ -66,9 +67,17 @@ function unownedHold(view: FluxView): OpenHold {
   }
 }
 
-function nodeHold(node: KubeObject): OpenHold[] {
+function nodeHold(node: KubeObject, now: number): OpenHold[] {
   const { name, schedulable, holder, reason, since } = nodeView(node)
   if (schedulable) return []
+  const [rest] = restingNodes([node])
+  if (rest) {
+    const { hold } = rest
+    const { scope, id, owner, until } = hold
+    const objects = [`node/${name}`]
+    const expired = isExpired(hold, now)
+    return [{ kind: 'node', name: scope, id, objects, owner, reason: hold.reason, since: hold.since, until, expired }]
+  }
   const id = `node/${name}`
   return [{ kind: 'node', name: id, id, objects: [id], owner: holder, reason, since, until: null, expired: false }]
 }

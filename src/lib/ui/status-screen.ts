@@ -10,7 +10,14 @@ export interface ScreenRow {
   next: string | null
 }
 
-export function statusScreen(rows: ScreenRow[], at: Date, colours: Colours, width: number): string {
+/** @param title of the command */
+export function statusScreen(
+  rows: ScreenRow[],
+  at: Date,
+  colours: Colours,
+  width: number,
+  title = 'cluster status',
+): string {
   const paint = { ok: colours.green, fail: colours.red, unknown: colours.yellow }
   const open = rows.filter(({ state }) => state !== 'ok')
   const verdict = open.length === 0 ? colours.green('all is well') : colours.red(`${open.length} not well`)
@@ -20,7 +27,7 @@ export function statusScreen(rows: ScreenRow[], at: Date, colours: Colours, widt
     width,
   )
   const next = open.flatMap((row) => (row.next ? [`${row.cluster} ${row.name}: ${row.next}`] : []))
-  const head = `${colours.bold('cluster status')}  ${verdict}  ${colours.dim(`${at.toISOString().slice(11, 19)} UTC, Ctrl-C ends`)}`
+  const head = `${colours.bold(title)}  ${verdict}  ${colours.dim(`${at.toISOString().slice(11, 19)} UTC, Ctrl-C ends`)}`
   return [head, '', table, ...(next.length > 0 ? ['', colours.bold('next'), ...next.map(cutTo(width))] : [])].join('\n')
 }
 

@@ -12,6 +12,8 @@ export interface CephFacts {
   osds: Daemon[]
   /** Every OSD is up again, but what was written meanwhile hasn't reached all of them. */
   recovering: boolean
+  /** The host whose OSDs stay in Ceph's map while they are down. */
+  noout?: string
 }
 
 export interface HealthCheck {
@@ -23,7 +25,7 @@ export interface HealthCheck {
 const pool = { size: 3, minSize: 2 }
 
 /** Health checks by key, as `status.ceph.details` has them; undefined without a quorum of monitors: nobody answers then. */
-export function healthChecks({ mons, osds, recovering }: CephFacts): Record<string, HealthCheck> | undefined {
+export function healthChecks({ mons, osds, recovering, noout }: CephFacts): Record<string, HealthCheck> | undefined {
   const away = mons.filter(({ up }) => !up)
   if (mons.length - away.length <= mons.length / 2) return undefined
   const checks: Record<string, HealthCheck> = {}
@@ -39,6 +41,10 @@ export function healthChecks({ mons, osds, recovering }: CephFacts): Record<stri
   if (lost.length > 0) {
     warn('OSD_DOWN', `${lost.length} osds down`)
     warn('OSD_HOST_DOWN', `${hosts.size} host (${lost.length} osds) down`)
+  }
+  if (noout) {
+    const flags = '1 OSDs or CRUSH {nodes, device-classes} have {NOUP,NODOWN,NOIN,NOOUT} flags set'
+    warn('OSD_FLAGS', flags)
   }
   // One OSD a host: some placement group has two of its replicas on any two hosts.
   if (hosts.size > pool.size - pool.minSize) warn('PG_AVAILABILITY', 'Reduced data availability: pgs inactive')

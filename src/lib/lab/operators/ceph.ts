@@ -8,7 +8,7 @@ import { type ClusterView, matches } from '../kube/cluster-view.ts'
 import { isTrue, now, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
-import { type Daemon, type HealthCheck, healthChecks, overall } from './ceph-health.ts'
+import { type CephFacts, type Daemon, type HealthCheck, healthChecks, overall } from './ceph-health.ts'
 import { daemonBudget, daemonDeployment, isOsdBudget, osdBudgets, rbdController } from './ceph-workloads.ts'
 import { nodeList } from './node-list.ts'
 import { type Operator, startOperator } from './operator.ts'
@@ -22,7 +22,18 @@ interface Memory {
   /** When the last OSD came back. */
   wholeSince: number
   wasAway: boolean
+  /** The host that Rook takes for drained until every placement group is whole again, and whether it is kept in. */
+  drain: { host: string; noout: boolean }
+  /** What was last written down of it. */
+  drainTold: string
 }
+
+const nooutOf = ({ drain: { host, noout } }: Memory): Pick<CephFacts, 'noout'> => (noout ? { noout: host } : {})
+
+const newMemory = (): Memory => ({
+  ...{ checkedAt: 0, wholeSince: 0, wasAway: false, drainTold: '' },
+  drain: { host: '', noout: false },
+})
 
 export function startCeph(lab: Lab, view: ClusterView): Operator {
   const memories = new Map<string, Memory>()
@@ -64,17 +75,20 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     await keepDaemons(cluster)
     const mons = daemons(namespace, 'rook-ceph-mon')
     const osds = daemons(namespace, 'rook-ceph-osd')
-    const memory = memories.get(uid) ?? { checkedAt: 0, wholeSince: 0, wasAway: false }
+    const memory = memories.get(uid) ?? newMemory()
     memories.set(uid, memory)
     const away = new Set(osds.filter(({ up }) => !up).map(({ node }) => node))
     if (memory.wasAway && away.size === 0) memory.wholeSince = Date.now()
     memory.wasAway = away.size > 0
     const recoveryLeftMs = away.size > 0 ? 0 : memory.wholeSince + pace(seconds.recovery) - Date.now()
     await keepBudgets(namespace, osds, away, recoveryLeftMs <= 0)
+    if (away.size === 0 && recoveryLeftMs <= 0) memory.drain = { host: '', noout: false }
+    else if (memory.drain.host === '' && away.size > 0) memory.drain = drainOf(osds, away)
+    await keepDrains(namespace, memory)
     const checkLeftMs = memory.checkedAt + checkMs - Date.now()
     if (checkLeftMs <= 0) {
       memory.checkedAt = Date.now()
-      await reportHealth(cluster, mons, osds, recoveryLeftMs > 0)
+      await reportHealth(cluster, mons, osds, { recovering: recoveryLeftMs > 0, ...nooutOf(memory) })
     }
     const next = checkLeftMs <= 0 ? checkMs : checkLeftMs
     return recoveryLeftMs > 0 ? Math.min(next, recoveryLeftMs) : next
@@ -164,7 +178,29 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     if (!there) await view.writer().apply(budget, fieldManager)
   }
 
-  async function reportHealth(cluster: KubeObject, mons: Daemon[], osds: Daemon[], recovering: boolean): Promise<void> {
+  /** A host whose node is cordoned goes before one that is just away, and only it is kept in. */
+  function drainOf(osds: Daemon[], away: Set<string>): Memory['drain'] {
+    const hosts = osds.filter(({ node }) => away.has(node)).map(({ node }) => node)
+    const cordoned = hosts.find((host) => nodes.isCordoned(host))
+    return { host: cordoned ?? hosts[0] ?? '', noout: cordoned !== undefined }
+  }
+
+  /** What Rook keeps of drains; there from its first look on. */
+  async function keepDrains(namespace: string, memory: Memory): Promise<void> {
+    const data = { 'draining-failure-domain': memory.drain.host, 'set-no-out': memory.drain.noout ? 'true' : '' }
+    const text = JSON.stringify(data)
+    if (memory.drainTold === text) return
+    const metadata = { name: 'rook-ceph-pdbstatemap', namespace }
+    await view.writer().apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }, fieldManager)
+    memory.drainTold = text
+  }
+
+  async function reportHealth(
+    cluster: KubeObject,
+    mons: Daemon[],
+    osds: Daemon[],
+    { recovering, noout }: Pick<CephFacts, 'recovering' | 'noout'>,
+  ): Promise<void> {
     const complete = [...mons, ...osds].every(({ up }) => up) && osds.length > 0
     const before = (cluster.status?.ceph ?? {}) as { health?: string; lastChanged?: string; lastChecked?: string }
     const created = cluster.status?.phase === 'Ready'
@@ -173,7 +209,7 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
       if (!statusHolds(cluster, status)) await view.writer().patchStatus(cluster, status)
       return
     }
-    const found = healthChecks({ mons, osds, recovering })
+    const found = healthChecks({ mons, osds, recovering, ...(noout === undefined ? {} : { noout }) })
     // Without a quorum `ceph status` gets no answer: what was known before stays, and grows old.
     if (!found) return
     const { checks, lastChecked } = withFault(found)
@@ -200,7 +236,12 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
         details,
         lastChecked,
         ...(before.health === health ? {} : { lastChanged: now(), previousHealth: before.health ?? 'HEALTH_OK' }),
-        capacity: { bytesTotal: osds.length * 2e12, bytesUsed: 4e11, bytesAvailable: osds.length * 2e12 - 4e11 },
+        capacity: {
+          bytesTotal: osds.length * 2e12,
+          bytesUsed: 4e11,
+          bytesAvailable: osds.length * 2e12 - 4e11,
+          lastUpdated: lastChecked,
+        },
       },
     })
   }

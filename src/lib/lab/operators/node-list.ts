@@ -7,6 +7,7 @@ export interface NodeList {
   /** Sorted by name. */
   all(): KubeObject[]
   isReady(name: string): boolean
+  isCordoned(name: string): boolean
   /** Ready and not cordoned. */
   takesPods(name: string): boolean
   stop(): void
@@ -33,6 +34,7 @@ export function nodeList(view: ClusterView, changed: () => void): NodeList {
   return {
     all: () => nodes,
     isReady,
+    isCordoned: (name) => named(name)?.spec?.unschedulable === true,
     takesPods: (name) => isReady(name) && named(name)?.spec?.unschedulable !== true,
     stop,
   }
