@@ -15,6 +15,7 @@ import { firingAlerts, openSilences } from './lib/tools/alertmanager.ts'
 import { catalog, pinnedVersion, toolNamed } from './lib/tools/catalog.ts'
 import { checkIds, githubAccess } from './lib/tools/github.ts'
 import { imageManifest } from './lib/tools/image-manifest.ts'
+import { fileDigestsArgs, parseDigests } from './lib/tools/kubectl-secrets.args.ts'
 import { findService, type Peer } from './lib/tools/monitoring.ts'
 import { createOpPort } from './lib/tools/op.ts'
 import { firstOnPath, resolveTool, toolVersions } from './lib/tools/resolve.ts'
@@ -73,6 +74,17 @@ export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }
     tools: (names) => toolStates(names, { ...process.env, ...target.env }),
     signedIn: (signal) => op.signedIn(signal),
     talosSecrets,
+    async secretValue(reference, signal) {
+      const read = await createOpPort(exec).read(reference, signal)
+      if (read.ok) redactor.add(read.value)
+      return read
+    },
+    async fileDigests(at, paths, signal) {
+      const pipeline = [fileDigestsArgs(target.context, at, paths)]
+      const said = await exec({ pipeline, timeoutSec: 20, signal })
+      if (said.exitCode === 0) return { ok: true, value: parseDigests(said.stdout) }
+      return { ok: false, why: 'failed', detail: said.tail.at(-1) ?? `kubectl exec ended with ${said.exitCode}` }
+    },
     async staleConfigs(signal) {
       const secrets = await talosSecrets(signal)
       if (!secrets.ok) return { ok: false, why: 'failed', detail: secrets.detail }

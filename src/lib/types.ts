@@ -83,6 +83,8 @@ export interface Step {
   verify: Check[]
   /** Ctrl-C while it runs: `now` ends the child, `after` lets the step finish first. */
   interrupt: 'now' | 'after'
+  /** What it waits for is what the run is to find out: that it does not come about is an answer (exit 3), and no stop half way. */
+  finding?: true
   timeoutSec: number
   /** Neighbouring steps with the same group run side by side. */
   group?: string

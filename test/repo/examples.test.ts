@@ -18,7 +18,13 @@ test('kustomization.yaml lists every file', () => {
   expect(resources.toSorted()).toEqual(files.toSorted())
 })
 
-test.each(objects)('$name has the fields of its schema', async ({ object }) => {
+const rotation = readdirSync(join(root, 'docs/examples/rotation-test')).filter((name) => name !== 'kustomization.yaml')
+const others = rotation.map((name) => ({
+  name: `rotation-test/${name}`,
+  object: read(`docs/examples/rotation-test/${name}`),
+}))
+
+test.each([...objects, ...others])('$name has the fields of its schema', async ({ object }) => {
   const tables = await readSchemaTables(root)
   const { apiVersion, kind } = object
   const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : ''

@@ -22,6 +22,7 @@ import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
 import { createRecordArgs, holdRecordArgs, patchRecordArgs } from '../../src/lib/tools/kubectl-rollout.args.ts'
+import { fileDigestsArgs, forceSyncArgs } from '../../src/lib/tools/kubectl-secrets.args.ts'
 import {
   applyInArgs,
   deleteDestinationArgs,
@@ -133,6 +134,8 @@ describe('kubectl', () => {
     restNodeArgs('flags', 'apps-w1', 'ceph.maintenance/me', holdNote),
     evictOsdsArgs('flags', 'apps-w1', 5),
     wakeNodeArgs('flags', 'apps-w1', '4711'),
+    forceSyncArgs('flags', 'business', 'odoo', 'secrets.sync/1'),
+    fileDigestsArgs('flags', { namespace: 'business', pod: 'odoo-0', container: 'odoo' }, ['/etc/odoo/admin']),
     deletePathArgs('flags', '/api/v1/namespaces/n/services/s:http/proxy/api/v2/silence/1'),
     deleteNodeArgs('flags', 'apps-w1'),
     suspendArgs('flags', heldObjects, holdNote, true),

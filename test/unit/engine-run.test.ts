@@ -120,6 +120,16 @@ describe('exit codes before the first change', () => {
     expect(result.error?.message).toContain('file name=q: q is not there')
   })
 
+  test('what the run is to find out is an answer also after a change: 3, and nothing to go on with', async () => {
+    const asked = makeFile('asked', { action: { kind: 'wait' }, finding: true, timeoutSec: 0.1 })
+    const result = await run(makePlan([makeFile('first'), asked, makeFile('last')]))
+    expect(states(result)).toEqual({ first: 'done', asked: 'failed', last: 'not-started' })
+    expect(result).toMatchObject({ outcome: 'failed', exitCode: 3, changed: true, error: { name: 'GateError' } })
+    expect(result.resume).toBeUndefined()
+    const stopped = await run(makePlan([makeFile('b', { timeoutSec: 0.1 }, 'true'), { ...asked, id: 'c' }]))
+    expect(stopped.exitCode).toBe(6)
+  })
+
   test('the same gate after a change ends with 6', async () => {
     const plan = needing('never')
     const result = await run({ ...plan, steps: [makeFile('first'), ...plan.steps] })

@@ -46,6 +46,10 @@ export interface World {
   confirm?: Problem[]
   tools?: Record<string, { pinned?: string; path?: string; onPath?: string }>
   signedIn?: string | Failure
+  /** Values by reference. */
+  items?: Record<string, string | Failure>
+  /** By pod, then by path. */
+  fileDigests?: Record<string, Record<string, string> | Failure>
   secrets?: TalosSecrets | { why: DecryptFailure; detail: string }
   staleConfigs?: string[] | Failure
   configFaults?: Record<string, string>
@@ -177,6 +181,8 @@ export function portsOf(world: World): GatePorts {
     problems: async () => world.problems ?? [],
     tools: (names) => names.map((name) => ({ name, path: undefined, ...world.tools?.[name] })),
     signedIn: async () => answer(world.signedIn ?? unreachable('account is not signed in')),
+    secretValue: async (reference) => answer(world.items?.[reference] ?? unreachable('account is not signed in')),
+    fileDigests: async ({ pod }) => answer(world.fileDigests?.[pod] ?? unreachable('exec: no such container')),
     async talosSecrets() {
       const secrets = world.secrets ?? { why: 'missing-file' as const, detail: 'the file does not exist' }
       return 'why' in secrets ? { ok: false, ...secrets } : { ok: true, value: secrets }

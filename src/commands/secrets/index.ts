@@ -28,8 +28,24 @@ export const secretsCommands: CommandEntry[] = [
     load: async () => (await import('./edit.ts')).secretsEncrypt,
   },
   {
+    path: 'secrets renew-field',
+    summary: "Put a random value into one field of 1Password's item on stdin",
+    hidden: true,
+    load: async () => (await import('./renew-field.ts')).secretsRenewField,
+  },
+  {
     path: 'secrets rotate-key',
     summary: 'Encrypt files anew, with a new data key',
     load: async () => (await import('./rotate-key.ts')).secretsRotateKey,
+  },
+  {
+    path: 'secrets rotate-test',
+    summary: 'Change an item in 1Password and follow the change into running pods',
+    load: async () => (await import('./hops.ts')).secretsRotateTest,
+  },
+  {
+    path: 'secrets sync',
+    summary: 'Bring what was changed in 1Password into an application now',
+    load: async () => (await import('./hops.ts')).secretsSync,
   },
 ]

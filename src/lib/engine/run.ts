@@ -115,13 +115,14 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
     runId: request.runId,
     operation: plan.operation,
     cluster: plan.cluster,
-    ...judge(error, changed),
+    ...(isFinding(plan.steps, results, error) ? found : judge(error, changed)),
     startedAt,
     seconds: Math.round((performance.now() - started) / 100) / 10,
     changed,
     ...(plan.targetSec === undefined ? {} : { targetSec: plan.targetSec }),
     steps: plan.steps.map(({ id, title }) => results.get(id) ?? { id, title, state: 'not-started' }),
-    ...(error ? { error: describe(error), resume: request.resumeCommand } : {}),
+    ...(error ? { error: describe(error) } : {}),
+    ...(error && !isFinding(plan.steps, results, error) ? { resume: request.resumeCommand } : {}),
   }
   writeJsonFile(join(request.runDir, 'result.json'), result)
   request.journal.append({ type: 'run-finished', outcome: result.outcome, exitCode: result.exitCode })
@@ -153,12 +154,20 @@ export function batches(steps: Step[]): Step[][] {
   return all
 }
 
-/** Exit codes of design section 4: before the first change an error keeps its own, after it everything is 6. */
+/** Exit codes of design section 4: before the first change an error keeps its own, after it everything is 6 but a finding. */
 export function judge(error: OperatorError | undefined, changed: boolean): Pick<RunResult, 'outcome' | 'exitCode'> {
   if (!error) return { outcome: 'succeeded', exitCode: exitCodes.ok }
   if (error instanceof InterruptedError)
     return { outcome: 'interrupted', exitCode: changed ? exitCodes.stopped : exitCodes.interrupted }
   return changed ? { outcome: 'stopped', exitCode: exitCodes.stopped } : { outcome: 'failed', exitCode: error.exitCode }
+}
+
+const found: Pick<RunResult, 'outcome' | 'exitCode'> = { outcome: 'failed', exitCode: exitCodes.gate }
+
+/** Nothing failed but what was to be found out. */
+function isFinding(steps: Step[], results: Map<string, StepResult>, error: OperatorError | undefined): boolean {
+  const failed = steps.filter(({ id }) => results.get(id)?.state === 'failed')
+  return failed.length > 0 && failed.every(({ finding }) => finding) && !(error instanceof InterruptedError)
 }
 
 /** One error for the run: of several steps side by side that failed, all are named, and the first real failure leads. */

@@ -15,6 +15,7 @@ import { objectGates } from './catalog/objects.ts'
 import { platformGates } from './catalog/platform.ts'
 import { releaseGates } from './catalog/releases.ts'
 import { rolloutGates } from './catalog/rollout.ts'
+import { secretHopGates } from './catalog/secret-hops.ts'
 import { serviceGates } from './catalog/services.ts'
 import { setupGates } from './catalog/setup.ts'
 import { storageGates } from './catalog/storage.ts'
@@ -35,6 +36,7 @@ export const gates = {
   ...cephGates,
   ...upgraderGates,
   ...releaseGates,
+  ...secretHopGates,
   ...serviceGates,
   ...holdGates,
   ...bypassGates,

@@ -94,6 +94,10 @@ export function reasonAgainst(object: Observed, condition: Condition, now = Date
   }
   if ('empty' in condition) return isEmpty(value) ? undefined : `${path} has ${oneLine(text)}`
   if ('youngerThanSec' in condition) return ageReason(path, text, condition.youngerThanSec, now)
+  if ('notBefore' in condition)
+    return Date.parse(text) >= Date.parse(condition.notBefore)
+      ? undefined
+      : `${path} is ${text || 'empty'}, before ${condition.notBefore}`
   if ('dueForSec' in condition) return dueReason(path, text, condition.dueForSec, now)
   if ('equalsPath' in condition) {
     const other = textOf(valueAt(object, condition.equalsPath))

@@ -1,4 +1,5 @@
 /** What probes look through, beside the Kubernetes and Talos APIs. All of it reads; src/gates.ts fills it in. */
+import type { ContainerPlace } from '../tools/kubectl-secrets.args.ts'
 import type { Alert, AlertSilence, Cluster, KubePort, Problem, Result, Target } from '../types.ts'
 
 /** A tool of the pinned chain, on this machine. */
@@ -38,6 +39,10 @@ export interface GatePorts {
   tools: (names: string[]) => ToolState[]
   /** Who is signed in at 1Password. */
   signedIn: (signal: AbortSignal) => Promise<Result<string>>
+  /** What stands at a reference in 1Password now, asked anew each time. Compared by digest, never shown. */
+  secretValue: (reference: string, signal: AbortSignal) => Promise<Result<string>>
+  /** Digests (sha256, hex) of files in a running container, by path. */
+  fileDigests: (at: ContainerPlace, paths: string[], signal: AbortSignal) => Promise<Result<Record<string, string>>>
   talosSecrets: (
     signal: AbortSignal,
   ) => Promise<{ ok: true; value: TalosSecrets } | { ok: false; why: DecryptFailure; detail: string }>

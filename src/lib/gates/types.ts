@@ -21,6 +21,8 @@ export type Condition =
   | { path: string; equalsPath: string }
   /** The time at `path` is at most this many seconds ago. A time from the future by more than that is no better. */
   | { path: string; youngerThanSec: number }
+  /** The time at `path` is this one or a later one (RFC 3339). */
+  | { path: string; notBefore: string }
   /** The time at `path` is yet to come, or at most this many seconds ago: what is due then has not been forgotten. */
   | { path: string; dueForSec: number }
   /** Nothing stands at the path, or an empty list or map. */
@@ -83,6 +85,7 @@ export type ProbeName =
   | 'etcd-snapshot-fresh'
   | 'etcd-snapshot-whole'
   | 'installer-image'
+  | 'item-field-changed'
   | 'inventory-matches'
   | 'kubeconfig-merged'
   | 'kubernetes-path'
@@ -100,6 +103,8 @@ export type ProbeName =
   | 'release-in-place'
   | 'releases-settled'
   | 'rollout-unwritten'
+  | 'secret-changed'
+  | 'secret-in-pods'
   | 'silence-ended'
   | 'talconfig-lacks'
   | 'talos-config-current'

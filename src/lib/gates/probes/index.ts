@@ -17,6 +17,7 @@ import { machineProbes } from './machines.ts'
 import { nodeOperationProbes } from './node-operations.ts'
 import { releaseProbes } from './releases.ts'
 import { rolloutProbes } from './rollout.ts'
+import { secretHopProbes } from './secret-hops.ts'
 import { setupProbes } from './setup.ts'
 import { upgradeProbes } from './upgrades.ts'
 import { windowProbes } from './window.ts'
@@ -40,5 +41,6 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...windowProbes(ports),
     ...alertProbes(ports),
     ...rolloutProbes(ports, kube),
+    ...secretHopProbes(ports, kube),
   }
 }

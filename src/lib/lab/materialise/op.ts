@@ -7,6 +7,7 @@ import { createHmac, createPrivateKey } from 'node:crypto'
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { argv, env, exit, stderr, stdout } from 'node:process'
+import { documentedFields } from '../operators/secret-template.ts'
 
 /** What `<dir>/secrets/op.json` says. */
 export interface OpSettings {
@@ -14,6 +15,8 @@ export interface OpSettings {
   /** The reference of the age key (k8sops.yaml, onePassword.ageKey): the one that has to fit the lab's files. */
   ageKeyReference: string
   ageIdentity: string
+  /** Values that somebody has put in place of the made-up ones, by reference. */
+  changed?: Record<string, string>
 }
 
 export const opSettingsFile = (dir: string) => join(dir, 'secrets', 'op.json')
@@ -27,8 +30,10 @@ K8SOPS_LAB_DIR=${quote(dir)} exec ${quote(process.execPath)} ${quote(import.meta
 `
 }
 
-/** The value behind a reference: stable, plausible in form, worthless. */
+/** The value behind a reference: stable until it is changed, plausible in form, worthless. */
 export function opValue(reference: string, settings: OpSettings): string {
+  const changed = settings.changed?.[reference]
+  if (changed !== undefined) return changed
   if (reference === settings.ageKeyReference) return settings.ageIdentity
   const digest = createHmac('sha256', settings.seed).update(reference).digest()
   const field = reference.slice(reference.lastIndexOf('/') + 1).toLowerCase()
@@ -140,11 +145,46 @@ function main(): number {
       )
       return 0
     }
+    case 'item':
+      return itemCommand({ words, vault: option('--vault') ?? '', settings, dir })
     default:
       return fail(
-        `unknown command "${words[0] ?? ''}" for "op" (the lab's stand-in knows whoami, account list, read and inject)`,
+        `unknown command "${words[0] ?? ''}" for "op" (the lab's stand-in knows whoami, account list, read, inject, item get and item edit)`,
       )
   }
+}
+
+interface ItemCall {
+  words: string[]
+  vault: string
+  settings: OpSettings
+  dir: string
+}
+
+/** `item get` shows the fields that docs/prerequisites.md lists, `item edit` takes them back from standard input. */
+function itemCommand({ words: [, verb, item = ''], vault, settings, dir }: ItemCall): number {
+  const reference = (field: string) => `op://${vault}/${item}/${field}`
+  log(dir, `item ${verb} op://${vault}/${item}`)
+  if (verb === 'get') {
+    const listed = documentedFields(readFileSync(join(dir, 'repo/docs/prerequisites.md'), 'utf8'), item)
+    const names = [...new Set([...listed, 'password'])]
+    const fields = names.map((label) => ({
+      ...{ id: label, type: 'CONCEALED', label, reference: reference(label) },
+      value: opValue(reference(label), settings),
+    }))
+    stdout.write(`${JSON.stringify({ id: item, title: item, vault: { name: vault }, fields })}\n`)
+    return 0
+  }
+  if (verb !== 'edit') return fail(`unknown command "${verb ?? ''}" for "op item"`)
+  const { fields = [] } = JSON.parse(readFileSync(0, 'utf8')) as { fields?: { label: string; value: string }[] }
+  const changed = fields.filter(({ label, value }) => opValue(reference(label), settings) !== value)
+  const all = {
+    ...settings.changed,
+    ...Object.fromEntries(changed.map(({ label, value }) => [reference(label), value])),
+  }
+  writeFileSync(opSettingsFile(dir), JSON.stringify({ ...settings, changed: all }), { mode: 0o600 })
+  stdout.write(`ID:  ${item}\nFields:\n${changed.map(({ label }) => `  ${label}:  [concealed]\n`).join('')}`)
+  return 0
 }
 
 function log(dir: string, line: string): void {

@@ -2,6 +2,7 @@
  * External Secrets' part: a store is valid once its token is there and Connect runs; an ExternalSecret becomes a Secret
  * with the throw-away values that the lab's `op` would read for the same references.
  */
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { KubeObject } from '../../types.ts'
 import { type ClusterView, hasRunningPod } from '../kube/cluster-view.ts'
@@ -26,6 +27,7 @@ interface StoreSpec {
 }
 
 interface ExternalSecretSpec {
+  refreshInterval?: string
   secretStoreRef?: { name: string; kind?: string }
   target?: {
     name?: string
@@ -54,8 +56,9 @@ export function startExternalSecrets(lab: Lab, view: ClusterView): Operator {
       { apiVersion: 'external-secrets.io/v1alpha1', kind: 'PushSecret' },
     ],
   })
-  // Connect's pod, or a store that has become valid, is what the others wait for.
+  // What was held back is looked at again. Connect's pod, or a store that has become valid, is what the others wait for.
   const endings = [
+    lab.faults.onChange(() => operator.again('ExternalSecret')),
     view.onPods(() => {
       if (operator.objects('ClusterSecretStore').some((store) => !isTrue(store, 'Ready'))) operator.again()
     }),
@@ -110,8 +113,14 @@ export function startExternalSecrets(lab: Lab, view: ClusterView): Operator {
       return 1_000
     }
     const vault = Object.keys((store.spec as unknown as StoreSpec).provider.onepassword?.vaults ?? {})[0] ?? 'lab'
-    const values = await fetchValues(spec, vault)
     const target = spec.target?.name ?? name
+    // As External Secrets (2.4): for a spec, labels or annotations that it has not seen, for a Secret that is gone, at its interval.
+    const version = syncedVersion(object)
+    const synced = isTrue(object, 'Ready') && object.status?.syncedResourceVersion === version
+    const leftMs = synced ? refreshLeftMs(object) : 0
+    if (isTrue(object, 'Ready') && isStale(lab, `${namespace}/${name}`)) return 1_000
+    if (synced && leftMs > 0 && (await readSecret(view, namespace, target))) return leftMs
+    const values = await fetchValues(spec, vault)
     const { type, data, metadata } = spec.target?.template ?? {}
     const secret: Manifest = {
       apiVersion: 'v1',
@@ -124,16 +133,20 @@ export function startExternalSecrets(lab: Lab, view: ClusterView): Operator {
         annotations: { ...metadata?.annotations },
         ownerReferences: spec.target?.creationPolicy === 'Orphan' ? [] : [ownerOf(object)],
       },
-      stringData: data ? renderTemplate(data, values) : values,
+      data: encoded(data ? renderTemplate(data, values) : values),
     }
     await view.writer().apply(secret, 'externalsecrets.external-secrets.io')
-    const before = isTrue(object, 'Ready') ? object.status?.refreshTime : undefined
     await report(view, object, [ready('True', 'SecretSynced', 'secret synced')], {
       binding: { name: target },
-      refreshTime: before ?? now(),
-      syncedResourceVersion: `${object.metadata.generation ?? 1}`,
+      refreshTime: now(),
+      syncedResourceVersion: version,
     })
-    return undefined
+    return refreshMs(spec)
+  }
+
+  function refreshLeftMs(object: KubeObject): number {
+    const since = Date.parse(String(object.status?.refreshTime ?? ''))
+    return Number.isNaN(since) ? 0 : since + refreshMs(object.spec as unknown as ExternalSecretSpec) - Date.now()
   }
 
   async function fetchValues(spec: ExternalSecretSpec, vault: string): Promise<Record<string, string>> {
@@ -158,6 +171,28 @@ export function startExternalSecrets(lab: Lab, view: ClusterView): Operator {
       operator.stop()
     },
   }
+}
+
+const encoded = (values: Record<string, string>) =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
+
+/** `5m`, `1h`; what is not told is an hour, and 0 is never. */
+function refreshMs({ refreshInterval = '1h' }: ExternalSecretSpec): number {
+  const [, amount = '1', unit = 'h'] = /^(\d+)(s|m|h)/.exec(refreshInterval) ?? []
+  const ms = Number(amount) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as 's' | 'm' | 'h']
+  return ms === 0 ? 2 ** 31 - 1 : ms
+}
+
+/** `status.syncedResourceVersion`: the generation, and a digest of what else makes it look again. */
+function syncedVersion({ metadata: { generation = 1, annotations = {}, labels = {} } }: KubeObject): string {
+  const text = JSON.stringify([annotations, labels].map((map) => Object.entries(map).toSorted()))
+  return `${generation}-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`
+}
+
+/** The fault `external-secret-stale`. */
+function isStale(lab: Lab, name: string): boolean {
+  const fault = lab.faults.active('external-secret-stale')
+  return fault !== undefined && (fault.params?.name ?? name) === name
 }
 
 function ownerOf({ apiVersion, kind, metadata }: KubeObject) {
