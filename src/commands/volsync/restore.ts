@@ -162,7 +162,7 @@ function refuseUnfinished(source: SourceView, { parked, held, destinations }: Us
   if (left.length === 0) return
   throw new GateError(`a restore of ${source.namespace}/${source.name} did not come to its end`, {
     output: left.join('\n'),
-    next: 'k8sops run resume on the machine where it ran, or k8sops volsync restore APP --abort',
+    next: `k8sops volsync restore ${source.namespace}/${source.name} --abort; on the machine where it ran also: k8sops run resume`,
     runbook: backupRunbook,
   })
 }
