@@ -10,7 +10,9 @@ import { planBootstrap } from '../lib/ops/bootstrap.ts'
 import { type BootstrapFiles, readBootstrapFiles } from '../lib/ops/bootstrap-files.ts'
 import { fileVerdicts, observeMachines, observePreflight, preflightFacts } from '../lib/ops/bootstrap-observe.ts'
 import { errorOf } from '../lib/ops/local-step.ts'
-import { releaseCache } from '../lib/repo/release-cache.ts'
+import { layout } from '../lib/repo/layout.ts'
+import type { Release } from '../lib/repo/releases.ts'
+import { renderingCache } from '../lib/repo/rendering-cache.ts'
 import { pinnedVersions } from '../lib/tools/catalog.ts'
 import { kustomizeBuild, kustomizePath } from '../lib/tools/kustomize.ts'
 
@@ -22,8 +24,16 @@ async function readFiles(
   preview: boolean,
 ): Promise<BootstrapFiles | ConfigError> {
   try {
-    const remember = preview ? undefined : releaseCache(root, cluster, [kustomizePath(env)]).write
-    return await readBootstrapFiles(root, cluster, kustomizeBuild(env), remember)
+    const tools = [kustomizePath(env)]
+    const made = [layout.kubernetes, layout.bootstrap, layout.chartRecords]
+    const cache = renderingCache<BootstrapFiles>(root, `bootstrap-${cluster}`, tools, made)
+    const known = cache.read()
+    if (known) return known
+    // A preview writes nothing.
+    const remember = preview ? undefined : renderingCache<Release[]>(root, `releases-${cluster}`, tools).write
+    const files = await readBootstrapFiles(root, cluster, kustomizeBuild(env), remember)
+    if (!preview) cache.write(files)
+    return files
   } catch (error) {
     if (error instanceof ConfigError) return error
     throw error

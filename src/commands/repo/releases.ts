@@ -4,8 +4,8 @@ import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { loadRepository, repositoryRoot, requireSound } from '../../lib/config/load.ts'
 import { nameOf } from '../../lib/repo/flux.ts'
 import { layout } from '../../lib/repo/layout.ts'
-import { releaseCache } from '../../lib/repo/release-cache.ts'
 import { type Release, releases } from '../../lib/repo/releases.ts'
+import { renderingCache } from '../../lib/repo/rendering-cache.ts'
 import { kustomizeBuild, kustomizePath } from '../../lib/tools/kustomize.ts'
 import type { Json } from '../../lib/types.ts'
 import { namedCluster } from './selection.ts'
@@ -55,7 +55,7 @@ async function cachedReleases(
   names: string[],
   env: NodeJS.ProcessEnv,
 ): Promise<Release[]> {
-  const cache = releaseCache(root, cluster, [kustomizePath(env)])
+  const cache = renderingCache<Release[]>(root, `releases-${cluster}`, [kustomizePath(env)])
   const known = cache.read()
   if (known && names.every((name) => known.some((release) => nameOf(release) === name))) {
     return names.length === 0 ? known : known.filter((release) => names.includes(nameOf(release)))
