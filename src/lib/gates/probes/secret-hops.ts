@@ -59,9 +59,9 @@ export function secretHopProbes(ports: GatePorts, kube: KubePort): Record<Secret
 
   /** Started since, or its mounted files have the value by now. */
   async function reasonOf(pod: KubeObject, secret: KubeObject, since: string, signal: AbortSignal) {
-    const { namespace = '', name, creationTimestamp = '', deletionTimestamp } = pod.metadata
+    const { namespace = '', name, deletionTimestamp } = pod.metadata
     const title = `Pod ${namespace}/${name}`
-    if (Date.parse(creationTimestamp) >= Date.parse(since)) {
+    if (Date.parse(startedAt(pod)) >= Date.parse(since)) {
       const why = podReason(pod)
       return why === undefined ? undefined : { line: `${title}: ${why}`, unknown: false }
     }
@@ -77,6 +77,13 @@ export function secretHopProbes(ports: GatePorts, kube: KubePort): Record<Secret
     }
     return undefined
   }
+}
+
+/** When the first of its containers that run now began: one that waited for the Secret, or was restarted in place, has read it then. */
+function startedAt({ metadata, status }: KubeObject): string {
+  const containers = (status?.containerStatuses ?? []) as { state?: { running?: { startedAt?: string } } }[]
+  const starts = containers.flatMap(({ state }) => state?.running?.startedAt ?? []).toSorted()
+  return starts[0] ?? metadata.creationTimestamp ?? ''
 }
 
 const isAlive = ({ status }: KubeObject) => !['Succeeded', 'Failed'].includes(String(status?.phase ?? ''))
