@@ -2,7 +2,8 @@
  * Two real control planes with the real Flux controllers, which follow two branches of a real git remote, and the command line over both with a
  * virtual clock: everything of a rollout but the hours.
  */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -89,7 +90,7 @@ export async function startRolloutClusters(files: Record<string, string>): Promi
     },
     k8sops: (...args) => at.elsewhere(clone, ...args),
     async elsewhere(where, ...args) {
-      const services = await servicesOf(at, where)
+      const services = servicesAt(await placeOf(at), where)
       return runCli(args, { services, entries: commands, topics, env: { ...process.env, ...gitEnv }, cwd: where })
     },
     async commit(subject, changed) {
@@ -132,8 +133,30 @@ export async function startRolloutClusters(files: Record<string, string>): Promi
   return at
 }
 
+/** What a command needs to know of the two clusters: plain JSON, for a process of its own as well. */
+export interface RolloutPlace {
+  dir: string
+  /** Milliseconds since 1970. */
+  now: number
+  clusters: { name: string; follows: string; kubeconfig: string; context: string; server: string }[]
+}
+
+async function placeOf(at: RolloutClusters): Promise<RolloutPlace> {
+  const branches = { infra: 'main', apps: 'release' }
+  const clusters = await Promise.all(
+    (['infra', 'apps'] as const).map(async (name) => {
+      const kubeconfig = at[name].cluster.lab.adminKubeconfig
+      const view = JSON.parse(await at[name].cluster.kubectl('config', 'view', '-o', 'json'))
+      const context = view['current-context'] as string
+      const access = await readAccess(kubeconfig, context)
+      return { name, follows: branches[name], kubeconfig, context, server: access.ok ? access.value.server : '' }
+    }),
+  )
+  return { dir: at.dir, now: at.now, clusters }
+}
+
 /** The real services; only what stands in a repository's own files is given. */
-async function servicesOf(at: RolloutClusters, root: string): Promise<Services> {
+export function servicesAt({ dir, now, clusters }: RolloutPlace, root: string): Services {
   const opened = new Map<string, OpenedCluster>()
   const repository: Repository = {
     root,
@@ -145,30 +168,49 @@ async function servicesOf(at: RolloutClusters, root: string): Promise<Services> 
     clusters: [],
     problems: [],
   }
-  for (const [name, follows] of [
-    ['infra', 'main'],
-    ['apps', 'release'],
-  ] as const) {
-    const kubeconfig = at[name].cluster.lab.adminKubeconfig
-    const context = JSON.parse(await at[name].cluster.kubectl('config', 'view', '-o', 'json'))[
-      'current-context'
-    ] as string
-    const access = await readAccess(kubeconfig, context)
-    const server = access.ok ? access.value.server : ''
+  for (const { name, follows, kubeconfig, context, server } of clusters) {
     const cluster = clusterNamed(name, { context, follows, endpoint: server, vip: new URL(server).hostname })
     repository.clusters.push(cluster)
     const target = {
       ...{ cluster: name, root, kubeconfig, context, talosconfig: 'talosconfig', env: gitEnv, timeScale: 1 },
-      ...{ stateDir: join(root, '.k8sops'), snapshotDir: join(at.dir, 'snapshots') },
+      ...{ stateDir: join(root, '.k8sops'), snapshotDir: join(dir, 'snapshots') },
     }
     opened.set(name, { repository, cluster, target })
   }
   return {
     ...createServices(join(repositoryRoot, 'bin')),
-    now: () => at.now,
+    now: () => now,
     openRepository: async () => repository,
     openTarget: async (_, name) => opened.get(name) as OpenedCluster,
   }
+}
+
+/**
+ * A command in a process of its own, which dies at the first journal boundary that no process before it has died at.
+ * @param boundaries of helpers/kill.ts
+ * @returns its exit code, or undefined when it died
+ */
+export async function dieAtBoundary(
+  at: RolloutClusters,
+  boundaries: { env: NodeJS.ProcessEnv },
+  ...args: string[]
+): Promise<{ code: number | undefined; told: string }> {
+  const place = join(at.dir, 'place.json')
+  await writeFile(place, JSON.stringify(await placeOf(at)))
+  const [preload, program] = ['kill-at-boundary.ts', 'rollout-process.ts'].map((name) =>
+    join(import.meta.dirname, name),
+  )
+  const line = ['--import', preload ?? '', program ?? '', place, at.clone, ...args]
+  const env = { ...process.env, ...gitEnv, ...boundaries.env, K8SOPS_PROGRESS: 'plain' }
+  const child = spawn(process.execPath, line, { cwd: at.clone, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  let told = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      told += chunk
+    })
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+  if (signal !== null && signal !== 'SIGKILL') throw new Error(`ended by ${signal}:\n${told}`)
+  return { code: code ?? undefined, told }
 }
 
 /** Another checkout of the remote, on another machine as it were. */

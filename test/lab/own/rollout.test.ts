@@ -5,9 +5,14 @@
  */
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { gitIn } from '../../helpers/git-server.ts'
-import { full } from '../../helpers/kill.ts'
+import { boundaries, full } from '../../helpers/kill.ts'
 import { proof } from '../../helpers/proof.ts'
-import { anotherClone, type RolloutClusters, startRolloutClusters } from '../../helpers/rollout-clusters.ts'
+import {
+  anotherClone,
+  dieAtBoundary,
+  type RolloutClusters,
+  startRolloutClusters,
+} from '../../helpers/rollout-clusters.ts'
 
 const settings = (name: string, value: string, more: object = {}) =>
   JSON.stringify({
@@ -130,6 +135,40 @@ describe('from infra to apps', () => {
     expect((performance.now() - began) / 1000).toBeLessThan(300)
     expect((await history())[0]).toMatchObject({ kind: 'rollback', reason: 'pods lose their network' })
   })
+})
+
+describe('killed', () => {
+  proof(
+    'at every boundary of a promotion, one after the other: the release moves once, and is told of once',
+    async () => {
+      const before = await at.tip('release')
+      const sha = await at.commit('Raise the memory of odoo again', { [of('odoo')]: settings('odoo', '6') })
+      await at.untilLive('infra', sha)
+      at.hours(1)
+      ok(await at.soak(23))
+      expect(await at.tip('release')).toBe(before)
+      at.hours(1)
+      const boundary = boundaries()
+      let ended = await dieAtBoundary(at, boundary, 'rollout', 'tick')
+      let kills = 0
+      // As its CronJob does: the next tick, from the beginning.
+      for (; ended.code === undefined && kills < 100; kills += 1) {
+        expect([before, sha]).toContain(await at.tip('release'))
+        ended = await dieAtBoundary(at, boundary, 'rollout', 'tick')
+      }
+      expect(ended.code, ended.told).toBe(0)
+      expect(kills).toBe(boundary.used().length)
+      expect(kills).toBeGreaterThan(10)
+      boundary.remove()
+      expect(await at.tip('release')).toBe(sha)
+      expect(await at.value('apps', 'odoo')).toBe('6')
+      expect((await history()).filter(({ to }) => to === sha)).toMatchObject([{ kind: 'soaked', to: sha }])
+      ok(await at.elsewhere(await anotherClone(at, 'fourth'), 'rollout', 'verify', sha))
+      // Nothing is left to go on with, and nobody is shut out.
+      ok(await at.k8sops('rollout', 'tick'))
+      expect((await history()).filter(({ to }) => to === sha)).toHaveLength(1)
+    },
+  )
 })
 
 describe('what stands in the way', () => {
