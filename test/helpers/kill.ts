@@ -125,7 +125,7 @@ export const atWork =
     const isAtWork = (entry: JournalEntry) =>
       entry.type === 'process-started' && entry.step === step && entry.at > since
     while (!lab.runs()[0]?.journal.some(isAtWork)) {
-      const text = await Promise.race([delay(50), ended])
+      const text = await Promise.race([delay(100), ended])
       if (text !== undefined) throw new Error(`${step} never started a process:\n${text.slice(-2000)}`)
     }
   }
