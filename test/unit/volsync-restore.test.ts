@@ -4,10 +4,11 @@ import { describe, expect, test } from 'vitest'
 import { createRepositories, selectSnapshot } from '../../src/lib/lab/operators/volsync-repositories.ts'
 import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
 import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
-import { copyOf, expectedSeconds, quantityBytes, restoreDestination } from '../../src/lib/ops/volsync-destination.ts'
+import { copyOf, expectedSeconds, restoreDestination } from '../../src/lib/ops/volsync-destination.ts'
 import { planAbort, planRestore, type RestoreInput } from '../../src/lib/ops/volsync-restore.ts'
 import { planSync } from '../../src/lib/ops/volsync-sync.ts'
 import { chosenSource, keeperOf, parkedView, sourceView, usesClaim } from '../../src/lib/ops/volsync-view.ts'
+import { bytesOf } from '../../src/lib/repo/fields.ts'
 import type { Workload } from '../../src/lib/tools/kubectl-volsync.args.ts'
 import type { Check, KubeObject, Plan } from '../../src/lib/types.ts'
 import { fluxViewOf, noteOf } from './flux-world.ts'
@@ -304,7 +305,7 @@ test.each([
   ['', undefined],
   ['20 Gi', undefined],
   ['-1Gi', undefined],
-])('%j is %s bytes', (text, bytes) => expect(quantityBytes(text)).toBe(bytes))
+])('%j is %s bytes', (text, bytes) => expect(bytesOf(text)).toBe(bytes))
 
 describe('who uses a claim', () => {
   const template = (claimName: string) => ({

@@ -14,8 +14,7 @@ export const appDisable = defineCommand({
   examples: ['k8sops app disable n8n --cluster apps'],
   runbook: 'docs/runbooks/flux.md',
   async run(context) {
-    const { overlay } = await overlayOf(context)
-    const { cluster, namespace, enabled } = overlay
+    const { cluster, namespace, enabled } = await overlayOf(context)
     const entry = `${namespace}/${context.args.app}`
     const difference = enabled
       ? await rewriteList(context, cluster, (text, file) => withoutListed(text, file, entry))

@@ -12,8 +12,7 @@ export const appEnable = defineCommand({
   examples: ['k8sops app enable n8n --cluster apps'],
   runbook: 'docs/runbooks/flux.md',
   async run(context) {
-    const { overlay } = await overlayOf(context)
-    const { cluster, namespace } = overlay
+    const { cluster, namespace } = await overlayOf(context)
     const difference = await rewriteList(context, cluster, (text, file) =>
       withListed(text, file, `${namespace}/${context.args.app}`),
     )

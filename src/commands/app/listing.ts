@@ -8,7 +8,7 @@ import { layout } from '../../lib/repo/layout.ts'
 import { editFile } from '../../lib/repo/new-files.ts'
 
 /** @throws UsageError when there is no such application, or nothing of it for this cluster */
-export async function overlayOf(context: CommandContext): Promise<{ root: string; overlay: Overlay }> {
+export async function overlayOf(context: CommandContext): Promise<Overlay> {
   const { app = '' } = context.args
   const { root, clusters } = await context.repository()
   const cluster = await context.clusterName()
@@ -26,7 +26,7 @@ export async function overlayOf(context: CommandContext): Promise<{ root: string
     throw new UsageError(`${app} has no files for ${cluster}`, {
       next: `copy ${elsewhere(application)} to ${layout.clusterApps(cluster)}/, and change what differs`,
     })
-  return { root, overlay }
+  return overlay
 }
 
 const elsewhere = ({ name, overlays }: Application) => overlays[0]?.directory ?? `${layout.appBases}/${name}`

@@ -8,10 +8,11 @@ import { GateError, UsageError } from '../../lib/errors.ts'
 import { backupRunbook } from '../../lib/ops/backup-status.ts'
 import { holdFacts } from '../../lib/ops/flux-hold.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
-import { expectedSeconds, quantityBytes } from '../../lib/ops/volsync-destination.ts'
+import { expectedSeconds } from '../../lib/ops/volsync-destination.ts'
 import { destinationOf, planAbort, planRestore, restoreOperation } from '../../lib/ops/volsync-restore.ts'
 import { lockOf } from '../../lib/ops/volsync-sync.ts'
 import type { SourceView } from '../../lib/ops/volsync-view.ts'
+import { bytesOf } from '../../lib/repo/fields.ts'
 import type { RestoreChoice } from '../../lib/tools/filters.args.ts'
 import type { Plan } from '../../lib/types.ts'
 import { holdBasis, observeHoldable } from '../flux/holding.ts'
@@ -84,7 +85,7 @@ async function copy(context: CommandContext): Promise<Plan> {
 
 /** Of a claim of that size. */
 function expectedOf(size: string): number | undefined {
-  const bytes = quantityBytes(size)
+  const bytes = bytesOf(size)
   return bytes === undefined ? undefined : expectedSeconds(bytes)
 }
 

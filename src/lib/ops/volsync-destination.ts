@@ -88,22 +88,3 @@ export function expectedSeconds(bytes: number): number {
   const [[smaller, from], [larger, to]] = [secondsAt[upper - 1]!, secondsAt[upper]!]
   return Math.round(from + ((gigabytes - smaller) / (larger - smaller)) * (to - from))
 }
-
-const suffixes: Record<string, number> = {
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-}
-
-/** Bytes of a quantity as claims have it (`20Gi`); undefined for anything else. */
-export function quantityBytes(text: string | null | undefined): number | undefined {
-  const [, number, suffix = ''] = /^(\d+(?:\.\d+)?)([kMGT]i?|Ki)?$/.exec(text ?? '') ?? []
-  const factor = suffixes[suffix]
-  return number === undefined || factor === undefined ? undefined : Number(number) * factor
-}
