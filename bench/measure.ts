@@ -65,6 +65,18 @@ export function memoryRow(args: string[], mb: number): void {
   row(`peak memory of k8sops ${args.join(' ')}`, `${mb.toFixed(0)} MB`, '<= 150 MB', mb <= 150)
 }
 
+export interface Row {
+  what: string
+  figure: string
+  /** What it has to be; a sentence where there is nothing to reach. */
+  target: string
+  met: boolean
+}
+
+/** Every row that was printed, in order. */
+export const rows: Row[] = []
+
 export function row(what: string, figure: string, target: string, met: boolean): void {
+  rows.push({ what, figure, target, met })
   console.log(`${met ? 'ok ' : '-- '} ${what.padEnd(52)} ${figure.padStart(28)}   ${target}`)
 }

@@ -16,8 +16,7 @@ process.stdout.write('', () => process.exit(exitCode))
 
 async function completeLine(): Promise<number> {
   const { completeWords } = await import('./commands/complete-words.ts')
-  const found = await completeWords(argv.slice(1), process.cwd())
-  process.stdout.write(found === '' ? '' : `${found}\n`)
+  process.stdout.write(`${await completeWords(argv.slice(1), process.cwd())}\n`)
   return 0
 }
 

@@ -26,8 +26,7 @@ export const complete = defineCommand({
   passThrough: true,
   examples: [],
   async run({ rest, out, cwd }) {
-    const found = await completeWords(rest.words ?? [], cwd)
-    if (found !== '') out(found)
+    out(await completeWords(rest.words ?? [], cwd))
     return undefined
   },
 })

@@ -66,8 +66,15 @@ const still: CommandEntry[] = commands.map((entry) => ({
 })) as CommandEntry[]
 
 const { tasks } = parse(readFileSync(join(root, 'Taskfile.yaml'), 'utf8')) as {
-  tasks: Record<string, { cmd: string }>
+  tasks: Record<string, { cmd: string; desc: string }>
 }
+
+/** What each task's description shows: `Hold a node: task node:cordon cluster=apps node=apps-w1 -- --reason TEXT`. */
+const taskLines: Line[] = Object.entries(tasks).flatMap(([name, { desc }]) => {
+  const shown = desc.split(/: (?=task )|; (?=task )/).slice(1)
+  const texts = shown.length > 0 ? shown : name === 'default' ? [] : [`task ${name}`]
+  return texts.map((text) => ({ at: `Taskfile.yaml ${name}`, text, inSentence: false }))
+})
 
 /** `task flux:suspend app=arsipq cluster=apps -- --for 2h` as Taskfile.yaml forwards it. */
 function forwarded([name = '', ...words]: string[]): string[] {
@@ -86,12 +93,25 @@ function forwarded([name = '', ...words]: string[]): string[] {
 
 const isAbridged = (text: string) => /\[|…|\.\.\.|\w\|\w/.test(text)
 
-const lines = documents.flatMap(linesOf).filter(({ text, inSentence }) => !(inSentence && isAbridged(text)))
+const lines = [...taskLines, ...documents.flatMap(linesOf)].filter(({ text, inSentence }) => !(inSentence && isAbridged(text)))
 const words = wordsOf(lines)
 
 test('the documents hold command lines', () => {
   expect(lines.filter(({ inSentence }) => !inSentence).length).toBeGreaterThan(100)
   expect(lines.filter(({ inSentence }) => inSentence).length).toBeGreaterThan(100)
+})
+
+test('every kind of task that the PRD and home-ops repositories have is there, and docs/tasks.md tells what each is', async () => {
+  const kinds = new Set(Object.keys(tasks).map((name) => name.split(':')[0]))
+  expect([...kinds]).toEqual(expect.arrayContaining(['bootstrap', 'talos', 'flux', 'kubernetes', 'volsync', 'op']))
+  expect(taskLines.filter(({ at, text }) => !`${text} `.startsWith(`task ${at.split(' ')[1]} `))).toEqual([])
+  const rows = taskLines.map(({ at, text }) => {
+    const [, name = ''] = at.split(' ')
+    const command = ['k8sops', ...forwarded(text.split(' ').slice(1))].join(' ')
+    return `| \`${text}\` | \`${command}\` | ${tasks[name]?.desc.split(': task ')[0]} |`
+  })
+  const page = readFileSync(join(root, 'docs/tasks.md'), 'utf8')
+  expect(page.match(/^\| `task .*$/gm)).toEqual(rows)
 })
 
 test('each is understood as it is written', async () => {

@@ -2,11 +2,11 @@
 import { UsageError } from '../errors.ts'
 
 // Each script hands over the words up to the cursor, the last one being typed (possibly empty), and gets one candidate
-// a line back: `name<TAB>description`.
+// a line back: `name<TAB>description`, and Cobra's directive (`:4`), which is dropped here.
 const scripts: Record<string, string> = {
   bash: `_k8sops() {
   local IFS=$'\\n'
-  COMPREPLY=($(k8sops __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | cut -f1))
+  COMPREPLY=($(k8sops __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | grep -v '^:' | cut -f1))
   [[ \${#COMPREPLY[@]} -eq 0 ]] && compopt -o default
 }
 complete -F _k8sops k8sops`,
@@ -15,6 +15,7 @@ _k8sops() {
   local -a found
   local line name about
   while IFS= read -r line; do
+    [[ $line == :* ]] && continue
     name=\${line%%$'\\t'*}
     about=\${line#*$'\\t'}
     [[ $about == $line ]] && about=''
@@ -25,7 +26,7 @@ _k8sops() {
 compdef _k8sops k8sops`,
   fish: `function __k8sops_complete
   set -l words (commandline -opc) (commandline -ct)
-  k8sops __complete -- $words[2..-1] 2>/dev/null
+  k8sops __complete -- $words[2..-1] 2>/dev/null | string match -v ':*'
 end
 complete -c k8sops -f -a '(__k8sops_complete)'`,
 }
