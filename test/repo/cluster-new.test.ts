@@ -41,23 +41,13 @@ test('what another cluster has is refused by the rules, before anything is writt
 })
 
 test('all that is wrong with the options is said at once', async () => {
-  const wrong = await copy.k8sops(
-    'cluster',
-    'new',
-    'apps',
-    '--cidr',
-    '10.25.12.0/25',
-    '--vlan',
-    'x',
-    '--apps',
-    'nothing',
-  )
+  const wrong = await copy.k8sops('cluster', 'new', 'apps', '--cidr', '10.25.12.0', '--vlan', 'x', '--apps', 'nothing')
   expect(wrong.code).toBe(2)
   for (const what of [
     'a cluster apps already',
     '--pods is missing',
     '--vlan x',
-    '--cidr 10.25.12.0/25',
+    '--cidr 10.25.12.0: ',
     '--apps nothing',
   ])
     expect(wrong.stderr).toContain(what)

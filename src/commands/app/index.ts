@@ -4,7 +4,7 @@ export const appCommands: CommandEntry[] = [
   {
     path: 'app disable',
     summary: 'Take an application off a cluster',
-    load: async () => (await import('./disable.ts')).appDisable,
+    load: async () => (await import('./enable.ts')).appDisable,
   },
   {
     path: 'app enable',

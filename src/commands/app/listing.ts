@@ -1,11 +1,8 @@
-/** The edit of a cluster's list of applications, shown as a difference and written at once. */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+/** One application of a cluster, by the name that was typed. */
 import type { CommandContext, CompletionSource } from '../../lib/cli/define.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { type Application, type Overlay, readApplications } from '../../lib/repo/applications.ts'
 import { layout } from '../../lib/repo/layout.ts'
-import { editFile } from '../../lib/repo/new-files.ts'
 
 /** @throws UsageError when there is no such application, or nothing of it for this cluster */
 export async function overlayOf(context: CommandContext): Promise<Overlay> {
@@ -30,22 +27,6 @@ export async function overlayOf(context: CommandContext): Promise<Overlay> {
 }
 
 const elsewhere = ({ name, overlays }: Application) => overlays[0]?.directory ?? `${layout.appBases}/${name}`
-
-/** @returns the difference; empty when the file was so already */
-export async function rewriteList(
-  context: CommandContext,
-  cluster: string,
-  edit: (text: string, file: string) => string,
-): Promise<string> {
-  const { root } = await context.repository()
-  const file = layout.appList(cluster)
-  const before = await readFile(join(root, file), 'utf8')
-  const after = edit(before, file)
-  if (after === before) return ''
-  const { lineDifference } = await import('../../lib/tools/line-difference.ts')
-  await editFile(root, file, () => after)
-  return lineDifference(file, before, after)
-}
 
 export async function completeApplications({ repository }: CompletionSource): Promise<string[]> {
   const found = await repository()

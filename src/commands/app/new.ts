@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CommandContext, defineCommand, textOption } from '../../lib/cli/define.ts'
 import { ConfigError, UsageError } from '../../lib/errors.ts'
 import { withListed } from '../../lib/repo/applications.ts'
 import { layout } from '../../lib/repo/layout.ts'
 import type { NewApplication } from '../../lib/repo/new-application.ts'
-import { rewriteList } from './listing.ts'
 
 export const appNew = defineCommand({
   path: 'app new',
@@ -43,18 +43,20 @@ export const appNew = defineCommand({
   async run(context) {
     const { root } = await context.repository()
     const choice = await chosen(context, root)
-    const [{ newApplicationFiles, runbookRow }, { writeNewFiles, editFile }] = await Promise.all([
+    const [{ newApplicationFiles, runbookRow }, { changeFiles }, { lineDifference }] = await Promise.all([
       import('../../lib/repo/new-application.ts'),
       import('../../lib/repo/new-files.ts'),
+      import('../../lib/tools/line-difference.ts'),
     ])
     const files = newApplicationFiles(choice)
-    await writeNewFiles(root, files)
-    await editFile(root, `${layout.runbooks}/README.md`, (text) =>
-      text.replace(/(^\| .*\n)(?!\|)/m, (last) => `${last}${runbookRow(choice)}\n`),
-    )
-    await rewriteList(context, choice.cluster, (text, file) =>
-      withListed(text, file, `${choice.namespace}/${choice.name}`),
-    )
+    const [list, table] = [layout.appList(choice.cluster), `${layout.runbooks}/README.md`]
+    const [listed, tabled] = await Promise.all([list, table].map((file) => readFile(join(root, file), 'utf8')))
+    const edited = new Map([
+      [list, withListed(listed ?? '', list, `${choice.namespace}/${choice.name}`)],
+      [table, (tabled ?? '').replace(/(^\| .*\n)(?!\|)/m, (last) => `${last}${runbookRow(choice)}\n`)],
+    ])
+    await changeFiles(root, { fresh: files, edited })
+    context.note(lineDifference(list, listed ?? '', edited.get(list) ?? ''))
     context.note('look through it, then: k8sops validate && k8sops diff')
     return {
       kind: 'ApplicationFiles',

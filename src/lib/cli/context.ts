@@ -4,6 +4,7 @@ import type { GateReader, LeasePort } from '../engine/ports.ts'
 import type { Exec, Redactor } from '../exec/types.ts'
 import type { Peer } from '../tools/monitoring.ts'
 import type { KubePort, TalosPort, Target } from '../types.ts'
+import { openQuestions } from './ask.ts'
 import { chooseCluster } from './cluster-choice.ts'
 import { type CommandContext, textOption } from './define.ts'
 import type { OptionValues } from './options.ts'
@@ -117,6 +118,7 @@ export function createContext(request: ContextRequest): Contexts {
     talos: async () => (await openCluster()).talos(),
     gates: async () => (await openCluster()).gates(),
     exec: async () => (await openCluster()).exec(),
+    questions: canAsk(invocation) ? () => openQuestions(invocation.stdin, invocation.stderr, signal) : undefined,
     view: request.openView,
     live: request.openLive,
     clusterName: chosen,
@@ -135,6 +137,9 @@ export function createContext(request: ContextRequest): Contexts {
   }
   return { context, openCluster, redactor }
 }
+
+/** A job of a CI may have a terminal, and nobody at it. */
+const canAsk = ({ stdin, stderr, env }: Invocation) => stdin.isTTY === true && stderr.isTTY === true && !env.CI
 
 /** A cluster whose lab is not up has no target. */
 async function openTargets(repository: Repository, open: (name: string) => Promise<ClusterContext>): Promise<Target[]> {

@@ -32,6 +32,23 @@ export function nodeInterfaces(talconfig: Talconfig, node: TalconfigNode): NodeI
   return list.map((value, position) => ({ value, path: [...path, position] }))
 }
 
+/** The ports that a node names by their hardware address, in order. */
+export function ports(talconfig: Talconfig, node: TalconfigNode): { address: string; path: (string | number)[] }[] {
+  return nodeInterfaces(talconfig, node).flatMap(({ value, path }) => {
+    const bonded = (value.bond?.deviceSelectors ?? []).map((selector, index) => ({
+      selector,
+      path: [...path, 'bond', 'deviceSelectors', index],
+    }))
+    const own = value.deviceSelector ? [{ selector: value.deviceSelector, path: [...path, 'deviceSelector'] }] : []
+    return [...own, ...bonded].flatMap(({ selector, path: where }) =>
+      (['permanentAddr', 'hardwareAddr'] as const).flatMap((key) => {
+        const address = selector[key]
+        return address === undefined ? [] : [{ address: address.toLowerCase(), path: [...where, key] }]
+      }),
+    )
+  })
+}
+
 export interface VirtualAddress {
   ip: string
   path: (string | number)[]

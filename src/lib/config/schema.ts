@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { gates } from '../gates/catalog.ts'
 import { isTimeZone, isWeekday } from '../gates/maintenance-window.ts'
 import type { Problem } from '../types.ts'
-import type { YamlFile } from './document.ts'
+import type { YamlFile, YamlPath } from './document.ts'
 
 const clusterName = z.string().regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be a lower-case DNS label')
 
@@ -112,8 +112,11 @@ export type RepositoryFile = z.infer<typeof repositorySchema>
 
 const vip = z.looseObject({ ip: z.string() })
 const vlan = z.looseObject({ vlanId: z.number().int(), mtu: z.number().int().optional(), vip: vip.optional() })
+const deviceSelector = z.looseObject({ hardwareAddr: z.string().optional(), permanentAddr: z.string().optional() })
 const networkInterface = z.looseObject({
   interface: z.string().optional(),
+  deviceSelector: deviceSelector.optional(),
+  bond: z.looseObject({ deviceSelectors: z.array(deviceSelector).optional() }).optional(),
   mtu: z.number().int().optional(),
   vip: vip.optional(),
   vlans: z.array(vlan).optional(),
@@ -159,22 +162,33 @@ export const settingsSchema = z.looseObject({
 export function parseFile<T>(schema: z.ZodType<T>, file: YamlFile, problems: Problem[]): T | undefined {
   const result = schema.safeParse(file.data)
   if (result.success) return result.data
-  for (const issue of result.error.issues) problems.push(...issueProblems(issue, file))
+  problems.push(...issuesOf(result.error).map((issue) => issueProblem(issue, file)))
   return undefined
 }
 
-function issueProblems(issue: z.core.$ZodIssue, file: YamlFile): Problem[] {
-  const path = issue.path.filter((key): key is string | number => typeof key !== 'symbol')
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      file: file.path,
-      line: file.lineOf([...path, key]),
-      message: `${dotted([...path, key])}: unknown key`,
-    }))
-  }
-  const reason = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message
-  return [{ file: file.path, line: file.lineOf(path), message: `${dotted(path)}: ${lowerFirst(reason)}` }]
+/** What is wrong with a value, and where in the document it stands. */
+export interface Issue {
+  path: YamlPath
+  /** What is said behind the path. */
+  message: string
 }
+
+/** Every mismatch that zod found. */
+export function issuesOf(error: z.ZodError): Issue[] {
+  return error.issues.flatMap((issue): Issue[] => {
+    const path = issue.path.filter((key): key is string | number => typeof key !== 'symbol')
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => ({ path: [...path, key], message: 'unknown key' }))
+    const reason = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message
+    return [{ path, message: lowerFirst(reason) }]
+  })
+}
+
+export const issueProblem = ({ path, message }: Issue, file: YamlFile): Problem => ({
+  file: file.path,
+  line: file.lineOf(path),
+  message: `${dotted(path)}: ${message}`,
+})
 
 /** `nodes[2].hostname`; the document itself is `.`. */
 export function dotted(path: readonly (string | number)[]): string {

@@ -2,12 +2,16 @@
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { openRepository } from '../config/load.ts'
-import { ConfigError } from '../errors.ts'
+import { readRepositoryFiles } from '../config/files.ts'
+import { checkFiles } from '../config/rules/index.ts'
+import type { Problem } from '../types.ts'
 import { layout } from './layout.ts'
 
-/** @throws ConfigError with everything that would be wrong */
-export async function checkedCopy(root: string, files: ReadonlyMap<string, string>): Promise<void> {
+/**
+ * @param files texts by path
+ * @returns everything that would be wrong
+ */
+export async function problemsWith(root: string, files: ReadonlyMap<string, string>): Promise<Problem[]> {
   const copy = await mkdtemp(join(tmpdir(), 'k8sops-checked-'))
   try {
     for (const part of [layout.repositoryFile, layout.sopsConfig, layout.talosRoot, layout.clusters])
@@ -16,11 +20,8 @@ export async function checkedCopy(root: string, files: ReadonlyMap<string, strin
       await mkdir(dirname(join(copy, file)), { recursive: true })
       await writeFile(join(copy, file), text)
     }
-    const { problems } = await openRepository(copy)
-    if (problems.length === 0) return
-    throw new ConfigError('the new files would break rules; nothing was written', problems, {
-      next: 'give other networks, names or numbers',
-    })
+    const read = await readRepositoryFiles(copy)
+    return [...read.problems, ...(await checkFiles(read))]
   } finally {
     await rm(copy, { recursive: true, force: true })
   }

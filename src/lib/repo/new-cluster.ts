@@ -1,15 +1,18 @@
 /** The files of a new cluster, made from those of one that there is. Pure: files go in and out. */
-import type { Network } from '../config/rules/networks.ts'
 import { layout } from './layout.ts'
-import { moveAddresses } from './move-addresses.ts'
+import type { Move } from './move-addresses.ts'
+import { newSettings } from './new-settings.ts'
+import { newTalconfig } from './new-talconfig.ts'
 import { parseDocument } from './yaml.ts'
 
 export interface NewCluster {
   name: string
   /** The cluster whose files are taken. */
   from: string
-  /** Of the nodes, the pods, the Services and the load balancer's addresses: where each was, and where it goes. */
-  moves: [from: Network, to: Network][]
+  /** Its machines. */
+  source: readonly { hostname: string; address: string; controlPlane: boolean }[]
+  /** Of its addresses and networks: where each was, and where it goes. */
+  moves: Move[]
   vlan: string
   domain: string
   /** Cilium's id of the cluster. */
@@ -22,6 +25,27 @@ export interface NewCluster {
   apps: string[]
   /** Settings that only applications use which it does not run. */
   unused: ReadonlySet<string>
+  /** Undefined: as many as the other one has, at the same places of the network. */
+  machines?: NewMachine[] | undefined
+  disks?: NewDisks | undefined
+}
+
+export interface NewMachine {
+  hostname: string
+  /** IPv4. */
+  address: string
+  controlPlane: boolean
+  /** Permanent addresses, in the order in which talconfig.yaml names ports. */
+  ports?: string[] | undefined
+}
+
+export interface NewDisks {
+  /** Talos' installDiskSelector. */
+  install?: Record<string, string | undefined> | undefined
+  /** CEL, of the volume for node-local storage. */
+  local?: string | undefined
+  /** Regular expression of paths. */
+  ceph?: string | undefined
 }
 
 /** @param sources the files of `from` and k8sops.yaml, by path */
@@ -29,8 +53,8 @@ export function newClusterFiles(choice: NewCluster, sources: ReadonlyMap<string,
   const { name, from } = choice
   const read = (path: string) => sources.get(path) ?? ''
   const files = new Map<string, string>()
-  files.set(layout.talconfig(name), talconfig(choice, read(layout.talconfig(from))))
-  files.set(layout.settings(name), settings(choice, read(layout.settings(from))))
+  files.set(layout.talconfig(name), newTalconfig(choice, read(layout.talconfig(from))))
+  files.set(layout.settings(name), newSettings(choice, read(layout.settings(from))))
   const secrets = `${layout.bootstrapOf(from)}/secrets.yaml.tpl`
   if (sources.has(secrets)) files.set(`${layout.bootstrapOf(name)}/secrets.yaml.tpl`, named(choice, read(secrets)))
   const manifests = `${layout.cluster(from)}/`
@@ -42,14 +66,15 @@ export function newClusterFiles(choice: NewCluster, sources: ReadonlyMap<string,
     if (path === layout.appList(from)) files.set(to, appList(choice, text))
     else if (!path.startsWith(below) || chosen) files.set(to, named(choice, text))
   }
-  files.set(layout.repositoryFile, repositoryFile(choice, read(layout.repositoryFile)))
+  const volumes = choice.apps.filter((app) =>
+    /\/components\/volsync$/m.test(read(`${layout.clusterApps(from)}/${app}/ks.yaml`)),
+  )
+  files.set(layout.repositoryFile, withEntry(choice, read(layout.repositoryFile), volumes.length))
   return files
 }
 
-const escaped = (text: string) => text.replaceAll('.', '\\.')
-
 /** Where a file names its cluster for sure; the word alone may be the layer `apps`, or another cluster's name in a sentence. */
-const named = ({ name, from }: NewCluster, text: string) =>
+export const named = ({ name, from }: Pick<NewCluster, 'name' | 'from'>, text: string) =>
   text
     .replaceAll(`clusters/${from}/`, `clusters/${name}/`)
     .replaceAll(`talos/${from}/`, `talos/${name}/`)
@@ -58,87 +83,7 @@ const named = ({ name, from }: NewCluster, text: string) =>
     .replaceAll(`--context ${from} `, `--context ${name} `)
     .replaceAll(vaultOf(from), vaultOf(name))
 
-const vaultOf = (cluster: string) => `k8s-${cluster}`
-
-/** What was looked up on the old cluster's machines is nothing that anybody knows of the new ones. */
-const unconfirmed = (line: string, what: string) => (line.includes('# CONFIRM:') ? line : `${line} # CONFIRM: ${what}`)
-
-function talconfig(choice: NewCluster, text: string): string {
-  const { name, from, moves, vlan } = choice
-  const moved = moveAddresses(text, moves).replace(new RegExp(`\\b${from}\\b`, 'g'), name)
-  const oldVlan = /vlanId: (\d+)/.exec(moved)?.[1]
-  let address = ''
-  let port = 0
-  const seen = new Set<string>()
-  const first = (key: string, line: string, what: string) => {
-    if (seen.has(key)) return line
-    seen.add(key)
-    return unconfirmed(line, what)
-  }
-  const lines = moved.split('\n').map((line) => {
-    const ip = /^\s*ipAddress: (\S+)/.exec(line)?.[1]
-    if (ip) [address, port] = [ip, 0]
-    const asked = `\`talosctl -n ${address || '<node>'} get`
-    if (/([0-9a-f]{2}:){5}[0-9a-f]{2}/i.test(line)) {
-      port += 1
-      const bytes = address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))
-      const placeholder = ['02', String(port).padStart(2, '0'), ...bytes].join(':')
-      const other = line.replace(/([0-9a-f]{2}:){5}[0-9a-f]{2}/i, placeholder)
-      return unconfirmed(other, `permanent address of the port; ${asked} links --insecure\``)
-    }
-    if (/^\s*- ?vlanId:|^\s*vlanId:/.test(line))
-      return first('vlan', line, `the switch sends VLAN ${vlan} tagged on these ports; \`show vlans\` there`)
-    if (/^\s*ip: /.test(line)) return first('vip', line, 'unused and outside every DHCP range')
-    if (/^\s*(size|match): /.test(line))
-      return unconfirmed(line, `matches one disk on each machine; ${asked} disks --insecure\``)
-    return line
-  })
-  return lines
-    .join('\n')
-    .replaceAll(`vlanId: ${oldVlan}`, `vlanId: ${vlan}`)
-    .replaceAll(`VLAN ${oldVlan} `, `VLAN ${vlan} `)
-}
-
-/** What each of these was is true of the old cluster only. */
-const ofTheCluster: Record<string, string> = {
-  CILIUM_ASN: 'free private ASN',
-  SRX_ADDRESS: "the router's address in that VLAN",
-  LB_POOL_CIDR: 'routed nowhere yet',
-  CLOUDFLARE_TUNNEL_ID: "this cluster's tunnel; `cloudflared tunnel list`",
-  NAS_SHARE: 'exported to the nodes',
-  CEPH_DEVICE_PATH_FILTER: "matches Ceph's disks and neither the install nor the OpenEBS disk",
-}
-
-function settings(choice: NewCluster, text: string): string {
-  const { name, from, moves, vlan, domain, id, asn, follows, unused } = choice
-  const oldDomain = /^ {2}CLUSTER_DOMAIN: (\S+)/m.exec(text)?.[1] ?? ''
-  const oldVlan = /^ {2}VLAN_ID: "?(\d+)/m.exec(text)?.[1] ?? ''
-  const given: Record<string, string> = {
-    CLUSTER_NAME: name,
-    CLUSTER_ID: JSON.stringify(id),
-    CLUSTER_DOMAIN: domain,
-    VLAN_ID: JSON.stringify(vlan),
-    CILIUM_ASN: JSON.stringify(asn),
-    GIT_REF: `refs/heads/${follows}`,
-    ONEPASSWORD_VAULT: vaultOf(name),
-    CLOUDFLARE_TUNNEL_ID: `00000000-0000-4000-8000-${id.padStart(12, '0')}`,
-  }
-  return moveAddresses(named(choice, text), moves)
-    .split('\n')
-    .flatMap((line) => {
-      const [, key = '', value = '', comment = ''] = /^ {2}([A-Z][A-Z0-9_]*): (.*?)( +#.*)?$/.exec(line) ?? []
-      if (key === '') return [line]
-      if (unused.has(key)) return []
-      const told = comment
-        .replace(new RegExp(`\\b${escaped(oldDomain)}\\b`, 'g'), domain)
-        .replace(new RegExp(`\\b${oldVlan}\\b`, 'g'), vlan)
-      const now = given[key] ?? (key === 'NAS_SHARE' ? value.replace(from, name) : value)
-      const what = ofTheCluster[key] ?? (/_IP$/.test(key) && comment ? 'inside LB_POOL_CIDR' : undefined)
-      const whole = `  ${key}: ${now}${told}`
-      return [what === undefined ? whole : unconfirmed(whole, what)]
-    })
-    .join('\n')
-}
+export const vaultOf = (cluster: string) => `k8s-${cluster}`
 
 function appList(choice: NewCluster, text: string): string {
   const document = parseDocument(named(choice, text))
@@ -146,17 +91,30 @@ function appList(choice: NewCluster, text: string): string {
   return document.toString({ lineWidth: 0 })
 }
 
-/** As text: a YAML library would write the whole file its own way. The entry keeps the comments of the one that it is made after. */
-function repositoryFile({ name, from, follows, apps }: NewCluster, text: string): string {
-  const entry = new RegExp(`^ {2}${from}:\n(?: {3,}.*\n|\n(?= {3,}))+`, 'm').exec(text)?.[0] ?? ''
-  const own = entry
+const entryOf = (text: string, cluster: string) =>
+  new RegExp(`^ {2}${cluster}:\n(?: {3,}.*\n|\n(?= {3,}))+`, 'm').exec(text)?.[0] ?? ''
+
+/**
+ * As text: the library of YAML would write the rest of k8sops.yaml its own way (`[infra, apps]` beside `{ clusters: 1 }`). The entry
+ * keeps the comments of the one that it is made after; it stands last, as in the order of the rollout.
+ */
+function withEntry({ name, from, follows }: NewCluster, text: string, volumes: number): string {
+  const own = entryOf(text, from)
     .replace(`  ${from}:`, `  ${name}:`)
     .replace(/^( +context:) .*/m, `$1 ${name}`)
     .replace(/^( +follows:) .*/m, `$1 ${follows}`)
     .replaceAll(`cluster="${from}"`, `cluster="${name}"`)
-    .replace(/(volsync: \{ ?sources:) \d+/, apps.length === 0 ? '$1 0' : '$&')
+    .replace(/(volsync: \{ ?sources:) \d+/, `$1 ${volumes}`)
   return text
-    .replace(entry, `${entry}${own}`)
+    .replace(/^clusters:\n(?: {2,}.*\n|\n(?= {2}))+/m, (entries) => `${entries}${own}`)
     .replace(/^( +order: \[ ?[^\]\n]*?)( ?\])/m, `$1, ${name}$2`)
     .replace(/^( +order:\n(?: +- .*\n)+)/m, (list) => `${list}${/^ +- /m.exec(list)?.[0]}${name}\n`)
+}
+
+/** The other way round: what `withEntry` added goes, and nothing else. */
+export function withoutEntry(text: string, cluster: string): string {
+  return text
+    .replace(entryOf(text, cluster), '')
+    .replace(/^ +order: \[.*\]/m, (list) => list.replace(new RegExp(`, ${cluster}(?=[ ,\\]])|\\b${cluster}, `), ''))
+    .replace(/^ +order:\n(?: +- .*\n)+/m, (list) => list.replace(new RegExp(`^ +- ${cluster}\n`, 'm'), ''))
 }

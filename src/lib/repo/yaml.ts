@@ -14,3 +14,6 @@ export const stringify = ((...given: Parameters<Yaml['stringify']>) => yaml().st
 export const parseDocument = ((...given: Parameters<Yaml['parseDocument']>) =>
   yaml().parseDocument(...given)) as Yaml['parseDocument']
 export const isSeq = ((node: unknown) => yaml().isSeq(node)) as Yaml['isSeq']
+export const isMap = ((node: unknown) => yaml().isMap(node)) as Yaml['isMap']
+export const isScalar = ((node: unknown) => yaml().isScalar(node)) as Yaml['isScalar']
+export const visit = ((...given: Parameters<Yaml['visit']>) => yaml().visit(...given)) as Yaml['visit']

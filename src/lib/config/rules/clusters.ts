@@ -1,6 +1,6 @@
 /** Rules about which clusters there are, and about what must be unique across them. */
 import { layout } from '../../repo/layout.ts'
-import { addresses, vlans } from '../interfaces.ts'
+import { addresses, ports, vlans } from '../interfaces.ts'
 import { place, problem, type Rule, type WithTalconfig, withSettings, withTalconfig } from './rule.ts'
 
 /** Names in k8sops.yaml and directories under kubernetes/clusters/ are the same set; the order names each cluster once. */
@@ -129,4 +129,21 @@ const uniqueVlans: Rule = (files) =>
     (first, second) => `duplicate VLAN ${second.value}: cluster ${first.cluster} has it (${first.where})`,
   )
 
-export const clusterRules: Rule[] = [knownClusters, ownName, uniqueNodes, uniqueSettings, uniqueVlans]
+/** A port is in one machine: named twice, it was copied with the entry of another one. */
+const uniquePorts: Rule = (files) =>
+  clashes(
+    withTalconfig(files).flatMap(({ name, talconfig, talconfigFile }) => {
+      const all = talconfig.nodes.flatMap((node) => ports(talconfig, node))
+      // What a node has of its group stands there once.
+      const once = new Map(all.map((port) => [port.path.join('/'), port]))
+      return [...once.values()].map(({ address, path }) => ({
+        cluster: name,
+        value: address,
+        where: place(talconfigFile, path),
+        at: (message: string) => problem(talconfigFile, path, message),
+      }))
+    }),
+    (first, second) => `duplicate port ${second.value}: also at ${first.where}`,
+  )
+
+export const clusterRules: Rule[] = [knownClusters, ownName, uniqueNodes, uniqueSettings, uniqueVlans, uniquePorts]
