@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
 import { planSwitchover } from '../../src/lib/ops/cnpg-switchover.ts'
 import { planBackup } from '../../src/lib/ops/cnpg.ts'
+import { planDatabaseAbort, planDatabaseRestore, planSettle } from '../../src/lib/ops/cnpg-restore.ts'
 import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
 import { planAbort, planRestore } from '../../src/lib/ops/volsync-restore.ts'
 import { planSync } from '../../src/lib/ops/volsync-sync.ts'
@@ -31,12 +32,20 @@ const sync = { ...place, token: 'volsync.unlock/20261130T110000Z-00ff', unlock: 
 const database = { namespace: 'databases', name: 'postgres' }
 const backup = { ...place, database, schedule: 'postgres', name: 'postgres-k8sops-20261130110000', limitSec: 7200 }
 
+const recovery = { token: 'cnpg.restore/20261130T110000Z-00ff', from: 'postgres', archive: 'postgres-20261130t110000z', at: '2026-11-30T06:00:00Z' }
+const recovered = { ...place, database, schedule: 'postgres', expectSec: 3600, limits: { recoverySec: 14_400, podsSec: 900 }, recovery }
+const databaseNote = { ...note, id: recovery.token, scope: 'database/postgres', reason: 'restore of databases/postgres: bad migration' }
+const clients = { objects: views(false), clients: workloads, note: databaseNote }
+
 const plans: [string, () => Plan][] = [
   ['volsync.restore', () => planRestore({ ...place, choice, note, objects: views(false), workloads, expectSec: 1800, force: false }, basis)],
   ['volsync.abort', () => planAbort({ ...place, writing: true, parked, held: views(true) }, basis)],
   ['volsync.copy', () => planCopy({ ...place, to: 'drill', choice, token, expectSec: 1800, limitSec: 14_400 }, basis)],
   ['cnpg.backup', () => planBackup(backup, basis)],
   ['cnpg.switchover', () => planSwitchover({ ...place, database, change: { from: 'postgres-1', to: 'postgres-2' }, at: '2026-11-30T11:00:00.000Z', limitSec: 900 }, basis)],
+  ['cnpg.restore', () => planDatabaseRestore({ ...recovered, ...clients, save: true, force: false }, basis)],
+  ['cnpg.abort', () => planDatabaseAbort({ ...recovered, state: 'gone', parked, held: views(true) }, basis)],
+  ['cnpg.settle', () => planSettle({ ...place, database, archive: recovery.archive, limitSec: 60 }, basis)],
   ['volsync.unlock', () => planSync(sync, basis)],
 ]
 

@@ -32,7 +32,6 @@ interface Seen {
   metadata: { annotations?: Record<string, string>; labels?: Record<string, string> }
   spec?: { replicas?: number; suspend?: boolean; trigger?: { manual?: string } }
   status?: {
-    currentPrimary?: string
     readyReplicas?: number
     lastHandledReconcileAt?: string
     lastSyncTime?: string
@@ -233,28 +232,4 @@ proof('into another namespace nothing is stopped, and no keys stay there', async
   expect((await lab.run(['volsync', 'restore', id, '--to', 'lab-drill'])).error?.message).toContain('already')
   await kubectl(record, 'delete', 'namespace', 'lab-drill', '--wait=false')
   await asBefore()
-})
-
-proof('a base backup is made as the schedule makes it, and one that fails says why at once', async () => {
-  const ended = await lab.run(['cnpg', 'backup', 'postgres'])
-  expect(ended, told(ended)).toMatchObject({ code: 0 })
-  expect((await lab.run(['cnpg', 'status'])).code).toBe(0)
-  await lab.addFault({ name: 'base-backup-fails', params: { message: 'the bucket answers AccessDenied' } })
-  const failed = await lab.run(['cnpg', 'backup', 'postgres'])
-  expect(failed.code, told(failed)).toBe(6)
-  expect(failed.result?.error?.message).toContain('the bucket answers AccessDenied')
-  expect((await lab.run(['cnpg', 'status'])).code).toBe(3)
-  await lab.clearFaults()
-  expect((await lab.run(['cnpg', 'backup', 'postgres'])).code).toBe(0)
-})
-
-proof('another instance becomes the primary, and everything is whole again when that is over', async () => {
-  const primary = async () => (await get('clusters.postgresql.cnpg.io', 'postgres', 'databases')).status?.currentPrimary
-  const before = await primary()
-  const unasked = await lab.run(['cnpg', 'switchover', 'postgres'])
-  expect(unasked).toMatchObject({ code: 2 })
-  const ended = await lab.run(['cnpg', 'switchover', 'postgres', '--yes'])
-  expect(ended, told(ended)).toMatchObject({ code: 0 })
-  expect(await primary()).not.toBe(before)
-  expect((await lab.run(['gate', 'check', 'cnpg-healthy'])).code).toBe(0)
 })

@@ -17,7 +17,13 @@ import {
   uncordonArgs,
 } from '../../src/lib/tools/kubectl.args.ts'
 import { evictOsdsArgs, restNodeArgs, wakeNodeArgs } from '../../src/lib/tools/kubectl-ceph.args.ts'
-import { applyBackupArgs, getScheduleArgs, promoteArgs } from '../../src/lib/tools/kubectl-cnpg.args.ts'
+import {
+  annotateDatabaseArgs,
+  deleteDatabaseArgs,
+  getDatabaseArgs,
+  getScheduleArgs,
+  promoteArgs,
+} from '../../src/lib/tools/kubectl-cnpg.args.ts'
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
 import { deleteNodeArgs, holdNodeArgs, releaseNodeArgs } from '../../src/lib/tools/kubectl-node.args.ts'
 import { deletePathArgs } from '../../src/lib/tools/kubectl-raw.args.ts'
@@ -154,7 +160,9 @@ describe('kubectl', () => {
     deleteSecretArgs('flags', workload),
     getObjectInArgs('flags', 'secrets', workload),
     getScheduleArgs('flags', 'databases', 'postgres'),
-    applyBackupArgs('flags', 'x'),
+    getDatabaseArgs('flags', workload),
+    annotateDatabaseArgs('flags', workload, { 'k8sops.dev/restored-at': null }),
+    deleteDatabaseArgs('flags', workload),
     promoteArgs('flags', workload, { from: 'postgres-1', to: 'postgres-2' }, '2026-11-30T15:00:00Z'),
     noteClaimArgs('flags', workload, 'T'),
     parkArgs('flags', workload, 'T'),

@@ -27,6 +27,8 @@ const ofAbsence = [
   'netpol-restored',
   'no-other-upgrader',
   'releases-settled',
+  'cnpg-database-absent',
+  'cnpg-predecessor-gone',
   'secret-absent',
   'volsync-destination-absent',
   'workload-unparked',

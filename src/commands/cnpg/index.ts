@@ -14,9 +14,26 @@ export const cnpgCommands: CommandEntry[] = [
     load: async () => (await import('./backup-now.ts')).cnpgBackupNow,
   },
   {
+    path: 'cnpg rehearsal',
+    summary: 'Make the Cluster that is recovered beside a database out of the one on stdin',
+    hidden: true,
+    load: async () => (await import('./recovery-filters.ts')).cnpgRehearsal,
+  },
+  {
+    path: 'cnpg restore',
+    summary: 'Bring a database back to what its archive has, and its clients with it',
+    load: async () => (await import('./restore.ts')).cnpgRestore,
+  },
+  {
     path: 'cnpg status',
     summary: 'Show whether PostgreSQL is well: instances, primary, archiving, backups',
     load: async () => (await import('./status.ts')).cnpgStatus,
+  },
+  {
+    path: 'cnpg successor',
+    summary: 'Make the Cluster that takes the place of a database out of the one beside it, on stdin',
+    hidden: true,
+    load: async () => (await import('./recovery-filters.ts')).cnpgSuccessor,
   },
   {
     path: 'cnpg switchover',

@@ -4,6 +4,7 @@ import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { forOption, untilOf, wholeSeconds } from '../../lib/cli/hold-options.ts'
 import { confirmOption } from '../../lib/cli/node-option.ts'
 import { operatorName } from '../../lib/cli/operator.ts'
+import { timeOption } from '../../lib/cli/time-option.ts'
 import { GateError, UsageError } from '../../lib/errors.ts'
 import { backupRunbook } from '../../lib/ops/backup-status.ts'
 import { holdFacts } from '../../lib/ops/flux-hold.ts'
@@ -141,13 +142,8 @@ function choiceOf({ options, now }: CommandContext): RestoreChoice {
   const previous = Number(options.previous)
   if (!Number.isInteger(previous) || previous < 0)
     throw new UsageError(`--previous ${String(options.previous)} is no number of snapshots`)
-  const at = textOption(options.at)
-  if (at === undefined) return { previous }
-  const time = Date.parse(at)
-  if (Number.isNaN(time) || !/T.*(Z|[+-]\d\d:\d\d)$/.test(at))
-    throw new UsageError(`--at ${at} is no time`, { next: 'write it like 2026-11-30T06:00:00Z, with its zone' })
-  if (time > now()) throw new UsageError(`--at ${at} is yet to come`)
-  return { at: wholeSeconds(time), previous }
+  const at = timeOption(options.at, '--at', now())
+  return at === undefined ? { previous } : { at, previous }
 }
 
 /** @throws GateError: one restore would take the other's notes for its own */
@@ -161,7 +157,7 @@ function refuseUnfinished(source: SourceView, { parked, held, destinations }: Us
       : []),
   ]
   if (left.length === 0) return
-  throw new GateError(`a restore of ${source.namespace}/${source.name} did not come to its end`, {
+  throw new GateError(`a restore of ${source.namespace}/${source.name}, or of its database, did not come to its end`, {
     output: left.join('\n'),
     next: `k8sops volsync restore ${source.namespace}/${source.name} --abort; on the machine where it ran also: k8sops run resume`,
     runbook: backupRunbook,
@@ -170,7 +166,9 @@ function refuseUnfinished(source: SourceView, { parked, held, destinations }: Us
 
 async function abort(context: CommandContext, source: SourceView, users: Users): Promise<Plan> {
   const [cluster, target] = await Promise.all([context.cluster(), context.target()])
-  const { parked, held, destinations } = users
+  const { held, destinations } = users
+  // What the restore of a database has stopped comes back with that.
+  const parked = users.parked.filter(({ by }) => by.startsWith(`${restoreOperation}/`))
   const writing = destinations.some(({ metadata }) => metadata.name === destinationOf(source).name)
   const basis = await holdBasis(context, { writing, objects: holdFacts(held) })
   return planAbort({ cluster, target, source, writing, parked, held, limits: limitsOf(context) }, basis)

@@ -6,6 +6,7 @@ import { apiGates } from './catalog/api.ts'
 import { backupGates } from './catalog/backups.ts'
 import { bypassGates } from './catalog/bypasses.ts'
 import { cephGates } from './catalog/ceph.ts'
+import { databaseGates } from './catalog/databases.ts'
 import { etcdGates } from './catalog/etcd.ts'
 import { holdGates } from './catalog/holds.ts'
 import { machineGates } from './catalog/machines.ts'
@@ -33,6 +34,7 @@ export const gates = {
   ...objectGates,
   ...storageGates,
   ...backupGates,
+  ...databaseGates,
   ...cephGates,
   ...upgraderGates,
   ...releaseGates,

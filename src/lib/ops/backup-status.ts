@@ -165,6 +165,8 @@ function databaseRow(database: KubeObject, facts: BackupFacts, options: StatusOp
   const say = (state: BackupState, detail: string, next: string | null = null) => ({ ...row, state, detail, next })
   const look = `kubectl -n ${namespace} get backups.postgresql.cnpg.io,scheduledbackups.postgresql.cnpg.io`
   const save = `k8sops cnpg backup ${namespace}/${name}`
+  const exempt = annotations?.[backupKey] === 'none' ? annotations[backupReasonKey] : undefined
+  if (exempt !== undefined) return say('exempt', exempt)
   if (schedules.length === 0) return say('unprotected', 'no ScheduledBackup is of it', 'include the component cnpg')
   if (!active) return say('resting', 'its ScheduledBackup is suspended', save)
   if (failed && timeOf(failed.startedAt) > timeOf(last?.startedAt))

@@ -1,7 +1,9 @@
 /** `cnpg status` and `cnpg backup`: PostgreSQL of a cluster as CloudNativePG sees it, and a base backup now. Pure. */
 import { GateError, UsageError } from '../errors.ts'
 import { backupNowArgs } from '../tools/filters.args.ts'
-import { applyBackupArgs, getScheduleArgs } from '../tools/kubectl-cnpg.args.ts'
+import { getScheduleArgs } from '../tools/kubectl-cnpg.args.ts'
+import { reconcileKey } from '../tools/kubectl-hold.args.ts'
+import { applyInArgs, restoreKeys } from '../tools/kubectl-volsync.args.ts'
 import type { Basis, Json, KubeObject, Plan } from '../types.ts'
 import { placeOf } from './backup-facts.ts'
 import type { BackupRow } from './backup-status.ts'
@@ -40,6 +42,7 @@ export function databaseRow(
     ...(currentPrimary === undefined ? ['it has no primary'] : []),
     ...(currentPrimary !== targetPrimary ? [`it switches over to ${targetPrimary ?? 'another instance'}`] : []),
     ...(phase === 'Cluster in healthy state' ? [] : [phase ?? 'it says nothing of itself']),
+    ...(isLeftAlone(database) ? ['Flux leaves it alone until Git names its archive (cnpg restore --settle)'] : []),
     ...(archiving?.status === 'False' ? [`WAL is not archived: ${archiving.message ?? 'no reason given'}`] : []),
   ]
   return {
@@ -50,6 +53,10 @@ export function databaseRow(
     ...{ backup: backup?.state ?? null, lastBackup: backup?.lastSuccess ?? null, problems },
   }
 }
+
+/** A restore has made it, and Git has not caught up. */
+const isLeftAlone = ({ metadata: { annotations = {} } }: KubeObject): boolean =>
+  annotations[restoreKeys.by] !== undefined && annotations[reconcileKey] === 'disabled'
 
 /** @throws UsageError for names that fit none, or several */
 export function chosenCluster(databases: KubeObject[], name: string): KubeObject {
@@ -108,7 +115,7 @@ export function planBackup({ cluster, target, database, schedule, name, limitSec
         pipeline: [
           getScheduleArgs(target.context, namespace, schedule),
           backupNowArgs(name),
-          applyBackupArgs(target.context, namespace),
+          applyInArgs(target.context, namespace),
         ],
         retry: whileApiIsAway(cluster.endpoint),
       },

@@ -11,16 +11,15 @@ import {
   getSourceArgs,
   noteRestoreArgs,
   type Place,
-  parkArgs,
-  unparkArgs,
   type Workload,
 } from '../tools/kubectl-volsync.args.ts'
-import type { Basis, Check, Command, Plan, Step } from '../types.ts'
+import type { Basis, Plan, Step } from '../types.ts'
 import { backupRunbook } from './backup-status.ts'
 import { check, whileApiIsAway } from './bootstrap-input.ts'
 import type { HoldableView } from './flux-choice.ts'
-import { type HoldPlace, heldByOthers, holdSteps, readySteps, releaseSteps } from './flux-hold.ts'
+import { type HoldPlace, heldByOthers, holdSteps, releaseSteps } from './flux-hold.ts'
 import { planOf } from './machine-plan.ts'
+import { frame, heldBy, parkStep, readyAgain, unparkStep, written } from './parked-workloads.ts'
 import { lockOf, syncedCheck } from './volsync-sync.ts'
 import type { Parked, SourceView } from './volsync-view.ts'
 
@@ -95,7 +94,7 @@ export function planRestore(input: RestoreInput, basis: Basis): Plan {
     deleteStep(input, destination),
     ...workloads.map((workload) => unparkStep(input, { by: note.id, workload })),
     ...releaseSteps(input, objects.map(heldBy(note)), 'release'),
-    ...readyAgain(workloads, objects, limits),
+    ...readyAgain(workloads, objects, limits.podsSec),
     written(input, `${id}/proven`, 'Write down that the application was Ready on what was restored', {
       command: noteRestoreArgs(target.context, place, { at: note.since }),
       done: proven,
@@ -139,47 +138,9 @@ export function planAbort(input: AbortInput, basis: Basis): Plan {
     ...(parked.length > 0 ? [unusedStep(source, limits)] : []),
     ...parked.map((one) => unparkStep(input, one)),
     ...releaseSteps(input, held, 'release'),
-    ...readyAgain(workloads, held, limits),
+    ...readyAgain(workloads, held, limits.podsSec),
   ])
 }
-
-const frame = (id: string, title: string, timeoutSec: number) => ({
-  ...{ id, title, interrupt: 'now' as const, timeoutSec, runbook: backupRunbook },
-})
-
-function written(
-  { cluster }: HoldPlace,
-  id: string,
-  title: string,
-  { command, done }: { command: Command; done: Check },
-): Step {
-  const action = { kind: 'exec' as const, pipeline: [command], retry: whileApiIsAway(cluster.endpoint) }
-  return { ...frame(id, title, 60), unless: [done], action, verify: [done] }
-}
-
-const idOf = ({ kind, namespace, name }: Workload): string => `${kind.toLowerCase()}.${namespace}.${name}`
-const titleOf = ({ kind, namespace, name }: Workload): string => `${kind} ${namespace}/${name}`
-const slotsOf = ({ kind, namespace, name }: Workload) => ({ kind, namespace, name })
-
-const parkStep = (input: RestoreInput, workload: Workload, by: string): Step => ({
-  ...written(
-    input,
-    `${idOf(workload)}/stop`,
-    `Scale ${titleOf(workload)} to 0, and write on it that it had ${workload.replicas}`,
-    {
-      command: parkArgs(input.target.context, workload, by),
-      done: check('workload-parked', { ...slotsOf(workload), by }),
-    },
-  ),
-  // What is written on it is what the plan saw.
-  require: [check('workload-at', { ...slotsOf(workload), replicas: String(workload.replicas) })],
-})
-
-const unparkStep = (place: HoldPlace, { by, workload }: Parked): Step =>
-  written(place, `${idOf(workload)}/start`, `Scale ${titleOf(workload)} back to ${workload.replicas}`, {
-    command: unparkArgs(place.target.context, workload),
-    done: check('workload-unparked', { ...slotsOf(workload), by }),
-  })
 
 const unusedStep = ({ namespace, name, claim }: SourceView, { podsSec }: Limits): Step => ({
   ...frame(`${namespace}.${name}/detach`, `Wait until nothing uses volume ${namespace}/${claim}`, podsSec),
@@ -226,26 +187,3 @@ const deleteStep = (place: HoldPlace, destination: Place): Step =>
       done: check('volsync-destination-absent', { ...destination }),
     },
   )
-
-function readyAgain(workloads: Workload[], objects: HoldableView[], { podsSec }: Limits): Step[] {
-  const pods = workloads
-    .filter(({ replicas }) => replicas > 0)
-    .map(
-      (workload): Step => ({
-        ...frame(`${idOf(workload)}/ready`, `Wait until ${titleOf(workload)} is ready`, podsSec),
-        action: { kind: 'wait' },
-        verify: [check('workload-ready', slotsOf(workload))],
-        group: 'ready',
-      }),
-    )
-  return [...pods, ...readySteps(objects, podsSec)]
-}
-
-/** As it will be seen once it is held. */
-const heldBy =
-  ({ id, owner, reason, since, until, scope }: HoldNote) =>
-  (view: HoldableView): HoldableView => ({
-    ...view,
-    suspended: true,
-    hold: { id, owner, reason, since, until, scope, detached: view.suspendInGit === false },
-  })

@@ -96,3 +96,32 @@ export const copyArgs = ({ namespace, name }: { namespace: string; name: string 
 
 /** Makes a Backup out of the ScheduledBackup that comes on stdin. */
 export const backupNowArgs = (name: string): Command => ({ tool: 'k8sops', args: ['cnpg', 'backup-now', name] })
+
+/** Makes the Cluster that is recovered beside a database out of the one that comes on stdin. */
+export const rehearsalArgs = ({
+  token,
+  from,
+  archive,
+  at,
+}: {
+  token: string
+  from: string
+  archive: string
+  at?: string
+}): Command => ({
+  tool: 'k8sops',
+  args: [
+    'cnpg',
+    'rehearsal',
+    '--token',
+    token,
+    '--from',
+    from,
+    '--archive',
+    archive,
+    ...(at === undefined ? [] : ['--at', at]),
+  ],
+})
+
+/** Makes the Cluster of that name out of the one that was recovered beside it, which comes on stdin. */
+export const successorArgs = (name: string): Command => ({ tool: 'k8sops', args: ['cnpg', 'successor', name] })

@@ -1,6 +1,7 @@
 /** Argv of kubectl 1.35 for base backups of CloudNativePG; its plugin for kubectl is not in the tool-chain. */
 import type { Command } from '../types.ts'
 import { fieldManager } from './kubectl-hold.args.ts'
+import type { Place } from './kubectl-volsync.args.ts'
 
 const kubectl = (context: string, namespace: string, args: string[]): Command => ({
   tool: 'kubectl',
@@ -10,10 +11,6 @@ const kubectl = (context: string, namespace: string, args: string[]): Command =>
 export const getScheduleArgs = (context: string, namespace: string, name: string): Command =>
   kubectl(context, namespace, ['get', 'scheduledbackups.postgresql.cnpg.io', name, '-o', 'json'])
 
-/** Makes the Backup that comes on stdin. */
-export const applyBackupArgs = (context: string, namespace: string): Command =>
-  kubectl(context, namespace, ['apply', '--server-side', '--field-manager', fieldManager, '-f', '-'])
-
 /**
  * What `kubectl cnpg promote` writes into the status (CloudNativePG 1.30, internal/cmd/plugin/promote). The API server refuses the whole patch
  * when somebody else is primary by now, or is about to be.
@@ -21,7 +18,7 @@ export const applyBackupArgs = (context: string, namespace: string): Command =>
  */
 export function promoteArgs(
   context: string,
-  { namespace, name }: { namespace: string; name: string },
+  { namespace, name }: Place,
   { from, to }: { from: string; to: string },
   at: string,
 ): Command {
@@ -38,3 +35,23 @@ export function promoteArgs(
     ...['--field-manager', fieldManager, '-p', JSON.stringify(patch)],
   ])
 }
+
+const clusters = 'clusters.postgresql.cnpg.io'
+
+export const getDatabaseArgs = (context: string, { namespace, name }: Place): Command =>
+  kubectl(context, namespace, ['get', clusters, name, '-o', 'json'])
+
+/** With its instances and their volumes, which its owner references take along. */
+export const deleteDatabaseArgs = (context: string, { namespace, name }: Place): Command =>
+  kubectl(context, namespace, ['delete', clusters, name, '--ignore-not-found', '--wait=false'])
+
+/** On a Cluster; an entry with null is taken away. */
+export const annotateDatabaseArgs = (
+  context: string,
+  { namespace, name }: Place,
+  annotations: Record<string, string | null>,
+): Command =>
+  kubectl(context, namespace, [
+    ...['patch', clusters, name, '--type', 'merge', '--field-manager', fieldManager],
+    ...['-p', JSON.stringify({ metadata: { annotations } })],
+  ])

@@ -60,14 +60,6 @@ export const backupGates = {
     params: ['namespace', 'name'],
     runbook,
   },
-  'cnpg-backed-up': {
-    title: 'base backup $namespace/$name is complete',
-    probe: 'cnpg-backed-up',
-    params: ['namespace', 'name'],
-    everySec: 1,
-    next: 'kubectl -n $namespace describe backups.postgresql.cnpg.io $name',
-    runbook: 'docs/runbooks/postgres.md',
-  },
   'claim-unused': {
     title: 'no pod uses claim $namespace/$claim, and its volume is attached to no node',
     probe: 'claim-unused',
@@ -137,6 +129,27 @@ export const backupGates = {
       every: [],
     },
     params: ['kind', 'namespace', 'name', 'by'],
+    runbook,
+  },
+  'workload-idle': {
+    title: '$kind $namespace/$name has no pods',
+    all: [
+      { object: workload, expect: { atLeast: 1, named: '$name', every: [{ observed: true }] } },
+      {
+        object: workload,
+        expect: {
+          atLeast: 0,
+          atMost: 0,
+          where: [
+            { path: 'metadata.name', in: ['$name'] },
+            { path: 'status.replicas', atLeast: 1 },
+          ],
+          every: [],
+        },
+      },
+    ],
+    params: ['kind', 'namespace', 'name'],
+    next: 'kubectl -n $namespace get pods',
     runbook,
   },
   'workload-ready': {

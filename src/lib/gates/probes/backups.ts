@@ -5,7 +5,7 @@ import type { Probe } from '../evaluate.ts'
 import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
 
-type BackupProbe = 'claim-unused' | 'cnpg-backed-up' | 'volsync-synced'
+type BackupProbe = 'claim-unused' | 'volsync-synced'
 
 interface SyncStatus {
   lastManualSync?: string
@@ -33,18 +33,6 @@ export function backupProbes({ now }: GatePorts, kube: KubePort): Record<BackupP
       if (Number.isNaN(began)) return waiting(failed ?? `${titleOf(object)}: not begun yet`)
       const progress = progressText((now() - began) / 1000, Number(expectSec))
       return waiting(`${titleOf(object)}: ${failed ? `${failed}; ` : ''}${progress}`)
-    },
-
-    async 'cnpg-backed-up'({ namespace = '', name = '' }, signal): Promise<Verdict> {
-      const read = await kube.list({ apiVersion: 'postgresql.cnpg.io/v1', kind: 'Backup', namespace, name }, signal)
-      if (!read.ok) return unreadable(read)
-      const [backup] = read.value
-      if (!backup) return waiting(`Backup ${namespace}/${name} is not there`)
-      const { phase = 'new', error } = (backup.status ?? {}) as { phase?: string; error?: string }
-      if (phase === 'completed') return { status: 'pass', detail: `${titleOf(backup)} is complete` }
-      if (phase !== 'failed') return waiting(`${titleOf(backup)} is ${phase}`)
-      // CloudNativePG tries a Backup once.
-      return { ...waiting(`${titleOf(backup)} failed: ${oneLine(error) || 'no reason given'}`), final: true }
     },
 
     async 'claim-unused'({ namespace = '', claim = '' }, signal): Promise<Verdict> {
@@ -84,7 +72,7 @@ function synced(object: KubeObject, { latestMoverStatus, lastSyncDuration = '' }
   return { status: 'pass', detail: [`${titleOf(object)}: ${lastSyncDuration}`, what].filter(Boolean).join(', ') }
 }
 
-const waiting = (detail: string): Exclude<Verdict, { status: 'pass' }> => ({
+export const waiting = (detail: string): Exclude<Verdict, { status: 'pass' }> => ({
   status: 'fail',
   detail,
   waitingFor: [detail],
@@ -93,7 +81,7 @@ const waiting = (detail: string): Exclude<Verdict, { status: 'pass' }> => ({
 const lastLine = (logs: string | undefined): string => oneLine(logs?.trimEnd().split('\n').at(-1)) || 'it said nothing'
 
 /** @param expected seconds; NaN or 0 where nobody knows */
-function progressText(seconds: number, expected: number): string {
+export function progressText(seconds: number, expected: number): string {
   const since = `for ${Math.max(0, Math.round(seconds))} s`
   if (!(expected > 0)) return since
   const left = Math.round(expected - seconds)
@@ -105,4 +93,4 @@ function mounts(pod: KubeObject, claim: string): boolean {
   return volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName === claim)
 }
 
-const isOver = ({ status }: KubeObject): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed'
+export const isOver = ({ status }: KubeObject): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed'

@@ -6,6 +6,7 @@ import type { ProbeName } from '../types.ts'
 import { alertProbes } from './alerts.ts'
 import { apiProbes } from './api.ts'
 import { backupProbes } from './backups.ts'
+import { databaseProbes } from './databases.ts'
 import { disruptionProbes } from './disruption.ts'
 import { etcdProbes } from './etcd.ts'
 import { etcdHealthProbes } from './etcd-health.ts'
@@ -33,6 +34,7 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...etcdSnapshotProbes(ports),
     ...apiProbes(ports, kube),
     ...backupProbes(ports, kube),
+    ...databaseProbes(ports, kube),
     ...disruptionProbes(kube),
     ...identityProbes(ports, talos),
     ...kubernetesProbes(kube),

@@ -7,14 +7,15 @@ import type { ClusterView } from '../kube/cluster-view.ts'
 import { isTrue, nextConditions, now, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
+import { createArchives, databaseContentKey, failedRecovery, failedStatus } from './cnpg-archives.ts'
 import { type ClusterSpec, instanceBudgets, instanceClaim, instancePod, roleLabels } from './cnpg-workloads.ts'
 import { nodeList } from './node-list.ts'
 import { isAmong, type Operator, ownerReference, ready, startOperator } from './operator.ts'
 
 const apiVersion = 'postgresql.cnpg.io/v1'
 const fieldManager = 'cloudnative-pg'
-/** At pace 1: the old primary shuts down and a replica is promoted; a base backup is written. */
-const seconds = { switchover: 3, backup: 5 }
+/** At pace 1: the old primary shuts down and a replica is promoted; a base backup is written, or recovered. */
+const seconds = { switchover: 3, backup: 5, recovery: 8 }
 const healthyPhase = 'Cluster in healthy state'
 
 interface Status {
@@ -29,6 +30,7 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
   const switching = new Map<string, number>()
   /** The primary that was written last, by uid: a list may still show the one before. */
   const primaries = new Map<string, string>()
+  const archives = createArchives(lab, view)
   const nodes = nodeList(view, () => operator.again())
 
   const operator = startOperator(lab, view, {
@@ -43,7 +45,7 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     ],
     onStart: () => primaries.clear(),
   })
-  const pods = operator.follow({ apiVersion: 'v1', kind: 'Pod', labelSelector: 'cnpg.io/podRole=instance' })
+  const pods = operator.follow({ apiVersion: 'v1', kind: 'Pod', labelSelector: 'cnpg.io/cluster' })
   const claims = operator.follow({
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
@@ -56,12 +58,16 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     const { instances } = cluster.spec as unknown as ClusterSpec
     const names = Array.from({ length: instances }, (_, index) => `${cluster.metadata.name}-${index + 1}`)
     const status = (cluster.status ?? {}) as Status
+    if (cluster.metadata.deletionTimestamp) return undefined
+    if (status.currentPrimary === undefined && cluster.metadata.annotations?.[databaseContentKey] === undefined)
+      return begin(cluster)
     const primary = primaries.get(cluster.metadata.uid ?? '') ?? status.currentPrimary ?? names[0] ?? ''
     await keepInstances(cluster, names, primary)
     const own = pods.list.filter(
       ({ metadata }) =>
         metadata.namespace === cluster.metadata.namespace &&
-        metadata.labels?.['cnpg.io/cluster'] === cluster.metadata.name,
+        metadata.labels?.['cnpg.io/podRole'] === 'instance' &&
+        metadata.labels['cnpg.io/cluster'] === cluster.metadata.name,
     )
     await keepRoles(own, primary)
     const healthy = own.filter(isHealthy).map(({ metadata }) => metadata.name)
@@ -77,6 +83,28 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     const complete = healthy.length === instances
     const phase = complete ? healthyPhase : 'Waiting for the instances to become active'
     return write(cluster, own, { phase, primary, target })
+  }
+
+  /** Before its first instance: what that holds is new, or recovered. */
+  async function begin(cluster: KubeObject): Promise<number> {
+    const { name, namespace = '', creationTimestamp = now() } = cluster.metadata
+    const setting = { phase: 'Setting up primary', primary: '', target: `${name}-1` }
+    await write(cluster, [], setting)
+    const recovers = (cluster.spec as { bootstrap?: { recovery?: object } }).bootstrap?.recovery !== undefined
+    const leftMs = recovers ? Date.parse(creationTimestamp) + pace(seconds.recovery) - Date.now() : 0
+    if (leftMs > 0) return leftMs
+    const outcome = await archives.first(cluster)
+    const job = failedRecovery(cluster)
+    if ('failure' in outcome) {
+      if (!isAmong(pods.list, job)) {
+        const made = await view.writer().apply(job, fieldManager)
+        await view.writer().patchStatus(made, failedStatus(outcome.failure))
+      }
+      return pace(seconds.recovery)
+    }
+    await view.writer().remove({ apiVersion: 'v1', kind: 'Pod', namespace, name: job.metadata.name })
+    await view.writer().patch(cluster, { metadata: { annotations: { [databaseContentKey]: outcome.content } } })
+    return 100
   }
 
   const isHealthy = (pod: KubeObject) =>
@@ -194,6 +222,14 @@ export function startCnpg(lab: Lab, view: ClusterView): Operator {
     const end = failure
       ? { phase: 'failed', error: failure.params?.message ?? 'rpc error: the bucket answers AccessDenied' }
       : { phase: 'completed' }
+    if (!failure) {
+      const { cluster } = backup.spec as { cluster: { name: string } }
+      const { namespace } = backup.metadata
+      const saved = operator
+        .objects('Cluster')
+        .find(({ metadata }) => metadata.name === cluster.name && metadata.namespace === namespace)
+      if (saved) await archives.saved(saved, startedAt)
+    }
     await view.writer().patchStatus(backup, { ...end, stoppedAt: now() })
     return undefined
   }
