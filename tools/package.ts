@@ -4,7 +4,9 @@
  */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { layout } from '../src/lib/repo/layout.ts'
+import { isKept, partsFile, readParts } from '../src/lib/repo/template.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -24,6 +26,16 @@ const besides = [
     .map((name) => `tools/${name}`),
 ]
 for (const path of besides) cpSync(join(root, path), join(staged, path), { recursive: true })
+
+/** What `k8sops init` makes a new repository of. */
+const parts = readParts(readFileSync(join(root, partsFile), 'utf8'))
+const example = [layout.cluster(parts.cluster), layout.bootstrapOf(parts.cluster), layout.talconfig(parts.cluster)]
+for (const path of parts.paths)
+  cpSync(join(root, path), join(staged, path), {
+    recursive: true,
+    filter: (from) => statSync(from).isDirectory() || isKept(relative(root, from), parts),
+  })
+for (const path of ['template', ...example]) cpSync(join(root, path), join(staged, path), { recursive: true })
 
 const { name, version, description, license, type, engines, dependencies } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8'),

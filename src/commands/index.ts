@@ -121,6 +121,11 @@ export const commands: CommandEntry[] = [
   { path: 'help', summary: 'Explain a topic, or a command', load: async () => (await import('./help.ts')).help },
   ...holdsCommands,
   {
+    path: 'init',
+    summary: 'Make a new repository with one cluster',
+    load: async () => (await import('./init.ts')).init,
+  },
+  {
     path: 'kubeconfig merge',
     summary: 'Put a kubeconfig from stdin into your own',
     load: async () => (await import('./kubeconfig/merge.ts')).kubeconfigMerge,

@@ -34,10 +34,11 @@ export interface Given {
 }
 
 /**
- * @param keys every answer that there is
+ * @param keys every answer that is an option
+ * @param command as it is typed
  * @throws ConfigError when the file can't be read, with each line
  */
-export async function givenAnswers(context: CommandContext, keys: string[]): Promise<Given> {
+export async function givenAnswers(context: CommandContext, keys: string[], command: string): Promise<Given> {
   const path = textOption(context.options.answers)
   const file = path === undefined ? undefined : await readAnswersFile(context.cwd, path)
   const flags: Record<string, unknown> = {}
@@ -55,14 +56,14 @@ export async function givenAnswers(context: CommandContext, keys: string[]): Pro
     values,
     where,
     refuse: (issues, others = []) => {
-      const said = issues.filter(({ path: answer }) => isFlag(answer)).map((issue) => flagText(issue, values))
+      const said = issues.filter(({ path: answer }) => isFlag(answer)).map((issue) => flagText(issue, values, keys))
       const inFile = issues
         .filter(({ path: answer }) => !isFlag(answer))
         .flatMap((issue) => (file ? [problemOf(issue, file)] : []))
         .sort((a, b) => a.line - b.line)
       const problems = [...inFile, ...others]
       if (said.length + problems.length === 0) return
-      const next = 'k8sops cluster new --help'
+      const next = `k8sops ${command} --help`
       if (problems.length === 0) throw new UsageError(said.join('; '), { next })
       const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
       throw new ConfigError([`${count} in what was answered; nothing was written`, ...said].join('; '), problems, {
@@ -87,10 +88,9 @@ async function readAnswersFile(cwd: string, path: string): Promise<YamlFile> {
 
 const flagOf = ([key]: YamlPath) => String(key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
-function flagText({ path, message }: Issue, values: Record<string, unknown>): string {
+function flagText({ path, message }: Issue, values: Record<string, unknown>, options: string[]): string {
   const value = values[String(path[0])]
-  // The name is no option.
-  if (path[0] === 'name') return message
+  if (!options.includes(String(path[0]))) return message
   if (value === undefined) return `--${flagOf(path)} ${message}`
   const shown = Array.isArray(value) && typeof path[1] === 'number' ? value[path[1]] : value
   return `--${flagOf(path)} ${shown}: ${message}`
@@ -108,6 +108,7 @@ const attempts = 3
 
 /**
  * Asks for each of these on the terminal, if there is one, and again when the answer can't be one.
+ * @param options whose descriptions are the questions
  * @param examples by key
  * @returns what was answered
  */
@@ -115,27 +116,23 @@ export async function askMissing(
   context: CommandContext,
   schema: ZodObject,
   keys: readonly string[],
+  options: OptionSpec[],
   examples: Record<string, string | undefined>,
 ): Promise<Record<string, unknown>> {
   const answers: Record<string, unknown> = {}
-  if (!context.questions || keys.length === 0) return answers
+  if (!context.ask || keys.length === 0) return answers
   const { readAnswers } = await import('../../lib/repo/cluster-answers.ts')
-  const questions = context.questions()
-  try {
-    for (const key of keys) {
-      const { description = '' } = answerOptions.find(({ flags }) => flags.startsWith(`--${flagOf([key])} `)) ?? {}
-      const example = examples[key] === undefined ? '' : ` (like ${examples[key]})`
-      for (let attempt = 0; attempt < attempts && !(key in answers); attempt += 1) {
-        const typed = await questions.ask(`${flagOf([key])}, ${description}${example}:`)
-        if (typed === undefined) return answers
-        const value = numbers.includes(key) && /^\d+$/.test(typed) ? Number(typed) : typed
-        const { issues } = readAnswers(schema, { [key]: value })
-        if (issues.length === 0) answers[key] = value
-        else for (const { message } of issues) context.note(`  ${message}`)
-      }
+  for (const key of keys) {
+    const { description = '' } = options.find(({ flags }) => flags.startsWith(`--${flagOf([key])} `)) ?? {}
+    const example = examples[key] === undefined ? '' : ` (like ${examples[key]})`
+    for (let attempt = 0; attempt < attempts && !(key in answers); attempt += 1) {
+      const typed = await context.ask(`${flagOf([key])}, ${description}${example}:`)
+      if (typed === undefined) return answers
+      const value = numbers.includes(key) && /^\d+$/.test(typed) ? Number(typed) : typed
+      const { issues } = readAnswers(schema, { [key]: value })
+      if (issues.length === 0) answers[key] = value
+      else for (const { message } of issues) context.note(`  ${message}`)
     }
-    return answers
-  } finally {
-    questions.close()
   }
+  return answers
 }

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { defineCommand } from '../../lib/cli/define.ts'
+import { type CommandContext, defineCommand } from '../../lib/cli/define.ts'
+import type { Repository } from '../../lib/config/load.ts'
 import { UsageError } from '../../lib/errors.ts'
+import { enabledOverlays } from '../../lib/repo/applications.ts'
+import type { ClusterAnswers } from '../../lib/repo/cluster-answers.ts'
 import { layout } from '../../lib/repo/layout.ts'
 import { answerOptions, givenAnswers } from './answers.ts'
 
@@ -34,13 +37,8 @@ export const clusterNew = defineCommand({
     const { name = '' } = context.args
     if (!/^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$/.test(name))
       throw new UsageError(`${name}: a name has at most 32 lower-case letters, digits and hyphens`)
-    const [{ clusterAnswersSchema }, { proposedFiles }, { changeFiles }] = await Promise.all([
-      import('../../lib/repo/cluster-answers.ts'),
-      import('./proposal.ts'),
-      import('../../lib/repo/new-files.ts'),
-    ])
-    const given = await givenAnswers(context, Object.keys(clusterAnswersSchema.shape))
-    const files = await proposedFiles(context, repository, name, given)
+    const files = await proposedFiles(context, repository, name)
+    const { changeFiles } = await import('../../lib/repo/new-files.ts')
     const { [layout.repositoryFile]: list = '', ...fresh } = Object.fromEntries(files)
     const known = repository.clusters.some((cluster) => cluster.name === name)
     if (known) refuseOthers(root, name, fresh)
@@ -59,6 +57,51 @@ export const clusterNew = defineCommand({
     }
   },
 })
+
+/**
+ * @returns texts by path: the cluster's own files, and k8sops.yaml with its entry if it has none yet
+ * @throws UsageError or ConfigError with everything that is wrong with the answers
+ */
+async function proposedFiles(context: CommandContext, { root, clusters, defaultCluster }: Repository, name: string) {
+  const [{ clusterAnswersSchema: schema, requiredAnswers: required }, { answered, refuseWrong, sourcesOf }] =
+    await Promise.all([import('../../lib/repo/cluster-answers.ts'), import('./proposal.ts')])
+  // Its name is an argument.
+  const options = Object.keys(schema.shape).filter((key) => key !== 'name')
+  const given = await givenAnswers(context, options, 'cluster new')
+  const names = clusters.map((cluster) => cluster.name)
+  const wanted = given.values.from ?? defaultCluster
+  const from = clusters.find((cluster) => cluster.name === wanted)
+  const ask = { schema, required, options: answerOptions, example: from }
+  const { answers, issues } = await answered<ClusterAnswers>(context, given, ask)
+  if (answers.name !== undefined && answers.name !== name)
+    issues.push({ path: ['name'], message: `${answers.name}, but the files are to be those of ${name}` })
+  if (issues.length > 0 && names.includes(name))
+    issues.unshift({ path: ['name'], message: `there is a cluster ${name} already` })
+  if (!from) issues.push({ path: ['from'], message: `${String(wanted)} is none of the clusters ${names.join(', ')}` })
+  if (!from) return given.refuse(issues) as never
+
+  const [{ chooseCluster }, { newClusterFiles }, { problemsWith }, { settingsOnlyOf }, sources] = await Promise.all([
+    import('../../lib/repo/new-cluster-choice.ts'),
+    import('../../lib/repo/new-cluster.ts'),
+    import('../../lib/repo/checked-copy.ts'),
+    import('../../lib/repo/settings-use.ts'),
+    sourcesOf(root, from.name),
+  ])
+  const chosen = chooseCluster(name, answers, {
+    clusters,
+    from,
+    sources,
+    overlays: enabledOverlays(root, names, from.name),
+    settingsOnlyOf: (apps) => settingsOnlyOf(root, Object.keys(from.settings), apps),
+  })
+  issues.push(...chosen.issues)
+  // A machine that has nobody to be made after has no files to ask about.
+  if (issues.some(({ path }) => path[0] === 'nodes')) given.refuse(issues)
+  const files = newClusterFiles(chosen.choice, sources)
+  if (names.includes(name)) files.delete(layout.repositoryFile)
+  await refuseWrong(given, name, { answers, issues }, files, await problemsWith(root, files))
+  return files
+}
 
 /** A cluster that there is stays as it is: somebody may have confirmed facts in its files. */
 function refuseOthers(root: string, name: string, files: Record<string, string>): void {

@@ -178,6 +178,7 @@ async function runCommand(
       throw new InterruptedError('interrupted', { cause: error })
     throw error
   } finally {
+    contexts.close()
     interrupts.release()
   }
 }

@@ -4,7 +4,7 @@ import type { GateReader, LeasePort } from '../engine/ports.ts'
 import type { Exec, Redactor } from '../exec/types.ts'
 import type { Peer } from '../tools/monitoring.ts'
 import type { KubePort, TalosPort, Target } from '../types.ts'
-import { openQuestions } from './ask.ts'
+import type { Questions } from './ask.ts'
 import { chooseCluster } from './cluster-choice.ts'
 import { type CommandContext, textOption } from './define.ts'
 import type { OptionValues } from './options.ts'
@@ -31,6 +31,8 @@ export interface Contexts {
   /** The chosen cluster, or another one by name. */
   openCluster: (name?: string) => Promise<ClusterContext>
   redactor: () => Promise<Redactor>
+  /** Gives the terminal back. */
+  close: () => void
 }
 
 export interface ContextRequest {
@@ -101,6 +103,13 @@ export function createContext(request: ContextRequest): Contexts {
   const chosen = async () => chooseCluster(await repository(), textOption(options.cluster), env)
   const openCluster = async (name?: string): Promise<ClusterContext> => open(name ?? (await chosen()))
 
+  const questions = once(async () => {
+    const { openQuestions } = await import('./ask.ts')
+    opened.questions = openQuestions(invocation.stdin, invocation.stderr, signal)
+    return opened.questions
+  })
+  const opened: { questions?: Questions } = {}
+
   const context: CommandContext = {
     args: request.args,
     rest: request.rest,
@@ -118,7 +127,7 @@ export function createContext(request: ContextRequest): Contexts {
     talos: async () => (await openCluster()).talos(),
     gates: async () => (await openCluster()).gates(),
     exec: async () => (await openCluster()).exec(),
-    questions: canAsk(invocation) ? () => openQuestions(invocation.stdin, invocation.stderr, signal) : undefined,
+    ask: canAsk(invocation) ? async (question) => (await questions()).ask(question) : undefined,
     view: request.openView,
     live: request.openLive,
     clusterName: chosen,
@@ -135,7 +144,7 @@ export function createContext(request: ContextRequest): Contexts {
     },
     targets: async () => openTargets(await repository(), openCluster),
   }
-  return { context, openCluster, redactor }
+  return { context, openCluster, redactor, close: () => opened.questions?.close() }
 }
 
 /** A job of a CI may have a terminal, and nobody at it. */

@@ -59,8 +59,8 @@ export interface CommandContext {
   gates: () => Promise<GateReader>
   /** Runs tools in the target's root with the target's environment; outside a plan only for reads and local files. */
   exec: () => Promise<Exec>
-  /** Opens the terminal for questions; undefined where nobody answers: without a terminal, and in CI. Whoever opens it closes it. */
-  questions?: (() => Questions) | undefined
+  /** Asks on the terminal; undefined where nobody answers: without a terminal, and in CI. */
+  ask?: Questions['ask'] | undefined
   /** Shows progress on stderr as a run's is shown; whoever opens it closes it. */
   view: () => Promise<View>
   /** A terminal's screen for what stays and changes, if stdout is one. Whoever opens it closes it. */

@@ -43,6 +43,14 @@ export function readApplications(root: string, clusters: string[]): Application[
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+/** What one of these clusters runs; `entry` is its line in the list. */
+export const enabledOverlays = (root: string, clusters: string[], cluster: string): { app: string; entry: string }[] =>
+  readApplications(root, clusters).flatMap(({ name, overlays }) =>
+    overlays
+      .filter((overlay) => overlay.cluster === cluster && overlay.enabled)
+      .map(({ namespace }) => ({ app: name, entry: `${namespace}/${name}` })),
+  )
+
 const directoriesIn = (root: string, path: string): string[] =>
   existsSync(join(root, path))
     ? readdirSync(join(root, path), { withFileTypes: true })

@@ -7,21 +7,23 @@ import { checkFiles } from '../config/rules/index.ts'
 import type { Problem } from '../types.ts'
 import { layout } from './layout.ts'
 
+const read = [layout.repositoryFile, layout.sopsConfig, layout.talosRoot, layout.clusters]
+
 /**
+ * @param root undefined: of a repository that has no other files
  * @param files texts by path
  * @returns everything that would be wrong
  */
-export async function problemsWith(root: string, files: ReadonlyMap<string, string>): Promise<Problem[]> {
+export async function problemsWith(root: string | undefined, files: ReadonlyMap<string, string>): Promise<Problem[]> {
   const copy = await mkdtemp(join(tmpdir(), 'k8sops-checked-'))
   try {
-    for (const part of [layout.repositoryFile, layout.sopsConfig, layout.talosRoot, layout.clusters])
-      await cp(join(root, part), join(copy, part), { recursive: true })
+    if (root !== undefined) for (const part of read) await cp(join(root, part), join(copy, part), { recursive: true })
     for (const [file, text] of files) {
       await mkdir(dirname(join(copy, file)), { recursive: true })
       await writeFile(join(copy, file), text)
     }
-    const read = await readRepositoryFiles(copy)
-    return [...read.problems, ...(await checkFiles(read))]
+    const found = await readRepositoryFiles(copy)
+    return [...found.problems, ...(await checkFiles(found))]
   } finally {
     await rm(copy, { recursive: true, force: true })
   }

@@ -99,6 +99,22 @@ export const clusterAnswersSchema = z.strictObject({
 export type ClusterAnswers = z.infer<typeof clusterAnswersSchema>
 export type AnswerKey = keyof ClusterAnswers
 
+/** What a new repository is asked besides: its cluster is the first, and made after nobody's that it knows. */
+export const repositoryAnswersSchema = clusterAnswersSchema.omit({ from: true, apps: true }).extend({
+  git: z
+    .string()
+    .regex(
+      /^(ssh:\/\/git@|https:\/\/)[\w.-]+\/[\w./-]+\.git$/,
+      'must be an address like ssh://git@github.com/acme/clusters.git',
+    )
+    .optional(),
+  recipient: z
+    .string()
+    .regex(/^age1[0-9a-z]{58}$/, 'must be the public half of an age key, age1...')
+    .optional(),
+})
+export type RepositoryAnswers = z.infer<typeof repositoryAnswersSchema>
+
 /** What has no default. */
 export const requiredAnswers = ['cidr', 'pods', 'services', 'lbPool', 'vlan', 'domain', 'asn'] as const
 

@@ -94,21 +94,35 @@ function appList(choice: NewCluster, text: string): string {
 const entryOf = (text: string, cluster: string) =>
   new RegExp(`^ {2}${cluster}:\n(?: {3,}.*\n|\n(?= {3,}))+`, 'm').exec(text)?.[0] ?? ''
 
-/**
- * As text: the library of YAML would write the rest of k8sops.yaml its own way (`[infra, apps]` beside `{ clusters: 1 }`). The entry
- * keeps the comments of the one that it is made after; it stands last, as in the order of the rollout.
- */
-function withEntry({ name, from, follows }: NewCluster, text: string, volumes: number): string {
-  const own = entryOf(text, from)
+const entries = /^clusters:\n(?: {2,}.*\n|\n(?= {2}))+/m
+
+/** @param volumes how many of them VolSync copies */
+const ownEntry = ({ name, from, follows }: NewCluster, text: string, volumes: number) =>
+  entryOf(text, from)
     .replace(`  ${from}:`, `  ${name}:`)
     .replace(/^( +context:) .*/m, `$1 ${name}`)
     .replace(/^( +follows:) .*/m, `$1 ${follows}`)
     .replaceAll(`cluster="${from}"`, `cluster="${name}"`)
     .replace(/(volsync: \{ ?sources:) \d+/, `$1 ${volumes}`)
+
+/**
+ * As text: the library of YAML would write the rest of k8sops.yaml its own way (`[infra, apps]` beside `{ clusters: 1 }`). The entry
+ * keeps the comments of the one that it is made after; it stands last, as in the order of the rollout.
+ */
+function withEntry(choice: NewCluster, text: string, volumes: number): string {
+  const { name } = choice
   return text
-    .replace(/^clusters:\n(?: {2,}.*\n|\n(?= {2}))+/m, (entries) => `${entries}${own}`)
+    .replace(entries, (all) => `${all}${ownEntry(choice, text, volumes)}`)
     .replace(/^( +order: \[ ?[^\]\n]*?)( ?\])/m, `$1, ${name}$2`)
     .replace(/^( +order:\n(?: +- .*\n)+)/m, (list) => `${list}${/^ +- /m.exec(list)?.[0]}${name}\n`)
+}
+
+/** As `withEntry`, and no other cluster is left. */
+export function withSoleEntry(choice: NewCluster, text: string): string {
+  return text
+    .replace(/^defaultCluster: .*/m, `defaultCluster: ${choice.name}`)
+    .replace(/^( +order: )\[.*\]/m, `$1[${choice.name}]`)
+    .replace(entries, `clusters:\n${ownEntry(choice, text, 0)}`)
 }
 
 /** The other way round: what `withEntry` added goes, and nothing else. */

@@ -6,12 +6,14 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../../helpers/lab.ts'
+import { proof } from '../../helpers/proof.ts'
 
 const full = process.env.K8SOPS_TEST_FULL === '1'
 const prefix = mkdtempSync(join(tmpdir(), 'k8sops-package-'))
-const env = { ...process.env, XDG_STATE_HOME: join(prefix, 'state') }
+const git = { GIT_AUTHOR_NAME: 'A', GIT_AUTHOR_EMAIL: 'a@b.c', GIT_COMMITTER_NAME: 'A', GIT_COMMITTER_EMAIL: 'a@b.c' }
+const env = { ...process.env, ...git, XDG_STATE_HOME: join(prefix, 'state') }
 afterAll(() => rmSync(prefix, { recursive: true }))
 
 let tarball: string
@@ -36,11 +38,18 @@ const k8sops = (...args: string[]) => {
   return execFileSync(process.execPath, [program, ...args], { cwd: prefix, env, encoding: 'utf8', maxBuffer: 2 ** 26 })
 }
 
-test('it is small, and holds nothing of the repository that it was made in', () => {
+test('it is small, and holds nothing of the clusters that it was made beside but the example for a new one', () => {
   expect(statSync(tarball).size).toBeLessThan(5 * 2 ** 20)
   const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
   const parts = new Set(files.map((file) => file.split('/')[1]))
-  expect([...parts].sort()).toEqual(['README.md', 'bin', 'lab', 'package.json', 'src', 'tools'])
+  for (const part of ['README.md', 'bin', 'lab', 'package.json', 'src', 'template', 'tools'])
+    expect(parts).toContain(part)
+  for (const part of ['test', 'bench', 'terraform', 'Containerfile']) expect(parts).not.toContain(part)
+  expect(
+    files.filter(
+      (file) => /clusters\/(?!infra)|talos\/(?!infra|patches)|\w\.sops\.yaml$/.test(file) && !file.includes('/src/'),
+    ),
+  ).toEqual([])
   expect(files.filter((file) => /\.ts$/.test(file))).toEqual([])
 })
 
@@ -49,6 +58,49 @@ test('it answers, reads a repository, and plans for it', () => {
   expect(k8sops('app', 'list', '--repo', repositoryRoot)).toContain('n8n')
   const plan = JSON.parse(k8sops('bootstrap', '--cluster', 'apps', '--repo', repositoryRoot, '--dry-run', '-o', 'json'))
   expect(plan).toMatchObject({ kind: 'Plan', operation: 'bootstrap' })
+})
+
+describe('a newcomer with an empty directory', () => {
+  const clusters = join(prefix, 'clusters')
+  const begun = Date.now()
+
+  test('has a repository that is sound, and a plan', () => {
+    const answers = [
+      ...[
+        '--name',
+        'home',
+        '--cidr',
+        '192.168.10.0/24',
+        '--vlan',
+        '10',
+        '--domain',
+        'home.example.org',
+        '--asn',
+        '64513',
+      ],
+      ...['--pods', '10.42.0.0/16', '--services', '10.43.0.0/16', '--lb-pool', '192.168.11.0/24'],
+      ...['--git', 'ssh://git@github.com/acme/clusters.git', '--package', tarball],
+      ...['--recipient', 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'],
+    ]
+    k8sops('init', clusters, ...answers, '--commit')
+    const { findings } = JSON.parse(k8sops('validate', '--repo', clusters, '-o', 'json')) as { findings: number }
+    expect(findings).toBe(0)
+    expect(JSON.parse(k8sops('bootstrap', '--repo', clusters, '--dry-run', '-o', 'json'))).toMatchObject({
+      cluster: 'home',
+    })
+  })
+
+  proof('has it Ready in the lab, in five minutes', async () => {
+    const lab = ['--cluster', 'home', '--lab-name', 'newcomer']
+    try {
+      k8sops('lab', 'up', ...lab, '--repo', clusters)
+      const run = JSON.parse(k8sops('bootstrap', ...lab, '--lab', '--yes', '--repo', clusters, '-o', 'json'))
+      expect(run).toMatchObject({ outcome: 'succeeded' })
+      expect(Date.now() - begun).toBeLessThan(300_000)
+    } finally {
+      k8sops('lab', 'down', ...lab)
+    }
+  })
 })
 
 test('its lab comes up and goes away', () => {

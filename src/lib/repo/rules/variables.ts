@@ -92,7 +92,7 @@ const variable = /(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-=+?])?/g
 const disabled = /kustomize\.toolkit\.fluxcd\.io\/substitute:\s*["']?disabled/
 
 /** Of the machines' network: src/lib/config/rules compares them with talconfig.yaml. */
-const ofMachines =
+export const ofMachines =
   /^(NODE_CIDR|GATEWAY_IP|VLAN_ID|API_VIP|POD_CIDR|SERVICE_CIDR|CLUSTER_DNS_IP|CLUSTER_(NAME|ID|DOMAIN)|GIT_\w+)$/
 
 function unusedSettings({ files, clusters }: RepositoryView): Finding[] {
