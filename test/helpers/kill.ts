@@ -156,3 +156,10 @@ export function sample<T>(all: T[], count: number, random: () => number): T[] {
     .sort((a, b) => a.index - b.index)
     .map(({ item }) => item)
 }
+
+/**
+ * A bootstrap costs minutes of two cores, so a run of all tests disturbs one of its two: that of `apps` is interrupted, or that of
+ * `infra` meets faults; the whole proof has both.
+ */
+const disturbed = sample(['apps', 'infra'], 1, randomOf('disturbed'))[0]
+export const isDisturbed = (cluster: 'apps' | 'infra'): boolean => full || disturbed === cluster

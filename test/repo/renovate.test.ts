@@ -116,7 +116,7 @@ function pinned(): Record<string, string[]> {
       found.push([path, talosVersion], [path, kubernetesVersion])
     }
     if (path.startsWith('talos/')) add(/budimanjojo\/talhelper\/(v[^/]+)\//g)
-    if (path.startsWith('.github/workflows/')) {
+    if (/^\.github\/.*\.yaml$/.test(path)) {
       add(/uses: \S+@[0-9a-f]{40} # (v\S+)/g)
       add(/runs-on: ubuntu-(\S+)/g)
       add(/^\s+(?:renovate-)?version: (\S+)/gm)

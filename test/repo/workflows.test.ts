@@ -10,21 +10,47 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { projectRoot, toolPath } from './tool.ts'
 
+interface Step {
+  run?: string
+  uses?: string
+  with?: Record<string, string>
+  env?: Record<string, string>
+}
 interface Job {
   permissions?: Record<string, string>
   'timeout-minutes'?: number
-  steps: { run?: string; uses?: string }[]
+  steps: Step[]
 }
 interface Workflow {
   permissions?: Record<string, string>
   jobs: Record<string, Job>
 }
+interface Action {
+  inputs: Record<string, { default?: string }>
+  runs: { steps: Step[] }
+}
 
 const directory = join(projectRoot, '.github/workflows')
 const files = globSync('*.yaml', { cwd: directory }).sort()
 const workflows = files.map((file) => [file, parse(readFileSync(join(directory, file), 'utf8')) as Workflow] as const)
+const ownAction = (uses: string) => parse(readFileSync(join(projectRoot, uses, 'action.yaml'), 'utf8')) as Action
+
+/** A step as a runner takes it: those of our own action, with what they are given. */
+function expanded(step: Step): Step[] {
+  if (!step.uses?.startsWith('./')) return [step]
+  const { inputs, runs } = ownAction(step.uses)
+  const inputOf = (name: string) => step.with?.[name] ?? inputs[name]?.default ?? ''
+  const filled = (text: string) => text.replace(/\$\{\{ inputs\.([\w-]+) \}\}/g, (_, name: string) => inputOf(name))
+  return runs.steps.map(({ env = {}, ...own }) => ({
+    ...own,
+    env: Object.fromEntries(Object.entries(env).map(([name, text]) => [name, filled(text)])),
+  }))
+}
+
 const lines = workflows.flatMap(([file, { jobs }]) =>
-  Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => (run === undefined ? [] : [{ file, run }]))),
+  Object.values(jobs)
+    .flatMap(({ steps }) => steps.flatMap(expanded))
+    .flatMap(({ run, env = {} }) => (run === undefined ? [] : [{ file, run, env, named: env.COMMAND ?? run }])),
 )
 
 test('actionlint has nothing to say', () => {
@@ -40,7 +66,7 @@ describe.each(workflows)('%s', (_, { permissions, jobs }) => {
       if (checksOut) expect(own).toEqual({ contents: 'read' })
       else expect(own).toEqual({ 'pull-requests': 'write' })
       expect(job['timeout-minutes']).toBeLessThanOrEqual(60)
-      for (const { uses = `@${'0'.repeat(40)}` } of steps) expect(uses).toMatch(/@[0-9a-f]{40}$/)
+      for (const { uses = `@${'0'.repeat(40)}` } of steps.flatMap(expanded)) expect(uses).toMatch(/@[0-9a-f]{40}$/)
     }
   })
 })
@@ -98,9 +124,9 @@ describe('every line that a runner executes', () => {
 
   // npx would fetch what test/repo/renovate.test.ts has in the cache already, and runs there.
   test.each(lines.filter(({ run }) => !run.startsWith('npx ')))(
-    '$file: $run',
-    ({ run }) => {
-      const { status, stdout, stderr } = execute(run, fixture)
+    '$file: $named',
+    ({ run, env }) => {
+      const { status, stdout, stderr } = execute(run, fixture, env)
       expect(status, stdout + stderr).toBe(0)
     },
     300_000,
@@ -112,11 +138,25 @@ describe('every line that a runner executes', () => {
     for (const word of ['infra', 'apps', 'postgres', 'max_connections']) expect(said).toContain(word)
   })
 
+  const act = (COMMAND: string) => {
+    const [step] = ownAction('./.github/actions/k8sops').runs.steps.filter(({ env }) => env?.COMMAND)
+    return execute(step?.run ?? '', fixture, { COMMAND, FINDINGS: 'fail' })
+  }
+
+  test('our action splits words as a shell does, runs nothing that is in them, and tells the exit code', () => {
+    expect(act('"help" exit-codes').status).toBe(0)
+    expect(act("help '$(touch stolen)'; touch stolen").status).toBe(2)
+    expect(globSync('stolen', { cwd: fixture })).toEqual([])
+    // What the diff above found did not fail its job.
+    const told = readFileSync(join(fixture, 'outputs'), 'utf8').trim().split('\n')
+    expect(told).toEqual(['exit-code=3', 'exit-code=0', 'exit-code=0', 'exit-code=2'])
+  })
+
   test('validate fails on a broken manifest, and shows where as an annotation', () => {
     const file = 'kubernetes/infrastructure/controllers/kube-system/coredns/ks.yaml'
     const text = readFileSync(join(fixture, file), 'utf8')
     writeFileSync(join(fixture, file), text.replace('/coredns/app', '/coredns/nowhere'))
-    const { status, stdout, stderr } = execute('node bin/k8sops.js validate', fixture)
+    const { status, stdout, stderr } = act('validate')
     writeFileSync(join(fixture, file), text)
     expect(status).toBe(3)
     expect(stdout + stderr).toMatch(new RegExp(`::error file=${file}`))
@@ -124,11 +164,22 @@ describe('every line that a runner executes', () => {
 })
 
 /** As GitHub's `shell: bash`, with the pinned tools where mise would have put them. */
-function execute(run: string, cwd: string) {
+function execute(run: string, cwd: string, given: Record<string, string> = {}) {
   const tools = ['actionlint', 'kustomize', 'helm', 'talhelper', 'flate'].map((tool) => dirname(toolPath(tool)))
   // GitHub is what this machine doesn't have: `gh` stands in, and keeps what it was told.
   const path = [join(cwd, 'stand-in'), dirname(process.execPath), ...tools, process.env.PATH].join(':')
-  const given = { GITHUB_ACTIONS: 'true', GITHUB_BASE_REF: 'main', PULL_REQUEST: '7' }
-  const env = { ...process.env, ...given, PATH: path, CI: 'true' }
+  const github = {
+    GITHUB_ACTIONS: 'true',
+    GITHUB_ACTION_PATH: join(cwd, '.github/actions/k8sops'),
+    GITHUB_OUTPUT: join(cwd, 'outputs'),
+  }
+  // What only GitHub knows of the pull request.
+  const known = new Map([
+    ['github.base_ref', 'main'],
+    ['github.event.pull_request.number', '7'],
+  ])
+  const filled = (text: string) => text.replace(/\$\{\{ ([\w.]+) \}\}/g, (_, name: string) => known.get(name) ?? '')
+  const written = Object.entries(given).map(([name, text]) => [name, filled(text)])
+  const env = { ...process.env, ...github, ...Object.fromEntries(written), PATH: path, CI: 'true' }
   return spawnSync('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run], { cwd, encoding: 'utf8', env })
 }

@@ -10,6 +10,8 @@ import { projectRoot } from './tool.ts'
 
 const parts = ['.github', '.sops.yaml', 'bootstrap', 'docs', 'k8sops.yaml', 'kubernetes', 'lab', 'talos', 'terraform']
 
+export type WorkingCopy = ReturnType<typeof workingCopy>
+
 export function workingCopy() {
   const root = mkdtempSync(join(tmpdir(), 'k8sops-copy-'))
   // flate finds the root by the .git that every checkout has.
@@ -21,7 +23,7 @@ export function workingCopy() {
       topics,
       cwd: root,
       services: createServices(join(projectRoot, 'bin')),
-      env: { ...process.env, ...offline, GITHUB_ACTIONS: '', ...env },
+      env: { ...process.env, ...offline, GITHUB_ACTIONS: '', KUBECONFIG: '/nonexistent', ...env },
       ...(answer === undefined ? {} : { answer }),
     })
   return {

@@ -1,6 +1,7 @@
 /** kubernetes/apps/components: opt-in pieces for applications, described by their own files. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
+import { listAt, mapAt, textAt } from './fields.ts'
 import { layout } from './layout.ts'
 import { parse } from './yaml.ts'
 
@@ -37,10 +38,17 @@ export function readComponents(root: string, settings: ReadonlySet<string>): Lib
   return filesBelow(root, layout.components, 'kustomization.yaml').map((file) => {
     const directory = posix.dirname(file)
     const text = readFileSync(join(root, file), 'utf8')
-    const read = (name: string) => readFileSync(join(root, directory, name), 'utf8')
-    const { resources = [], patches = [] } = parse(text) as { resources?: string[]; patches?: { path?: string }[] }
-    const made = resources.map(read)
-    const patched = patches.flatMap(({ path }) => (path === undefined ? [] : [read(path)]))
+    // A file that it names and that is not there is for `validate` to tell: here everything is shown that can be.
+    const read = (name: string) => {
+      const path = join(root, directory, name)
+      return existsSync(path) ? readFileSync(path, 'utf8') : ''
+    }
+    const kustomization = parse(text)
+    const made = listAt(kustomization, 'resources').map((name) => read(String(name)))
+    const patched = listAt(kustomization, 'patches').flatMap((patch) => {
+      const path = textAt(patch, 'path')
+      return path === undefined ? [] : [read(path)]
+    })
     return {
       name: posix.relative(layout.components, directory),
       directory,
@@ -87,21 +95,21 @@ function variablesOf(text: string, settings: ReadonlySet<string>): ComponentVari
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-interface Entry {
-  metadata?: { name?: string }
-  spec?: { path?: string; components?: string[]; postBuild?: { substitute?: Record<string, string> } }
-}
-
 /** By the component's directory. */
 function readUsers(root: string): Map<string, ComponentUser[]> {
   const users = new Map<string, ComponentUser[]>()
   for (const file of filesBelow(root, layout.kubernetes, 'ks.yaml')) {
     const text = readFileSync(join(root, file), 'utf8')
     if (!text.includes('components:')) continue
-    const { metadata, spec } = parse(text) as Entry
-    for (const component of spec?.components ?? []) {
-      const directory = posix.normalize(posix.join(spec?.path ?? '', component))
-      const user = { name: metadata?.name ?? '', file, substitute: spec?.postBuild?.substitute ?? {} }
+    const kustomization = parse(text)
+    const substitute = Object.entries(mapAt(kustomization, 'spec.postBuild.substitute'))
+    for (const component of listAt(kustomization, 'spec.components')) {
+      const directory = posix.normalize(posix.join(textAt(kustomization, 'spec.path') ?? '', String(component)))
+      const user = {
+        name: textAt(kustomization, 'metadata.name') ?? '',
+        file,
+        substitute: Object.fromEntries(substitute.map(([name, value]) => [name, String(value)])),
+      }
       users.set(directory, [...(users.get(directory) ?? []), user])
     }
   }

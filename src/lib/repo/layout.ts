@@ -24,7 +24,8 @@ export const layout = {
   runbooks: 'docs/runbooks',
   /** What has to be there before a bootstrap: among it the items of 1Password. */
   prerequisites: 'docs/prerequisites.md',
-  workflows: '.github/workflows',
+  /** Workflows, and actions that they use. */
+  github: '.github',
   /** Facts about charts (value keys, workloads, CRDs), one file per chart and version. */
   chartRecords: 'lab/charts',
   cluster: (cluster: string) => `kubernetes/clusters/${cluster}`,

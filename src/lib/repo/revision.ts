@@ -4,13 +4,24 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { UsageError } from '../errors.ts'
+import { ToolError, UsageError } from '../errors.ts'
+import { quote } from '../exec/render.ts'
 
 const run = promisify(execFile)
 
-/** Runs git in the repository and gives its standard output. Rejects when git fails. */
-export const git = async (root: string, args: string[]): Promise<string> =>
-  (await run('git', args, { cwd: root, maxBuffer: 256 * 1024 * 1024 })).stdout
+/**
+ * Runs git in the repository and gives its standard output.
+ * @throws ToolError when git fails: the directory is no repository, or holds less than it should
+ */
+export async function git(root: string, args: string[]): Promise<string> {
+  try {
+    return (await run('git', args, { cwd: root, maxBuffer: 256 * 1024 * 1024 })).stdout
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: string }
+    const command = ['git', '-C', root, ...args].map(quote).join(' ')
+    throw new ToolError('git could not answer', { command, output: stderr?.trim() || message, cause: error })
+  }
+}
 
 /** git for quick reads: a failure is an exit code, and nothing has to be loaded for it. */
 export const quietGit =

@@ -87,7 +87,7 @@ export const lookedAt = [
   layout.bootstrap,
   layout.runbooks,
   layout.prerequisites,
-  layout.workflows,
+  layout.github,
 ]
 
 /** Reads the files below the repository's known folders; a file that cannot be read is not there. */

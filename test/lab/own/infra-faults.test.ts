@@ -3,7 +3,7 @@
  * machines in maintenance mode to Ready: each fault is named, ends the run in bounded time with the right exit code, and
  * once it is repaired the command that the run printed goes on.
  *
- * Here two faults, chosen by K8SOPS_TEST_SEED, and a cluster that ends Ready; with K8SOPS_TEST_FULL=1 all of them, and an
+ * Here two faults, chosen by K8SOPS_TEST_SEED (or none: `isDisturbed`), and a cluster that ends Ready; with K8SOPS_TEST_FULL=1 all of them, and an
  * end state that is the same as that of an undisturbed bootstrap (docs/proof.md).
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import { killProcess } from '../../../src/lib/exec/process-info.ts'
 import { processesOfLab } from '../../../src/lib/lab/processes.ts'
 import type { RunEvent } from '../../../src/lib/types.ts'
 import { differences, readEndState } from '../../helpers/end-state.ts'
-import { atWork, full, randomOf, sample } from '../../helpers/kill.ts'
+import { atWork, full, isDisturbed, randomOf, sample } from '../../helpers/kill.ts'
 import { eventually, inLab, kubectl, labHome, talosctl } from '../../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../../helpers/lab-cli.ts'
 import { seed } from '../../helpers/seed.ts'
@@ -361,7 +361,8 @@ describe(`bootstrap of infra through faults (seed ${seed})`, () => {
       1,
       random,
     )
-  const chosen = new Set(full ? faults : [...oneOf('machines'), ...oneOf('cluster')])
+  const some = isDisturbed('infra') ? [...oneOf('machines'), ...oneOf('cluster')] : []
+  const chosen = new Set(full ? faults : some)
   for (const one of faults) {
     const skipReason = one.long
       ? 'minutes long: npm run test:full'

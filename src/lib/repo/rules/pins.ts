@@ -56,7 +56,7 @@ export const pinRules: Rule[] = [
   },
   {
     id: 'action-pinned',
-    demands: 'Every action of .github/workflows is pinned by digest',
+    demands: 'Every action that a workflow uses is pinned by digest',
     why: 'A tag of an action can be moved by whoever takes over its repository, and it runs with our token',
     fix: 'uses: owner/name@<40 hex digits> # v1.2.3',
     source: 'NFR26',
@@ -64,7 +64,7 @@ export const pinRules: Rule[] = [
     looksAt: 'itself',
     check: ({ judged }) =>
       judged
-        .filter(({ path }) => path.startsWith(`${layout.workflows}/`))
+        .filter(({ path }) => path.startsWith(`${layout.github}/`))
         .flatMap(({ path, text }) =>
           [...text.matchAll(/^\s*(?:-\s*)?uses:\s*["']?([^\s"'#]+)/gm)]
             .map(([, uses = '']) => uses)
@@ -168,7 +168,7 @@ export function pinsOf({ files, clusters }: RepositoryView): Pin[] {
     return name && version ? [{ what: 'image', name, version, file: at('').file }] : []
   })
   const actions = files
-    .filter(({ path }) => path.startsWith(`${layout.workflows}/`))
+    .filter(({ path }) => path.startsWith(`${layout.github}/`))
     .flatMap(({ path, text }) =>
       [...text.matchAll(/uses:\s*["']?([^\s"'#@]+)@(\S+)/g)].map(([, name = '', version = '']) => ({
         what: 'action',
