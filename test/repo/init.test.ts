@@ -99,7 +99,7 @@ describe('a new repository', () => {
       answers.recipient,
       answers.recipient,
     ])
-    for (const file of ['Taskfile.yaml', '.github/workflows/validate.yaml', '.github/workflows/diff.yaml']) {
+    for (const file of ['Taskfile.yaml', '.github/actions/k8sops/action.yaml']) {
       expect(readFileSync(join(root, file), 'utf8')).toContain('npx k8sops')
       expect(readFileSync(join(root, file), 'utf8')).not.toContain('bin/k8sops.js')
     }
