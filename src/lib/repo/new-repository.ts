@@ -57,13 +57,15 @@ function shared(choice: NewRepository, path: string, text: string, kept: Readonl
   if (path === layout.repositoryFile) return withSoleEntry(cluster, text)
   if (path === layout.sopsConfig) return text.replaceAll(/\bage1[0-9a-z]{58}\b/g, recipient)
   if (path === 'Taskfile.yaml' || path.startsWith(layout.github))
-    return text
-      .replaceAll(/node (\{\{\.ROOT_DIR\}\}\/|"\$GITHUB_ACTION_PATH\/..\/..\/..\/)?bin\/k8sops\.js"?/g, 'npx k8sops')
-      // There the program is what development needs.
-      .replaceAll('npm ci --omit=dev', 'npm ci')
-      .replaceAll(/^ *- run: npm run check\n/gm, '')
-      .replaceAll(/\bcluster=(?!all\b)[a-z]+/g, `cluster=${cluster.name}`)
-      .replaceAll(/\bapp=[a-z]+/g, `app=${parts.apps[0]}`)
+    return (
+      text
+        .replaceAll(/node (\{\{\.ROOT_DIR\}\}\/|"\$GITHUB_ACTION_PATH\/..\/..\/..\/)?bin\/k8sops\.js"?/g, 'npx k8sops')
+        // There the program is what development needs.
+        .replaceAll('npm ci --omit=dev', 'npm ci')
+        .replaceAll(/^ *- run: npm run check\n/gm, '')
+        .replaceAll(/\bcluster=(?!all\b)[a-z]+/g, `cluster=${cluster.name}`)
+        .replaceAll(/\bapp=[a-z]+/g, `app=${parts.apps[0]}`)
+    )
   if (path === layout.prerequisites)
     return text
       .replace(/^\| \| \w+ \| \w+ \|\n(\|.*\n)+\n/m, '')
