@@ -4,7 +4,9 @@ import { expect, it } from 'vitest'
 import { type HoldableView, isHoldable } from '../../src/lib/ops/flux-choice.ts'
 import { planSwitchover } from '../../src/lib/ops/cnpg-switchover.ts'
 import { planBackup } from '../../src/lib/ops/cnpg.ts'
-import { planDatabaseAbort, planDatabaseRestore, planSettle } from '../../src/lib/ops/cnpg-restore.ts'
+import { planDatabaseAbort, planDatabaseRestore } from '../../src/lib/ops/cnpg-restore.ts'
+import { planSettle } from '../../src/lib/ops/cnpg-settle.ts'
+import { planDrills } from '../../src/lib/ops/drill.ts'
 import { planCopy } from '../../src/lib/ops/volsync-copy.ts'
 import { planAbort, planRestore } from '../../src/lib/ops/volsync-restore.ts'
 import { planSync } from '../../src/lib/ops/volsync-sync.ts'
@@ -37,6 +39,8 @@ const recovered = { ...place, database, schedule: 'postgres', expectSec: 3600, l
 const databaseNote = { ...note, id: recovery.token, scope: 'database/postgres', reason: 'restore of databases/postgres: bad migration' }
 const clients = { objects: views(false), clients: workloads, note: databaseNote }
 
+const drill = { ...place, token: 'backup.verify/20261130T110000Z-00ff', at: '2026-11-30T11:00:00Z', limits: { restoreSec: 14_400, readySec: 900 }, strays: ['drill-business-n8n'] }
+
 const plans: [string, () => Plan][] = [
   ['volsync.restore', () => planRestore({ ...place, choice, note, objects: views(false), workloads, expectSec: 1800, force: false }, basis)],
   ['volsync.abort', () => planAbort({ ...place, writing: true, parked, held: views(true) }, basis)],
@@ -46,6 +50,7 @@ const plans: [string, () => Plan][] = [
   ['cnpg.restore', () => planDatabaseRestore({ ...recovered, ...clients, save: true, force: false }, basis)],
   ['cnpg.abort', () => planDatabaseAbort({ ...recovered, state: 'gone', parked, held: views(true) }, basis)],
   ['cnpg.settle', () => planSettle({ ...place, database, archive: recovery.archive, limitSec: 60 }, basis)],
+  ['backup.verify', () => planDrills({ ...drill, drills: [{ source, workload: workloads[0]!, size: '20Gi', check: 'test -d /data', newest: { snapshot: '3f9c1a2b', bytes: 4096 } }] }, basis)],
   ['volsync.unlock', () => planSync(sync, basis)],
 ]
 

@@ -111,7 +111,7 @@ describe('volumes', () => {
       {
         ...{ kind: 'volume', namespace: 'business', name: 'odoo', state: 'ok', lastSuccess: '2026-11-30T08:20:00Z' },
         ...{ schedule: '15 */8 * * *', due: '2026-11-30T16:15:00Z', durationSec: 65, size: '5Gi' },
-        ...{ lastRestore: '2026-11-01T10:00:00Z', detail: '', next: null },
+        ...{ lastRestore: '2026-11-01T10:00:00Z', restoreSec: null, detail: '', next: null },
       },
     ])
   })

@@ -191,7 +191,7 @@ describe('a restore', () => {
       ...['deployment.business.odoo/idle', 'databases.postgres/save', 'databases.postgres/delete'],
       ...['databases.postgres/replace', 'databases.postgres/backup', 'deployment.business.odoo/start'],
       ...['kustomization.flux-system/resume-00ff', 'deployment.business.odoo/ready', 'kustomization.flux-system/ready'],
-      ...['databases.postgres/proven', 'databases.postgres/forget'],
+      ...['databases.postgres/proven', 'databases.postgres/record', 'databases.postgres/forget'],
     ])
     expect(plan.scope).toBe('database/postgres')
     const [deletion] = plan.steps.filter(({ id }) => id.endsWith('/delete'))
@@ -201,7 +201,8 @@ describe('a restore', () => {
   test('once the new one is there, nothing before it is done again', () => {
     const until = ids(plan).indexOf('databases.postgres/replace')
     for (const step of plan.steps.slice(0, until)) expect(step.orUnless).toMatchObject([{ gate: 'cnpg-restored-by' }])
-    for (const step of plan.steps.slice(until + 2)) expect(step.orUnless).toBeUndefined()
+    for (const { id, orUnless } of plan.steps.slice(until + 2))
+      expect(orUnless?.map(({ gate }) => gate)).toEqual(id.endsWith('/record') ? ['cnpg-database-absent'] : undefined)
   })
 
   test('what is broken need not be saved', () => {

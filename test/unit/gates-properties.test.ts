@@ -28,6 +28,7 @@ const ofAbsence = [
   'no-other-upgrader',
   'releases-settled',
   'cnpg-database-absent',
+  'drill-namespace-absent',
   'cnpg-predecessor-gone',
   'secret-absent',
   'volsync-destination-absent',

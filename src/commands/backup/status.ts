@@ -6,12 +6,13 @@ import { backupRowFields, backupRows, backupRunbook, isWell } from '../../lib/op
 import { ageText } from '../../lib/ops/flux-status.ts'
 import { nextRun } from '../../lib/tools/cron.ts'
 import { awayFields, clusterNames, lookAtClusters } from '../flux/clusters.ts'
+import { readDrillRecords } from './observe.ts'
 
 export const backupStatus = defineCommand({
   path: 'backup status',
   summary: 'Show what is backed up, how old that is against its schedule, and what nobody backs up',
   description:
-    "Every volume that VolSync copies or should, and every PostgreSQL database: the last success, when the schedule asks for the next one, how long it took, and when an application was last seen Ready on what was restored. A claim is exempt when it, or its namespace, has the annotations k8sops.dev/backup: none and k8sops.dev/backup-reason, or when it lies on one node's disk. Exit code 3 when one is overdue, failed, resting or unprotected, 4 when a cluster does not answer.",
+    "Every volume that VolSync copies or should, and every PostgreSQL database: the last success, when the schedule asks for the next one, how long it took, when an application was last seen Ready on what was restored, and how long that took in the last drill (`backup verify`). A drill that did not prove a backup makes it failed until another one does. A claim is exempt when it, or its namespace, has the annotations k8sops.dev/backup: none and k8sops.dev/backup-reason, or when it lies on one node's disk. Exit code 3 when one is overdue, failed, resting or unprotected, 4 when a cluster does not answer.",
   effect: 'read',
   scope: 'cluster',
   options: [
@@ -28,8 +29,12 @@ export const backupStatus = defineCommand({
     const now = context.now()
     const graceMs = parseDurationSec(String(context.options.grace)) * 1000
     const { seen, away } = await lookAtClusters(context, await clusterNames(context), async ({ cluster, kube }) => {
-      const facts = await readBackups(await kube(), cluster.name, context.signal)
-      return backupRows(facts, { now, nextRun, graceMs }).map((row) => ({ row, cluster: cluster.name }))
+      const port = await kube()
+      const [facts, drills] = await Promise.all([
+        readBackups(port, cluster.name, context.signal),
+        readDrillRecords(port, cluster.name, context.signal),
+      ])
+      return backupRows(facts, { now, nextRun, graceMs, drills }).map((row) => ({ row, cluster: cluster.name }))
     })
     const all = seen.flat()
     const shown = context.options.problems === true ? all.filter(({ row }) => !isWell(row)) : all
@@ -49,6 +54,7 @@ export const backupStatus = defineCommand({
         },
         { title: 'size', value: (row) => String(row.size ?? '—') },
         { title: 'restored', value: (row) => ageText(row.lastRestore, now) || '—' },
+        { title: 'in', value: (row) => (row.restoreSec === null ? '—' : `${Math.round(Number(row.restoreSec))} s`) },
         { title: 'detail', value: cell('detail') },
         { title: 'due', value: (row) => String(row.due ?? '—'), wide: true },
         { title: 'next', value: (row) => String(row.next ?? ''), wide: true },

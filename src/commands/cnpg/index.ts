@@ -14,6 +14,12 @@ export const cnpgCommands: CommandEntry[] = [
     load: async () => (await import('./backup-now.ts')).cnpgBackupNow,
   },
   {
+    path: 'cnpg recovery-record',
+    summary: 'Make the record of a recovery out of the Clusters on stdin',
+    hidden: true,
+    load: async () => (await import('./recovery-filters.ts')).cnpgRecoveryRecord,
+  },
+  {
     path: 'cnpg rehearsal',
     summary: 'Make the Cluster that is recovered beside a database out of the one on stdin',
     hidden: true,

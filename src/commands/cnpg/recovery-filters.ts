@@ -1,10 +1,10 @@
 import { text } from 'node:stream/consumers'
 import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { rehearsalOf, successorOf } from '../../lib/ops/cnpg-recovery.ts'
+import { recoveryRecord, rehearsalOf, successorOf } from '../../lib/ops/cnpg-recovery.ts'
 import type { KubeObject } from '../../lib/types.ts'
 
-const fromStdin = async (): Promise<KubeObject> => JSON.parse(await text(process.stdin)) as KubeObject
+const fromStdin = async <T = KubeObject>(): Promise<T> => JSON.parse(await text(process.stdin)) as T
 
 /** Filters for the plan of `cnpg restore`, where a person would have to install jq. */
 export const cnpgRehearsal = defineCommand({
@@ -43,6 +43,24 @@ export const cnpgSuccessor = defineCommand({
   ],
   async run({ args, out }) {
     out(JSON.stringify(successorOf(await fromStdin(), args.name ?? '')))
+    return undefined
+  },
+})
+
+export const cnpgRecoveryRecord = defineCommand({
+  path: 'cnpg recovery-record',
+  summary: 'Make the record of a recovery out of the Clusters on stdin',
+  effect: 'local',
+  scope: 'none',
+  args: { name: 'the database' },
+  options: [{ flags: '--at <time>', description: 'when the restore began (RFC 3339)' }],
+  examples: [
+    'kubectl -n databases get clusters -o json | k8sops cnpg recovery-record postgres --at 2026-11-30T06:00:00Z | kubectl apply -f -',
+  ],
+  async run({ args, options, out }) {
+    const at = textOption(options.at)
+    if (!at) throw new UsageError('--at is missing')
+    out(JSON.stringify(recoveryRecord(await fromStdin<{ items: KubeObject[] }>(), args.name ?? '', at)))
     return undefined
   },
 })

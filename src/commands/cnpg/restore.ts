@@ -13,14 +13,16 @@ import {
   databaseLock,
   planDatabaseAbort,
   planDatabaseRestore,
-  planSettle,
 } from '../../lib/ops/cnpg-restore.ts'
+import { planSettle } from '../../lib/ops/cnpg-settle.ts'
+import { measuredSeconds } from '../../lib/ops/drill-choice.ts'
 import { holdFacts } from '../../lib/ops/flux-hold.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { expectedSeconds } from '../../lib/ops/volsync-destination.ts'
-import { bytesOf } from '../../lib/repo/fields.ts'
+import { recordKey } from '../../lib/tools/drill-record.args.ts'
 import { restoreKeys } from '../../lib/tools/kubectl-volsync.args.ts'
 import type { KubeObject, Plan } from '../../lib/types.ts'
+import { readDrillRecords } from '../backup/observe.ts'
 import { holdBasis, observeHoldable } from '../flux/holding.ts'
 import { archiveInGit, proposeArchive } from './archive-proposal.ts'
 import { observeDatabase, type SeenDatabase } from './observe.ts'
@@ -117,7 +119,7 @@ async function restore(context: CommandContext, seen: SeenDatabase): Promise<Pla
   return planDatabaseRestore(
     {
       ...{ cluster, target, database: place, recovery, note, objects, clients, schedule: schedule.metadata.name },
-      ...{ save: options.skipSave !== true, expectSec: expectedOf(database), limits: limitsOf(context) },
+      ...{ save: options.skipSave !== true, expectSec: await expectedOf(context, database), limits: limitsOf(context) },
       force: options.force === true,
     },
     basis,
@@ -142,9 +144,12 @@ function recoveryIn(context: CommandContext, { stores }: SeenDatabase, database:
   return { token, from, archive, ...(at === undefined ? {} : { at }) }
 }
 
-function expectedOf({ spec }: KubeObject): number | undefined {
-  const bytes = bytesOf((spec?.storage as { size?: string } | undefined)?.size)
-  return bytes === undefined ? undefined : expectedSeconds(bytes)
+/** As the last recovery has measured it; until there was one, by the requirements' table. */
+async function expectedOf(context: CommandContext, database: KubeObject): Promise<number | undefined> {
+  const [cluster, kube] = await Promise.all([context.cluster(), context.kube()])
+  const records = await readDrillRecords(kube, cluster.name, context.signal)
+  const size = (database.spec?.storage as { size?: string } | undefined)?.size
+  return measuredSeconds(records.get(recordKey(placeOf(database))), size, expectedSeconds)
 }
 
 /** @throws GateError: one restore would take the other's notes for its own */
@@ -177,7 +182,7 @@ async function abort(context: CommandContext, seen: SeenDatabase): Promise<Plan>
       metadata.namespace === place.namespace && (spec?.cluster as { name?: string } | undefined)?.name === place.name,
   )
   const basis = await holdBasis(context, { state, objects: holdFacts(held) })
-  const expectSec = seen.rehearsal && expectedOf(seen.rehearsal)
+  const expectSec = seen.rehearsal && (await expectedOf(context, seen.rehearsal))
   return planDatabaseAbort(
     {
       ...{ cluster, target, database: place, state, recovery, parked, held, limits: limitsOf(context), expectSec },

@@ -7,15 +7,17 @@ import { operatorName } from '../../lib/cli/operator.ts'
 import { timeOption } from '../../lib/cli/time-option.ts'
 import { GateError, UsageError } from '../../lib/errors.ts'
 import { backupRunbook } from '../../lib/ops/backup-status.ts'
+import { measuredSeconds } from '../../lib/ops/drill-choice.ts'
 import { holdFacts } from '../../lib/ops/flux-hold.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { expectedSeconds } from '../../lib/ops/volsync-destination.ts'
 import { destinationOf, planAbort, planRestore, restoreOperation } from '../../lib/ops/volsync-restore.ts'
 import { lockOf } from '../../lib/ops/volsync-sync.ts'
 import type { SourceView } from '../../lib/ops/volsync-view.ts'
-import { bytesOf } from '../../lib/repo/fields.ts'
+import { recordKey } from '../../lib/tools/drill-record.args.ts'
 import type { RestoreChoice } from '../../lib/tools/filters.args.ts'
 import type { Plan } from '../../lib/types.ts'
+import { readDrillRecords } from '../backup/observe.ts'
 import { holdBasis, observeHoldable } from '../flux/holding.ts'
 import { appArgument, observeCopy, observeSource, observeUsers, placeFacts, type Users } from './observe.ts'
 
@@ -81,13 +83,17 @@ async function copy(context: CommandContext): Promise<Plan> {
   const token = operationToken(copyOperation, new Date(context.now()))
   const basis = await holdBasis(context, { source: placeFacts(source), to, size })
   const [choice, limitSec] = [choiceOf(context), limitsOf(context).restoreSec]
-  return planCopy({ cluster, target, source, to, choice, token, limitSec, expectSec: expectedOf(size) }, basis)
+  return planCopy(
+    { cluster, target, source, to, choice, token, limitSec, expectSec: await expectedOf(context, source, size) },
+    basis,
+  )
 }
 
-/** Of a claim of that size. */
-function expectedOf(size: string): number | undefined {
-  const bytes = bytesOf(size)
-  return bytes === undefined ? undefined : expectedSeconds(bytes)
+/** As the last drill has measured it; until there is one, by the requirements' table. */
+async function expectedOf(context: CommandContext, source: SourceView, size: string): Promise<number | undefined> {
+  const [cluster, kube] = await Promise.all([context.cluster(), context.kube()])
+  const records = await readDrillRecords(kube, cluster.name, context.signal)
+  return measuredSeconds(records.get(recordKey(`${source.namespace}/${source.name}`)), size, expectedSeconds)
 }
 
 const limitsOf = ({ options }: CommandContext) => ({
@@ -130,7 +136,7 @@ async function restore(context: CommandContext, source: SourceView, users: Users
   return planRestore(
     {
       ...{ cluster, target, source, choice, note, objects, workloads, limits: limitsOf(context) },
-      expectSec: expectedOf(users.size),
+      expectSec: await expectedOf(context, source, users.size),
       force: options.force === true,
     },
     basis,

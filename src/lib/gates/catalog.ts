@@ -7,6 +7,7 @@ import { backupGates } from './catalog/backups.ts'
 import { bypassGates } from './catalog/bypasses.ts'
 import { cephGates } from './catalog/ceph.ts'
 import { databaseGates } from './catalog/databases.ts'
+import { drillGates } from './catalog/drills.ts'
 import { etcdGates } from './catalog/etcd.ts'
 import { holdGates } from './catalog/holds.ts'
 import { machineGates } from './catalog/machines.ts'
@@ -35,6 +36,7 @@ export const gates = {
   ...storageGates,
   ...backupGates,
   ...databaseGates,
+  ...drillGates,
   ...cephGates,
   ...upgraderGates,
   ...releaseGates,

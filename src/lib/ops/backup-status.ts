@@ -1,8 +1,10 @@
 /** `k8sops backup status`: what is backed up, how old that is against its own schedule, and what nobody backs up. Pure. */
 import { backupKey, backupReasonKey } from '../repo/backup-keys.ts'
+import { recordKey } from '../tools/drill-record.args.ts'
 import { restoreKeys } from '../tools/kubectl-volsync.args.ts'
 import type { Json, KubeObject } from '../types.ts'
 import { type BackupFacts, placeOf } from './backup-facts.ts'
+import type { DrillRecord } from './drill-objects.ts'
 
 export const backupRunbook = 'docs/runbooks/volsync.md'
 
@@ -26,6 +28,8 @@ export interface BackupRow {
   size: string | null
   /** RFC 3339; null: never proven. */
   lastRestore: string | null
+  /** How long the last drill took until the application was Ready; null: never measured. */
+  restoreSec: number | null
   detail: string
   next: string | null
 }
@@ -34,6 +38,8 @@ export interface BackupRow {
 export type NextRun = (schedule: string, after: number) => number | undefined
 
 export interface StatusOptions {
+  /** Of restore drills, by `namespace.name`. */
+  drills?: Map<string, DrillRecord>
   now: number
   nextRun: NextRun
   /** How long after it was due a backup may still be on its way (ms); at least twice as long as the last one took. */
@@ -82,7 +88,7 @@ function claimRow(claim: KubeObject, facts: BackupFacts): BackupRow {
   const exempt = exemption(claim, facts)
   return {
     ...{ kind: 'volume', namespace, name, state: exempt === undefined ? 'unprotected' : 'exempt', size: sizeOf(claim) },
-    ...{ lastSuccess: null, schedule: null, due: null, durationSec: null, lastRestore: null },
+    ...{ lastSuccess: null, schedule: null, due: null, durationSec: null, lastRestore: null, restoreSec: null },
     detail: exempt ?? 'no ReplicationSource copies it',
     next:
       exempt === undefined
@@ -116,13 +122,15 @@ function sourceRow(source: KubeObject, claim: KubeObject | undefined, options: S
   const spec = (source.spec ?? {}) as { paused?: boolean; trigger?: { schedule?: string; manual?: string } }
   const { lastSyncTime, lastSyncDuration, lastManualSync, latestMoverStatus } = (source.status ?? {}) as SyncStatus
   const { schedule, manual } = spec.trigger ?? {}
+  const drill = options.drills?.get(recordKey(placeOf(source)))
   const durationSec = goSeconds(lastSyncDuration)
   const timing = { lastSuccess: lastSyncTime, created: creationTimestamp, schedule, durationSec }
   const { due, late } = dueOf(timing, options)
   const facts = {
     ...{ kind: 'volume' as const, namespace, name: claim?.metadata.name ?? String(source.spec?.sourcePVC ?? name) },
     ...{ lastSuccess: lastSyncTime ?? null, schedule: schedule ?? null, due, durationSec, size: sizeOf(claim) },
-    lastRestore: annotations?.[restoreKeys.at] ?? null,
+    lastRestore: laterOf(annotations?.[restoreKeys.at], drill?.result === 'ok' ? drill.at : undefined),
+    restoreSec: drill?.result === 'ok' ? drill.rtoSec : null,
   }
   const app = `${namespace}/${name}`
   const save = `k8sops volsync snapshot ${app}`
@@ -131,6 +139,8 @@ function sourceRow(source: KubeObject, claim: KubeObject | undefined, options: S
   if (spec.paused === true) return say('resting', 'paused (spec.paused)', save)
   if (latestMoverStatus?.result === 'Failed')
     return say('failed', `the mover failed: ${lastLine(latestMoverStatus.logs)}`, 'k8sops volsync list')
+  if (drill?.result === 'failed' && timeOf(facts.lastRestore ?? undefined) < timeOf(drill.at))
+    return say('failed', `the drill of ${drill.at} has not proven it: ${drill.detail}`, `k8sops backup verify ${app}`)
   if (manual !== undefined && manual === lastManualSync && schedule !== undefined)
     return say('resting', 'a manual trigger stands in the place of its schedule', save)
   if (due === null) return say('resting', schedule ? `its schedule is none: ${schedule}` : 'it has no schedule', save)
@@ -142,6 +152,7 @@ function databaseRow(database: KubeObject, facts: BackupFacts, options: StatusOp
   const { namespace = '', name, creationTimestamp, annotations } = database.metadata
   const isOf = ({ metadata, spec }: KubeObject) =>
     metadata.namespace === namespace && (spec?.cluster as { name?: string } | undefined)?.name === name
+  const drill = options.drills?.get(recordKey(placeOf(database)))
   const schedules = facts.schedules.filter(isOf)
   const active = schedules.find(({ spec }) => spec?.suspend !== true)
   const tried = facts.backups
@@ -160,7 +171,8 @@ function databaseRow(database: KubeObject, facts: BackupFacts, options: StatusOp
   const row = {
     ...{ kind: 'database' as const, namespace, name, lastSuccess: last?.stoppedAt ?? null, schedule: schedule ?? null },
     ...{ due, durationSec, size: (database.spec?.storage as { size?: string } | undefined)?.size ?? null },
-    lastRestore: annotations?.[restoreKeys.at] ?? null,
+    lastRestore: laterOf(annotations?.[restoreKeys.at], drill?.at),
+    restoreSec: drill?.rtoSec ?? null,
   }
   const say = (state: BackupState, detail: string, next: string | null = null) => ({ ...row, state, detail, next })
   const look = `kubectl -n ${namespace} get backups.postgresql.cnpg.io,scheduledbackups.postgresql.cnpg.io`
@@ -202,6 +214,9 @@ const lateText = (lastSuccess: string | undefined, due: string, now: number): st
   const hours = Math.floor((now - Date.parse(due)) / 3_600_000)
   return `${lastSuccess ? `the last one is of ${lastSuccess}` : 'there never was one'}, the next was due ${hours} h ago`
 }
+
+const laterOf = (left: string | undefined, right: string | undefined): string | null =>
+  (timeOf(left) >= timeOf(right) ? left : right) ?? null
 
 /** A time that is not there is one before all others. */
 const timeOf = (iso: string | undefined): number => {

@@ -4,11 +4,13 @@
  */
 import { GateError } from '../errors.ts'
 import { backupKey, backupReasonKey } from '../repo/backup-keys.ts'
+import { drillRecords, recordKey } from '../tools/drill-record.args.ts'
 import { reconcileKey } from '../tools/kubectl-hold.args.ts'
 import { restoreKeys } from '../tools/kubectl-volsync.args.ts'
 import type { KubeObject } from '../types.ts'
 import { placeOf } from './backup-facts.ts'
 import { cnpgRunbook } from './cnpg.ts'
+import type { DrillRecord } from './drill-objects.ts'
 
 export const barmanPlugin = 'barman-cloud.cloudnative-pg.io'
 
@@ -183,3 +185,36 @@ export const archiveName = (database: string, at: Date): string =>
     .toISOString()
     .replace(/[-:]|\.\d+/g, '')
     .toLowerCase()}`
+
+/**
+ * What a recovery has taken, as an object with one key beside the results of restore drills.
+ * @param clusters the List with the Cluster beside the database, and the one that has taken its place
+ * @param at when the restore began (RFC 3339)
+ * @throws Error when one of them is not there, or not Ready yet
+ */
+export function recoveryRecord(clusters: { items: KubeObject[] }, name: string, at: string): object {
+  const taken = (wanted: string): number => {
+    const found = clusters.items.find(({ metadata }) => metadata.name === wanted)
+    const conditions = (found?.status?.conditions ?? []) as {
+      type: string
+      status: string
+      lastTransitionTime?: string
+    }[]
+    const ready = conditions.find(({ type, status }) => type === 'Ready' && status === 'True')?.lastTransitionTime
+    if (!found || !ready) throw new Error(`Cluster ${wanted} is not Ready`)
+    return Math.max(0, Math.round((Date.parse(ready) - Date.parse(found.metadata.creationTimestamp ?? '')) / 1000))
+  }
+  const beside = rehearsalName(name)
+  const restoreSec = taken(beside)
+  const rehearsal = clusters.items.find(({ metadata }) => metadata.name === beside) as KubeObject
+  const { token, from, at: until } = recoveryOf(rehearsal)
+  const record: DrillRecord = {
+    ...{ token, at, result: 'ok', detail: `recovered from ${from} to ${until ?? 'its end'}` },
+    ...{ snapshot: null, bytes: null, restoreSec, readySec: null, rtoSec: taken(name) },
+  }
+  const app = `${rehearsal.metadata.namespace}/${name}`
+  return {
+    ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...drillRecords } },
+    data: { [recordKey(app)]: JSON.stringify(record) },
+  }
+}

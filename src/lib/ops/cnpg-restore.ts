@@ -3,15 +3,16 @@
  * done; only then do its clients stand still, and a Cluster that is recovered from the same archive takes its place under the same name.
  */
 import { GateError } from '../errors.ts'
-import { backupNowArgs, rehearsalArgs, successorArgs } from '../tools/filters.args.ts'
+import { applyRecordArgs } from '../tools/drill-record.args.ts'
+import { backupNowArgs, recoveryRecordArgs, rehearsalArgs, successorArgs } from '../tools/filters.args.ts'
 import {
   annotateDatabaseArgs,
   deleteDatabaseArgs,
   getDatabaseArgs,
   getScheduleArgs,
+  listDatabasesArgs,
 } from '../tools/kubectl-cnpg.args.ts'
 import type { HoldNote } from '../tools/kubectl-hold.args.ts'
-import { reconcileKey } from '../tools/kubectl-hold.args.ts'
 import { applyInArgs, type Place, restoreKeys, type Workload } from '../tools/kubectl-volsync.args.ts'
 import type { Basis, Check, Command, Plan, Step } from '../types.ts'
 import { check, whileApiIsAway } from './bootstrap-input.ts'
@@ -96,10 +97,22 @@ export function planDatabaseRestore(input: DatabaseRestoreInput, basis: Basis): 
       parked: clients.map((workload) => ({ by: note.id, workload })),
       held: objects.map(heldBy(note)),
     }),
-    step(input, 'proven', 'Write down that its clients were Ready on what was recovered', {
+    databaseStep(input, 'proven', 'Write down that its clients were Ready on what was recovered', {
       pipeline: [annotateDatabaseArgs(input.target.context, database, { [restoreKeys.at]: note.since })],
       done: proven,
     }),
+    {
+      ...databaseStep(input, 'record', 'Write down how long its recovery took', {
+        pipeline: [
+          listDatabasesArgs(input.target.context, database.namespace),
+          recoveryRecordArgs(database.name, note.since),
+          applyRecordArgs(input.target.context, placeText(database)),
+        ],
+        done: check('drill-recorded', { app: placeText(database), token: note.id }),
+      }),
+      // Nothing is left to measure.
+      orUnless: [check('cnpg-database-absent', { ...besideOf(database) })],
+    },
     forgetStep(input),
   ])
 }
@@ -160,9 +173,9 @@ interface Common extends HoldPlace {
 }
 
 const besideOf = ({ namespace, name }: Place): Place => ({ namespace, name: rehearsalName(name) })
-const titleOf = ({ namespace, name }: Place): string => `${namespace}/${name}`
+const placeText = ({ namespace, name }: Place): string => `${namespace}/${name}`
 
-function step(
+export function databaseStep(
   { cluster, database }: Pick<Common, 'cluster' | 'database'>,
   verb: string,
   title: string,
@@ -180,8 +193,8 @@ const recoveredCheck = (place: Place, token: string, expectSec: number | undefin
 
 function rehearseStep({ cluster, target, database, recovery, expectSec, limits }: DatabaseRestoreInput): Step {
   const until = recovery.at === undefined ? 'the end of' : `${recovery.at} from`
-  const title = `Recover ${titleOf(database)} to ${until} archive ${recovery.from}, beside it: nothing is stopped yet`
-  return step({ cluster, database }, 'rehearse', title, {
+  const title = `Recover ${placeText(database)} to ${until} archive ${recovery.from}, beside it: nothing is stopped yet`
+  return databaseStep({ cluster, database }, 'rehearse', title, {
     pipeline: [
       getDatabaseArgs(target.context, database),
       rehearsalArgs(recovery),
@@ -198,7 +211,7 @@ function deleteStep(
   token: string,
 ): Step {
   return {
-    ...step({ cluster, database }, 'delete', `Delete ${titleOf(database)}, its instances and their volumes`, {
+    ...databaseStep({ cluster, database }, 'delete', `Delete ${placeText(database)}, its instances and their volumes`, {
       pipeline: [deleteDatabaseArgs(target.context, database)],
       done: check('cnpg-predecessor-gone', { ...database, token }),
       timeoutSec: limits.podsSec,
@@ -211,15 +224,20 @@ function deleteStep(
 function replaceStep({ cluster, target, database, expectSec, limits }: Common, token: string): Step {
   const { context } = target
   return {
-    ...step({ cluster, database }, 'replace', `Recover ${titleOf(database)} in its place, with an archive of its own`, {
-      pipeline: [
-        getDatabaseArgs(context, besideOf(database)),
-        successorArgs(database.name),
-        applyInArgs(context, database.namespace),
-      ],
-      done: recoveredCheck(database, token, expectSec),
-      timeoutSec: limits.recoverySec,
-    }),
+    ...databaseStep(
+      { cluster, database },
+      'replace',
+      `Recover ${placeText(database)} in its place, with an archive of its own`,
+      {
+        pipeline: [
+          getDatabaseArgs(context, besideOf(database)),
+          successorArgs(database.name),
+          applyInArgs(context, database.namespace),
+        ],
+        done: recoveredCheck(database, token, expectSec),
+        timeoutSec: limits.recoverySec,
+      },
+    ),
     require: [check('cnpg-predecessor-gone', { ...database, token })],
   }
 }
@@ -231,7 +249,7 @@ function backupStep(
 ): Step {
   const { namespace } = database
   const name = `${recovery.archive}-${verb}`
-  return step({ cluster, database }, verb, title, {
+  return databaseStep({ cluster, database }, verb, title, {
     pipeline: [
       getScheduleArgs(target.context, namespace, schedule),
       backupNowArgs(name),
@@ -255,28 +273,8 @@ function comeBack(input: Common, { parked, held }: { parked: Parked[]; held: Hol
 }
 
 const forgetStep = (input: Common): Step =>
-  step(input, 'forget', `Delete ${titleOf(besideOf(input.database))}`, {
+  databaseStep(input, 'forget', `Delete ${placeText(besideOf(input.database))}`, {
     pipeline: [deleteDatabaseArgs(input.target.context, besideOf(input.database))],
     done: check('cnpg-database-absent', { ...besideOf(input.database) }),
     timeoutSec: input.limits.podsSec,
   })
-
-export interface SettleInput extends HoldPlace {
-  database: Place
-  /** `serverName` of its archive, as it is live and in Git. */
-  archive: string
-  limitSec: number
-}
-
-/** `cnpg restore --settle`: Flux gets the database back. */
-export function planSettle({ cluster, target, database, archive, limitSec }: SettleInput, basis: Basis): Plan {
-  const params = { database: titleOf(database), archive }
-  const head = { operation: 'cnpg.settle', cluster: cluster.name, params, scope: databaseLock(database) }
-  return planOf(head, basis, [
-    step({ cluster, database }, 'settle', `Let Flux apply ${titleOf(database)} again`, {
-      pipeline: [annotateDatabaseArgs(target.context, database, { [reconcileKey]: null })],
-      done: check('cnpg-applied-by-flux', { ...database, archive }),
-      timeoutSec: limitSec,
-    }),
-  ])
-}

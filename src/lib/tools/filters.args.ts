@@ -125,3 +125,62 @@ export const rehearsalArgs = ({
 
 /** Makes the Cluster of that name out of the one that was recovered beside it, which comes on stdin. */
 export const successorArgs = (name: string): Command => ({ tool: 'k8sops', args: ['cnpg', 'successor', name] })
+
+/** Makes a drill's namespace, and what every one has, out of the namespace of the backup that comes on stdin. */
+export const drillNamespaceArgs = (namespace: string, token: string, storage: string): Command => ({
+  tool: 'k8sops',
+  args: ['backup', 'drill-namespace', namespace, '--token', token, '--storage', storage],
+})
+
+/** Makes what is started on a restored volume out of the workload that comes on stdin. */
+export const drillAppArgs = ({
+  namespace,
+  claim,
+  check,
+}: {
+  namespace: string
+  claim: string
+  check?: string
+}): Command => ({
+  tool: 'k8sops',
+  args: [
+    'backup',
+    'drill-app',
+    '--to',
+    namespace,
+    '--claim',
+    claim,
+    ...(check === undefined ? [] : ['--check', check]),
+  ],
+})
+
+/** Makes the record of a drill out of the List of what is in its namespace, which comes on stdin. */
+export function drillRecordArgs(drill: {
+  app: string
+  token: string
+  at: string
+  limits: { restoreSec: number; readySec: number }
+  newest?: { snapshot: string; bytes: number }
+}): Command {
+  const { app, token, at, limits, newest } = drill
+  const flags = [
+    ...[
+      '--token',
+      token,
+      '--at',
+      at,
+      '--restore-sec',
+      String(limits.restoreSec),
+      '--ready-sec',
+      String(limits.readySec),
+    ],
+    ...(newest ? ['--snapshot', newest.snapshot, '--bytes', String(newest.bytes)] : []),
+  ]
+  return { tool: 'k8sops', args: ['backup', 'drill-record', app, ...flags] }
+}
+
+/** Makes the record of a recovery out of the Clusters that come on stdin. @param at when it began (RFC 3339) */
+export const recoveryRecordArgs = (name: string, at: string): Command => ({
+  tool: 'k8sops',
+  args: ['cnpg', 'recovery-record', name, '--at', at],
+})

@@ -41,6 +41,9 @@ const clusters = 'clusters.postgresql.cnpg.io'
 export const getDatabaseArgs = (context: string, { namespace, name }: Place): Command =>
   kubectl(context, namespace, ['get', clusters, name, '-o', 'json'])
 
+export const listDatabasesArgs = (context: string, namespace: string): Command =>
+  kubectl(context, namespace, ['get', clusters, '-o', 'json'])
+
 /** With its instances and their volumes, which its owner references take along. */
 export const deleteDatabaseArgs = (context: string, { namespace, name }: Place): Command =>
   kubectl(context, namespace, ['delete', clusters, name, '--ignore-not-found', '--wait=false'])

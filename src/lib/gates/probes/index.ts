@@ -8,6 +8,7 @@ import { apiProbes } from './api.ts'
 import { backupProbes } from './backups.ts'
 import { databaseProbes } from './databases.ts'
 import { disruptionProbes } from './disruption.ts'
+import { drillProbes } from './drills.ts'
 import { etcdProbes } from './etcd.ts'
 import { etcdHealthProbes } from './etcd-health.ts'
 import { etcdSnapshotProbes } from './etcd-snapshot.ts'
@@ -35,6 +36,7 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...apiProbes(ports, kube),
     ...backupProbes(ports, kube),
     ...databaseProbes(ports, kube),
+    ...drillProbes(ports, kube),
     ...disruptionProbes(kube),
     ...identityProbes(ports, talos),
     ...kubernetesProbes(kube),

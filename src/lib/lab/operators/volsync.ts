@@ -129,7 +129,7 @@ export function startVolsync(lab: Lab, view: ClusterView): Operator {
 
   async function saved(source: KubeObject): Promise<string> {
     const { id } = repositories.save(await repositoryOf(source), source.status?.lastSyncTime)
-    return `no data were moved: this is a lab\nsnapshot ${id} saved\nRestic completed in 1s`
+    return `no data were moved: this is a lab\nprocessed 12 files, 1.500 MiB in 0:01\nsnapshot ${id} saved\nRestic completed in 1s`
   }
 
   async function restored(destination: KubeObject): Promise<string> {
