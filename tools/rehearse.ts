@@ -1,5 +1,5 @@
 /**
- * `npm run rehearse [-- --cluster apps] [-- --down]`: installs the tool-chain, brings up a lab of simulated Talos
+ * `npm run rehearse [-- --cluster apps] [-- --report FILE] [-- --down]`: installs the tool-chain, brings up a lab of simulated Talos
  * machines, bootstraps the cluster on it exactly as on hardware, and leaves it running to be looked at.
  */
 import { spawnSync } from 'node:child_process'
@@ -11,6 +11,7 @@ const { values } = parseArgs({
   options: {
     cluster: { type: 'string', default: 'apps' },
     'lab-name': { type: 'string', default: 'default' },
+    report: { type: 'string' },
     down: { type: 'boolean', default: false },
   },
 })
@@ -24,7 +25,7 @@ const lab = ['--cluster', values.cluster, '--lab-name', values['lab-name']]
 const steps: [string, ...string[]][] = [
   ['tools/setup.ts', '--for', 'lab'],
   ['bin/k8sops.js', 'lab', 'up', ...lab],
-  ['bin/k8sops.js', 'bootstrap', ...lab, '--lab', '--yes'],
+  ['bin/k8sops.js', 'bootstrap', ...lab, '--lab', '--yes', ...(values.report ? ['--report', values.report] : [])],
 ]
 for (const [script, ...args] of steps) {
   const status = node(script, ...args)

@@ -64,7 +64,7 @@ describe.each(workflows)('%s', (_, { permissions, jobs }) => {
     for (const { permissions: own = permissions ?? { everything: 'write' }, steps, ...job } of Object.values(jobs)) {
       const checksOut = steps.some(({ uses }) => uses?.startsWith('actions/checkout@'))
       if (checksOut) expect(own).toEqual({ contents: 'read' })
-      else expect(own).toEqual({ 'pull-requests': 'write' })
+      else expect([{ 'pull-requests': 'write' }, { contents: 'write' }]).toContainEqual(own)
       expect(job['timeout-minutes']).toBeLessThanOrEqual(60)
       for (const { uses = `@${'0'.repeat(40)}` } of steps.flatMap(expanded)) expect(uses).toMatch(/@[0-9a-f]{40}$/)
     }
@@ -89,7 +89,7 @@ describe('every line that a runner executes', () => {
       cpSync(join(projectRoot, file), join(fixture, file))
     }
     const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'))
-    const names = Object.keys(scripts).map((name) => [name, 'node --version'])
+    const names = Object.keys(scripts).map((name) => [name, 'true'])
     const manifest = {
       name: 'fixture',
       version: '0.0.0',
@@ -113,10 +113,12 @@ describe('every line that a runner executes', () => {
     const pool = join(fixture, 'kubernetes/infrastructure/configs/databases/postgres/app/cluster.yaml')
     writeFileSync(pool, readFileSync(pool, 'utf8').replace('max_connections: "200"', 'max_connections: "300"'))
     git('commit', '--quiet', '--all', '--message', 'more connections')
+    writeFileSync(join(fixture, 'CHANGELOG.md'), '# Changelog\n\n## 0.0.1\n\nlater\n\n## 0.0.0\n\nnow\n')
+    mkdirSync(join(fixture, 'dist'))
     mkdirSync(join(fixture, 'stand-in'))
     writeFileSync(
       join(fixture, 'stand-in/gh'),
-      '#!/bin/sh\nprintf "%s\\n" "$@" > said-to-github\ncat comment.md >> said-to-github\n',
+      '#!/bin/sh\nprintf "%s\\n" "$@" > "said-of-$1"\ncat comment.md >> "said-of-$1"\n',
     )
     chmodSync(join(fixture, 'stand-in/gh'), 0o755)
   })
@@ -133,7 +135,7 @@ describe('every line that a runner executes', () => {
   )
 
   test('the comment names the change, for every cluster', () => {
-    const said = readFileSync(join(fixture, 'said-to-github'), 'utf8')
+    const said = readFileSync(join(fixture, 'said-of-pr'), 'utf8')
     expect(said).toMatch(/^pr\ncomment\n7\n/)
     for (const word of ['infra', 'apps', 'postgres', 'max_connections']) expect(said).toContain(word)
   })
@@ -150,6 +152,16 @@ describe('every line that a runner executes', () => {
     // What the diff above found did not fail its job.
     const told = readFileSync(join(fixture, 'outputs'), 'utf8').trim().split('\n')
     expect(told).toEqual(['exit-code=3', 'exit-code=0', 'exit-code=0', 'exit-code=2'])
+  })
+
+  test('a release tells what is new in it alone', () => {
+    expect(readFileSync(join(fixture, 'dist/notes.md'), 'utf8')).toBe('## 0.0.0\n\nnow\n')
+    expect(readFileSync(join(fixture, 'said-of-release'), 'utf8')).toMatch(/^release\ncreate\nv0\.0\.0\n--verify-tag\n/)
+  })
+
+  test('the version that this is has its section in the changelog', () => {
+    const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'))
+    expect(readFileSync(join(projectRoot, 'CHANGELOG.md'), 'utf8')).toContain(`\n## ${version}\n`)
   })
 
   test('validate fails on a broken manifest, and shows where as an annotation', () => {
@@ -172,6 +184,7 @@ function execute(run: string, cwd: string, given: Record<string, string> = {}) {
     GITHUB_ACTIONS: 'true',
     GITHUB_ACTION_PATH: join(cwd, '.github/actions/k8sops'),
     GITHUB_OUTPUT: join(cwd, 'outputs'),
+    GITHUB_REF_NAME: 'v0.0.0',
   }
   // What only GitHub knows of the pull request.
   const known = new Map([

@@ -57,8 +57,9 @@ test('README.md: in the lab, from nothing to an upgrade', skipped, async () => {
   expect(code, output).toBe(0)
 })
 
-test('docs/onboarding.md: a third cluster, written, checked and rehearsed', skipped, async () => {
-  const blocks = ['1. Write its files', '2. Rehearse it'].map((heading) => blockOf('docs/onboarding.md', heading))
+test('docs/onboarding.md: a third cluster, written, checked, rehearsed and given an application', skipped, async () => {
+  const headings = ['1. Write the files of another cluster', '2. Rehearse it', 'An application']
+  const blocks = headings.map((heading) => blockOf('docs/onboarding.md', heading))
   const { code, output } = await reader([...blocks, 'k8sops lab down --cluster staging'].join('\n'))
   expect(code, output).toBe(0)
   expect(output).toMatch(/bootstrap of staging: succeeded/)
