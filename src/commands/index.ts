@@ -81,6 +81,11 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./cluster/new.ts')).clusterNew,
   },
   {
+    path: 'cluster remove',
+    summary: 'Take a cluster out of the repository',
+    load: async () => (await import('./cluster/remove.ts')).clusterRemove,
+  },
+  {
     path: 'cluster status',
     summary: 'Show on one screen whether clusters are well, and what is not',
     load: async () => (await import('./cluster/status.ts')).clusterStatus,

@@ -80,3 +80,17 @@ it('notices a node that somebody cordoned, and sees at once when it is back', as
   expect(ended.code).toBe(0)
   expect(report(ended.stdout)).toMatchObject([{ verdict: 'pass', since: expect.any(String) }])
 })
+
+it('lets a cluster go by no other gates than these, and says of each what it says', async () => {
+  const named = lab.flags.slice(lab.flags.indexOf('--lab-name'))
+  const remove = startCli(['cluster', 'remove', 'apps', '--dry-run', ...named, '--lab'], { env: lab.env })
+  const [asked, removal] = await Promise.all([
+    gate('backups-recent', 'backups-idle', 'holds-current').ended,
+    remove.ended,
+  ])
+  const open = report(asked.stdout).filter(({ verdict }) => verdict !== 'pass')
+  // A lab has volumes and databases, and no backup of the last day before somebody makes one.
+  expect(open.map(({ name }) => name)).toContain('backups-recent')
+  expect(removal.code).toBe(asked.code)
+  for (const { name, verdict } of open) expect(removal.stderr).toContain(`${name} ${verdict}: `)
+})

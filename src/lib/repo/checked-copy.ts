@@ -12,12 +12,18 @@ const read = [layout.repositoryFile, layout.sopsConfig, layout.talosRoot, layout
 /**
  * @param root undefined: of a repository that has no other files
  * @param files texts by path
+ * @param removed what is not there any more
  * @returns everything that would be wrong
  */
-export async function problemsWith(root: string | undefined, files: ReadonlyMap<string, string>): Promise<Problem[]> {
+export async function problemsWith(
+  root: string | undefined,
+  files: ReadonlyMap<string, string>,
+  removed: string[] = [],
+): Promise<Problem[]> {
   const copy = await mkdtemp(join(tmpdir(), 'k8sops-checked-'))
   try {
     if (root !== undefined) for (const part of read) await cp(join(root, part), join(copy, part), { recursive: true })
+    for (const path of removed) await rm(join(copy, path), { recursive: true, force: true })
     for (const [file, text] of files) {
       await mkdir(dirname(join(copy, file)), { recursive: true })
       await writeFile(join(copy, file), text)
