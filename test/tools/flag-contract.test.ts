@@ -7,6 +7,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  applyAllArgs,
+  applyRecordArgs,
+  deleteNamespaceArgs,
+  getDrillArgs,
+  getNamespaceArgs,
+} from '../../src/lib/tools/drill-record.args.ts'
 import { pushBranchArgs, pushNotesArgs } from '../../src/lib/tools/git.args.ts'
 import { syncReleaseArgs, templateArgs } from '../../src/lib/tools/helmfile.args.ts'
 import {
@@ -22,6 +29,7 @@ import {
   deleteDatabaseArgs,
   getDatabaseArgs,
   getScheduleArgs,
+  listDatabasesArgs,
   promoteArgs,
 } from '../../src/lib/tools/kubectl-cnpg.args.ts'
 import { extendArgs, type HeldObjects, resumeArgs, suspendArgs } from '../../src/lib/tools/kubectl-hold.args.ts'
@@ -156,6 +164,8 @@ describe('kubectl', () => {
     noteRestoreArgs('flags', workload, { by: 'T', at: '2026-11-30T15:00:00Z' }),
     getSourceArgs('flags', workload),
     applyInArgs('flags', 'x'),
+    applyAllArgs('flags'),
+    applyRecordArgs('flags', 'business/odoo'),
     deleteDestinationArgs('flags', workload),
     deleteSecretArgs('flags', workload),
     getObjectInArgs('flags', 'secrets', workload),
@@ -163,6 +173,10 @@ describe('kubectl', () => {
     getDatabaseArgs('flags', workload),
     annotateDatabaseArgs('flags', workload, { 'k8sops.dev/restored-at': null }),
     deleteDatabaseArgs('flags', workload),
+    listDatabasesArgs('flags', 'databases'),
+    getNamespaceArgs('flags', 'business'),
+    deleteNamespaceArgs('flags', 'drill-business-odoo'),
+    getDrillArgs('flags', 'drill-business-odoo'),
     promoteArgs('flags', workload, { from: 'postgres-1', to: 'postgres-2' }, '2026-11-30T15:00:00Z'),
     noteClaimArgs('flags', workload, 'T'),
     parkArgs('flags', workload, 'T'),

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { completeApp } from '../../src/lib/cli/app-option.ts'
+import { completeApp, completeDatabase } from '../../src/lib/cli/app-option.ts'
 import { candidates } from '../../src/lib/cli/complete.ts'
 import { completionScript } from '../../src/lib/cli/completion-scripts.ts'
 import { defineCommand } from '../../src/lib/cli/define.ts'
@@ -106,4 +106,10 @@ test('applications are named by their directories, and nowhere is no repository'
     expect.arrayContaining(['coredns', 'onepassword-store', 'prometheus-operator-crds', 'infrastructure']),
   )
   expect(completeApp.app({ root: undefined, repository: () => Promise.reject(new Error('not needed')) })).toEqual([])
+})
+
+test('databases are those of the repository', () => {
+  const repository = () => Promise.reject(new Error('not needed'))
+  expect(completeDatabase.database({ root, repository })).toEqual(['postgres'])
+  expect(completeDatabase.database({ root: undefined, repository })).toEqual([])
 })

@@ -95,7 +95,7 @@ const facts = (sources: KubeObject[], records: [string, DrillRecord][] = []): Dr
   workloads: sources.map(({ metadata }) => workload(metadata.name)),
   records: new Map(records),
 })
-const names = (drills: ReturnType<typeof chosenDrills>) => drills.map(({ source: { name } }) => name)
+const names = ({ drills }: ReturnType<typeof chosenDrills>) => drills.map(({ source: { name } }) => name)
 
 describe('which backup', () => {
   test('the stalest are those that were never proven, then those whose proof is oldest', () => {
@@ -124,9 +124,16 @@ describe('which backup', () => {
     expect(() => chosenDrills({ ...one, claims: [] }, 'odoo', undefined)).toThrow('its claim is not bound')
   })
 
+  test('one that can not be proven keeps no other from being tried', () => {
+    const two = facts([source('odoo'), source('n8n')])
+    const chosen = chosenDrills({ ...two, workloads: [workload('odoo')] }, undefined, 1)
+    expect(names(chosen)).toEqual(['odoo'])
+    expect(chosen.unprovable).toEqual(['business/n8n: no workload mounts its claim'])
+  })
+
   test('with a declared check in place of readiness', () => {
     const checks = (check?: string) =>
-      chosenDrills(facts([source('odoo', check ? { check } : {})]), 'odoo', undefined)[0]?.check
+      chosenDrills(facts([source('odoo', check ? { check } : {})]), 'odoo', undefined).drills[0]?.check
     expect(checks('test -d /data')).toBe('test -d /data')
     expect(checks('readiness')).toBeUndefined()
     expect(checks()).toBeUndefined()
@@ -328,7 +335,7 @@ const input = (more: Partial<DrillInput> = {}): DrillInput => ({
   ...{ cluster: fixture(), target: { context: 'apps' }, token, at: '2026-11-30T11:00:00Z', strays: [] },
   ...{
     limits: { restoreSec: 3600, readySec: 900 },
-    drills: chosenDrills(facts([source('odoo'), source('n8n')]), undefined, 2),
+    drills: chosenDrills(facts([source('odoo'), source('n8n')]), undefined, 2).drills,
   },
   ...more,
 })

@@ -45,11 +45,16 @@ export const backupVerify = defineCommand({
       readWorkloads(kube, cluster.name, signal),
       readDrillRecords(kube, cluster.name, signal),
     ])
-    const drills = chosenDrills({ ...facts, workloads, records }, textOption(context.args.app), stalestOf(context))
+    const { drills, unprovable } = chosenDrills(
+      { ...facts, workloads, records },
+      textOption(context.args.app),
+      stalestOf(context),
+    )
     const basis = await holdBasis(context, {
       strays,
       apps: drills.map(({ source, size }) => `${source.namespace}/${source.name} (${size})`),
     })
+    if (unprovable.length > 0) context.note(`no drill can prove these: ${unprovable.join('; ')}`)
     const now = context.now()
     return planDrills(
       {

@@ -1,3 +1,4 @@
+import { completeDatabase } from '../../lib/cli/app-option.ts'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { readBackups } from '../../lib/ops/backup-facts.ts'
@@ -12,6 +13,7 @@ export const cnpgBackup = defineCommand({
     "As its ScheduledBackup makes them, by the same plugin and into the same store; waits until it is complete. One that fails ends the run with CloudNativePG's own reason.",
   effect: 'write',
   args: { database: 'name of the CloudNativePG Cluster, or NAMESPACE/NAME' },
+  completeArgs: completeDatabase,
   options: [{ flags: '--wait <duration>', description: 'how long it may take', default: '2h' }],
   examples: ['k8sops cnpg backup postgres --cluster apps', 'k8sops cnpg backup databases/postgres --dry-run'],
   runbook: cnpgRunbook,

@@ -1,3 +1,4 @@
+import { completeDatabase } from '../../lib/cli/app-option.ts'
 import { type CommandContext, defineCommand, textOption } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { forOption, untilOf, wholeSeconds } from '../../lib/cli/hold-options.ts'
@@ -34,6 +35,7 @@ export const cnpgRestore = defineCommand({
     'Recovers it beside itself first, from its barman-cloud archive: nothing is stopped until that is whole. Then what applies it and its clients is suspended (a hold), clients are scaled to 0 with a note of what they had, what it holds is saved once more, and a Cluster that is recovered from the same archive takes its place under the same name, with an archive of its own. What all its clients wrote after that time is lost to them. Flux leaves the new Cluster alone until Git names its archive: commit the edit that is proposed, then --settle. A run that is stopped goes on with `run resume`; --abort ends it from any machine: on the database before while that is there, on the recovered one afterwards.',
   effect: 'write',
   args: { database: 'name of the CloudNativePG Cluster, or NAMESPACE/NAME' },
+  completeArgs: completeDatabase,
   options: [
     { flags: '--at <time>', description: 'back to this time (RFC 3339); without it to the end of the archive' },
     { flags: '--from <server>', description: 'archive that is read (default: the one that it writes)' },

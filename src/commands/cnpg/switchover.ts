@@ -1,3 +1,4 @@
+import { completeDatabase } from '../../lib/cli/app-option.ts'
 import { defineCommand, textOption } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { readBackups } from '../../lib/ops/backup-facts.ts'
@@ -12,6 +13,7 @@ export const cnpgSwitchover = defineCommand({
     'For instance before work on the machine of the primary. The database has to be whole, and is again before this ends. Writers are interrupted for seconds.',
   effect: 'write',
   args: { database: 'name of the CloudNativePG Cluster, or NAMESPACE/NAME' },
+  completeArgs: completeDatabase,
   options: [
     { flags: '--to <instance>', description: 'who takes over (default: the first healthy standby)' },
     { flags: '--wait <duration>', description: 'how long it may take', default: '15m' },

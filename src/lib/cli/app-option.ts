@@ -1,6 +1,6 @@
 /** Names of applications for the shell completion: their directories are named as they are (docs/patterns.md), and reading these takes no time. */
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { CompletionSource } from './define.ts'
 
 const levels = [
@@ -29,5 +29,25 @@ function directoriesIn(path: string): string[] {
     return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
   } catch {
     return []
+  }
+}
+
+/** Names of databases: the directories whose `app/cluster.yaml` is a Cluster of CloudNativePG, which is named as they are. */
+export const completeDatabase = {
+  database: ({ root }: CompletionSource): string[] => {
+    if (root === undefined) return []
+    const configs = join(root, 'kubernetes/infrastructure/configs')
+    const below = directoriesIn(configs).flatMap((namespace) =>
+      directoriesIn(join(configs, namespace)).map((name) => join(configs, namespace, name)),
+    )
+    return below.filter((path) => isDatabase(join(path, 'app/cluster.yaml'))).map((path) => basename(path))
+  },
+}
+
+function isDatabase(path: string): boolean {
+  try {
+    return /^apiVersion: postgresql\.cnpg\.io\//m.test(readFileSync(path, 'utf8'))
+  } catch {
+    return false
   }
 }

@@ -27,39 +27,53 @@ export function provenAt(source: KubeObject, records: Map<string, DrillRecord>):
   return Math.max(0, ...times.map((time) => Date.parse(time ?? '') || 0))
 }
 
+export interface Chosen {
+  drills: DrillOf[]
+  /** Of all that were to choose from, what can't be proven by a drill, one line each. */
+  unprovable: string[]
+}
+
 /**
- * One by name, or so many whose proof is oldest; those that were never saved have nothing to prove.
- * @throws UsageError for a name and a number, or neither
+ * One by name, or so many whose proof is oldest; those that were never saved have nothing to prove, and those that can't be proven must not keep others
+ * from being tried, week after week.
+ * @throws UsageError for a name and a number, or neither; GateError for one by name that can't be proven
  */
-export function chosenDrills(facts: DrillFacts, app: string | undefined, stalest: number | undefined): DrillOf[] {
+export function chosenDrills(facts: DrillFacts, app: string | undefined, stalest: number | undefined): Chosen {
   if ((app === undefined) === (stalest === undefined))
     throw new UsageError('which backup? Name one, or --stalest N', { next: 'k8sops backup status' })
-  if (app !== undefined) return [drillOf(chosenSource(facts.sources, app), facts)]
-  return facts.sources
+  if (app !== undefined) {
+    const source = chosenSource(facts.sources, app)
+    const drill = drillOf(source, facts)
+    if (typeof drill !== 'string') return { drills: [drill], unprovable: [] }
+    throw new GateError(`the backup of ${placeOf(source)} can't be proven: ${drill}`, {
+      next: `k8sops volsync restore ${placeOf(source)} --to NAMESPACE, and look at it by hand`,
+      runbook: backupRunbook,
+    })
+  }
+  const tried = facts.sources
     .filter(({ status }) => status?.lastSyncTime !== undefined)
     .toSorted(
       (left, right) =>
         provenAt(left, facts.records) - provenAt(right, facts.records) || placeOf(left).localeCompare(placeOf(right)),
     )
-    .slice(0, stalest)
-    .map((source) => drillOf(source, facts))
+    .map((source) => ({ source, drill: drillOf(source, facts) }))
+  return {
+    drills: tried.flatMap(({ drill }) => (typeof drill === 'string' ? [] : [drill])).slice(0, stalest),
+    unprovable: tried.flatMap(({ source, drill }) =>
+      typeof drill === 'string' ? [`${placeOf(source)}: ${drill}`] : [],
+    ),
+  }
 }
 
-/** @throws GateError for what nothing mounts, or whose claim is not there */
-function drillOf(source: KubeObject, { claims, workloads }: DrillFacts): DrillOf {
+/** @returns why not, for one that a drill can't prove */
+function drillOf(source: KubeObject, { claims, workloads }: DrillFacts): DrillOf | string {
   const view = sourceView(source)
   const inSame = (one: KubeObject) => one.metadata.namespace === view.namespace
   const claim = claims.find((one) => inSame(one) && one.metadata.name === view.claim)
   const user = workloads.find((one) => inSame(one) && usesClaim(one, view.claim))
   const size = (claim?.status?.capacity as { storage?: string } | undefined)?.storage
-  if (!user || !size)
-    throw new GateError(
-      `the backup of ${placeOf(source)} can't be proven: ${user ? 'its claim is not bound' : 'no workload mounts its claim'}`,
-      {
-        next: `k8sops volsync restore ${placeOf(source)} --to NAMESPACE, and look at it by hand`,
-        runbook: backupRunbook,
-      },
-    )
+  if (!user) return 'no workload mounts its claim'
+  if (!size) return 'its claim is not bound'
   const declared = source.metadata.annotations?.[drillCheckKey]
   const check = declared === 'readiness' ? undefined : declared
   const newest = newestOf(view.lastLogs)
