@@ -87,7 +87,11 @@ test(`seed ${seed}`, { timeout: full ? 3_700_000 : 180_000 }, async () => {
     writeFileSync(join(root, file), text)
     const view = await views.changed(file, text)
     writeFileSync(join(root, file), files.get(file) as string)
-    const isFound = [...(await said(view))].some((finding) => !before.has(finding))
+    const findings = await said(view).catch((error: Error) => {
+      error.message += ` (${operator}, seed ${seed + index}, ${file}: ${what})`
+      throw error
+    })
+    const isFound = [...findings].some((finding) => !before.has(finding))
     const isEqual = () => meaningOf(view) === meaning
     const outcome = isFound ? 'found' : isEqual() ? 'harmless' : otherValid ? 'otherValid' : 'missed'
     counts[outcome] += 1

@@ -1,5 +1,6 @@
 /** Flux objects as this repository uses them, read out of rendered manifests. */
 import type { BuildSpec } from './build.ts'
+import { dig, listAt, textAt } from './fields.ts'
 import type { Manifest } from './manifests.ts'
 
 export interface ObjectName {
@@ -44,11 +45,7 @@ export const isFluxKustomization = ({ apiVersion, kind }: Manifest): boolean =>
 
 interface RawSpec extends BuildSpec {
   sourceRef?: { kind?: string; name?: string; namespace?: string }
-  dependsOn?: { name: string; namespace?: string }[]
-  postBuild?: {
-    substitute?: Record<string, string>
-    substituteFrom?: { kind: 'ConfigMap' | 'Secret'; name: string; optional?: boolean }[]
-  }
+  postBuild?: { substitute?: Record<string, string> }
   commonMetadata?: FluxKustomization['commonMetadata']
   wait?: boolean
   suspend?: boolean
@@ -64,17 +61,25 @@ export function fluxKustomization(source: Manifest, parent: string): FluxKustomi
   const object = source.object()
   const spec = (object.spec ?? {}) as unknown as RawSpec
   const namespace = object.metadata.namespace ?? 'flux-system'
-  const from = spec.postBuild?.substituteFrom ?? []
+  const from = listAt(spec, 'postBuild.substituteFrom')
+  // What should be text may be anything in a file that nobody has checked yet; a path of that kind is one that is not there.
+  const components = listAt(spec, 'components').map(String)
   return {
     namespace,
     name: object.metadata.name,
     file: source.file,
-    spec: { ...spec, path: spec.path ?? '' },
+    spec: { ...spec, path: textAt(spec, 'path') ?? '', ...(spec.components === undefined ? {} : { components }) },
     sourceKind: spec.sourceRef?.kind ?? 'GitRepository',
     isForeign: isForeign(spec.sourceRef, namespace),
-    dependsOn: (spec.dependsOn ?? []).map((other) => `${other.namespace ?? namespace}/${other.name}`),
+    dependsOn: listAt(spec, 'dependsOn').map(
+      (other) => `${textAt(other, 'namespace') ?? namespace}/${textAt(other, 'name')}`,
+    ),
     substitute: spec.postBuild?.substitute ?? {},
-    substituteFrom: from.map(({ kind, name, optional }) => ({ kind, name, optional: optional ?? false })),
+    substituteFrom: from.map((reference) => ({
+      kind: textAt(reference, 'kind') === 'Secret' ? 'Secret' : 'ConfigMap',
+      name: textAt(reference, 'name') ?? '',
+      optional: dig(reference, 'optional') === true,
+    })),
     commonMetadata: spec.commonMetadata ?? {},
     parent,
     waits: spec.wait ?? false,
