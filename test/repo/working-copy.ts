@@ -1,5 +1,5 @@
 /** This repository's files in a place where a command may write, and the command line that works on them. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { commands, topics } from '../../src/commands/index.ts'
@@ -41,31 +41,35 @@ export function workingCopy() {
 
 /** What has been written below `root` since, apart from what git ignores. */
 export function changesOf(root: string) {
-  const texts = () =>
-    new Map(
-      readdirSync(root, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map(({ parentPath, name }) => join(parentPath, name))
-        .filter((file) => !/^(\.git|\.k8sops)\//.test(file.slice(root.length + 1)))
-        .map((file) => [file, readFileSync(file, 'utf8')]),
-    )
-  const directories = () =>
+  const entries = () =>
     readdirSync(root, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map(({ parentPath, name }) => join(parentPath, name))
-  const [before, had] = [texts(), new Set(directories())]
+      .map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }))
+      .filter(({ path }) => !/^(\.git|\.k8sops)(\/|$)/.test(path.slice(root.length + 1)))
+  const files = () => entries().flatMap(({ entry, path }) => (entry.isFile() ? [path] : []))
+  const directories = () => entries().flatMap(({ entry, path }) => (entry.isDirectory() ? [path] : []))
+  /** Changes with every write: a thousand files need not be read for each question. */
+  const stamp = (file: string) => {
+    const { ino, mtimeMs, size } = statSync(file)
+    return `${ino} ${mtimeMs} ${size}`
+  }
+  const before = new Map(files().map((file) => [file, { stamp: stamp(file), text: readFileSync(file, 'utf8') }]))
+  const had = new Set(directories())
+  const isSame = (file: string) => {
+    const was = before.get(file)
+    return was !== undefined && (was.stamp === stamp(file) || was.text === readFileSync(file, 'utf8'))
+  }
   const differing = () => {
-    const now = texts()
-    return [...new Set([...before.keys(), ...now.keys()])].filter((file) => before.get(file) !== now.get(file))
+    const now = new Set(files())
+    return [...[...now].filter((file) => !isSame(file)), ...[...before.keys()].filter((file) => !now.has(file))]
   }
   return {
     /** Paths from the root. */
     made: () => differing().map((file) => file.slice(root.length + 1)),
     takeBack: () => {
       for (const file of differing()) {
-        const text = before.get(file)
-        if (text === undefined) rmSync(file)
-        else writeFileSync(file, text)
+        const was = before.get(file)
+        if (was === undefined) rmSync(file)
+        else writeFileSync(file, was.text)
       }
       for (const made of directories().filter((one) => !had.has(one))) rmSync(made, { recursive: true, force: true })
     },
