@@ -50,7 +50,8 @@ const rows = lines.map((line, row) => {
   columns = Math.max(columns, column)
   return `<text y="${margin + 14 + row * lineHeight}" xml:space="preserve">${spans.join('')}</text>`
 })
-const width = Math.ceil(columns * charWidth + 2 * margin)
+// What is longer is cut off, as on a screen that does not wrap.
+const width = Math.ceil(Math.min(columns, 160) * charWidth + 2 * margin)
 const height = lines.length * lineHeight + 2 * margin
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" fill="#e6edf3">
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
