@@ -35,6 +35,8 @@ function timedPorts(kube: KubePort, talos: TalosPort, reads: Timed[]): { kube: K
     },
     talos: {
       state: (node, signal) => timed(`state ${node}`, () => talos.state(node, signal)),
+      discoveredVolumes: (node, signal) =>
+        timed(`discovered volumes ${node}`, () => talos.discoveredVolumes(node, signal)),
       get: (node, type, id, signal) => timed(`get ${type} ${node}`, () => talos.get(node, type, id, signal)),
       etcdMembers: (node, signal) => timed(`etcd members ${node}`, () => talos.etcdMembers(node, signal)),
       etcdStatus: (node, signal) => timed(`etcd status ${node}`, () => talos.etcdStatus(node, signal)),

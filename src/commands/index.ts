@@ -6,6 +6,7 @@ import { backupCommands } from './backup/index.ts'
 import { cephCommands } from './ceph/index.ts'
 import { cnpgCommands } from './cnpg/index.ts'
 import { componentCommands } from './component/index.ts'
+import { drCommands } from './dr/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
 import { labCommands } from './lab/index.ts'
@@ -28,6 +29,7 @@ export const topics: Record<string, string> = {
   cluster: 'Whole clusters',
   cnpg: 'PostgreSQL of CloudNativePG',
   component: 'Pieces that an application may be given',
+  dr: 'A whole cluster out of Git, its backups and 1Password',
   flux: 'Flux: what it runs, and holding it still',
   gate: 'Gates: facts that must hold before a cluster is worked on',
   holds: 'What is held open on purpose',
@@ -107,6 +109,7 @@ export const commands: CommandEntry[] = [
     summary: 'Check tools, versions, secrets and access',
     load: async () => (await import('./doctor.ts')).doctor,
   },
+  ...drCommands,
   ...fluxCommands,
   {
     path: 'gate check',

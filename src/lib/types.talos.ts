@@ -45,6 +45,8 @@ export interface TalosResource {
 /** Reads of the Talos API. `node` is an address, which is dialled. */
 export interface TalosPort {
   state(node: string, signal?: AbortSignal): Promise<Result<NodeState>>
+  /** What is on the disks of a machine that waits for its first config: its DiscoveredVolumes (Talos 1.12). */
+  discoveredVolumes(node: string, signal?: AbortSignal): Promise<Result<TalosResource[]>>
   /** What `talosctl get TYPE [ID]` shows. */
   get(node: string, type: TalosResourceType, id?: string, signal?: AbortSignal): Promise<Result<TalosResource[]>>
   etcdMembers(node: string, signal?: AbortSignal): Promise<Result<EtcdMember[]>>

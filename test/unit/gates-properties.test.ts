@@ -57,6 +57,7 @@ async function evaluate({ gate, world }: (typeof passing)[number], change: Chang
   }
   const changedTalos: TalosPort = {
     state: (node, signal) => through(talos.state(node, signal)),
+    discoveredVolumes: (node, signal) => through(talos.discoveredVolumes(node, signal)),
     get: (node, type, id, signal) => through(talos.get(node, type, id, signal)),
     etcdMembers: (node, signal) => through(talos.etcdMembers(node, signal)),
     etcdStatus: (node, signal) => through(talos.etcdStatus(node, signal)),

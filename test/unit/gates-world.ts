@@ -40,6 +40,8 @@ export interface World {
       /** By path. */
       files?: Record<string, string>
       resources?: Record<string, TalosResource[] | Failure>
+      /** What is on its disks, while it waits for its first config. */
+      volumes?: TalosResource[] | Failure
     }
   >
   problems?: Problem[]
@@ -123,6 +125,7 @@ export function talosOf(world: World): TalosPort {
   const machine = (node: string) => world.machines?.[node] ?? {}
   return {
     state: async (node) => answer(machine(node).state ?? 'down'),
+    discoveredVolumes: async (node) => answer(machine(node).volumes ?? unreachable(`${node}: connection refused`)),
     get: async (node, type) => answer(machine(node).resources?.[type] ?? unreachable(`${node}: connection refused`)),
     etcdMembers: async (node) => answer(machine(node).members ?? unreachable(`${node}: connection refused`)),
     etcdStatus: async (node) => answer(machine(node).etcd ?? unreachable(`${node}: connection refused`)),

@@ -26,6 +26,12 @@ export const cnpgCommands: CommandEntry[] = [
     load: async () => (await import('./recovery-filters.ts')).cnpgRehearsal,
   },
   {
+    path: 'cnpg beginning',
+    summary: 'Pick a database out of the manifests on stdin, as one that is recovered from its archive',
+    hidden: true,
+    load: async () => (await import('./recovery-filters.ts')).cnpgBeginning,
+  },
+  {
     path: 'cnpg restore',
     summary: 'Bring a database back to what its archive has, and its clients with it',
     load: async () => (await import('./restore.ts')).cnpgRestore,

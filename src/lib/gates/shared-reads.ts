@@ -42,6 +42,8 @@ export function sharedReads({ kube, talos }: { kube: KubePort; talos: TalosPort 
     },
     talos: {
       state: (node, signal) => once(['state', node], () => talos.state(node, signal)),
+      discoveredVolumes: (node, signal) =>
+        once(['discoveredVolumes', node], () => talos.discoveredVolumes(node, signal)),
       get: (node, type, id, signal) => once(['get', node, type, id ?? ''], () => talos.get(node, type, id, signal)),
       etcdMembers: (node, signal) => once(['etcdMembers', node], () => talos.etcdMembers(node, signal)),
       etcdStatus: (node, signal) => once(['etcdStatus', node], () => talos.etcdStatus(node, signal)),

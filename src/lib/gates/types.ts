@@ -79,6 +79,7 @@ export type ProbeName =
   | 'commit-live'
   | 'config-sound'
   | 'context-not-foreign'
+  | 'disks-unused'
   | 'drill-answered'
   | 'drill-proven'
   | 'drill-recorded'

@@ -28,9 +28,12 @@ export function machineSteps(input: BootstrapInput): Step[] {
     generateConfigs(input),
     {
       id: 'machines/answer',
-      title: `Wait until all ${cluster.nodes.length} machines answer`,
+      title: `Wait until all ${cluster.nodes.length} machines answer, and their disks are free`,
       action: { kind: 'wait' },
-      verify: [check('node-state', { nodes: addresses, in: 'maintenance,ours' })],
+      verify: [
+        check('node-state', { nodes: addresses, in: 'maintenance,ours' }),
+        check('disks-unused', { nodes: addresses }),
+      ],
       interrupt: 'now',
       timeoutSec: params.nodeTimeoutSec,
       runbook: bootstrapRunbook,

@@ -40,7 +40,7 @@ export function planBootstrap(input: BootstrapInput, basis: Basis): Plan {
 }
 
 /** Everything that can be wrong on the operator's machine, reported together before anything is touched (exit 2). */
-function preflight(): Step {
+export function preflight(): Step {
   return {
     id: 'preflight',
     title: 'Check tools, configuration, secrets and access',

@@ -116,6 +116,15 @@ export function successorOf(rehearsal: KubeObject, name: string): KubeObject {
   }
 }
 
+/**
+ * The Cluster that a database begins as in a new cluster: recovered, under its own name, and before Flux could make an empty one. As after any
+ * recovery, Flux leaves it alone until Git names its archive.
+ * @param declared as Git has it
+ * @throws Error when it is no Cluster of CloudNativePG
+ */
+export const beginningOf = (declared: KubeObject, recovery: Recovery): KubeObject =>
+  successorOf(rehearsalOf(declared, recovery), declared.metadata.name)
+
 /** What stands on a Cluster that a restore has made beside a database. */
 export function recoveryOf(rehearsal: KubeObject): Recovery {
   return noteOf(rehearsal).recovery

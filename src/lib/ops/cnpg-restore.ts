@@ -188,7 +188,7 @@ export function databaseStep(
   }
 }
 
-const recoveredCheck = (place: Place, token: string, expectSec: number | undefined): Check =>
+export const recoveredCheck = (place: Place, token: string, expectSec: number | undefined): Check =>
   check('cnpg-recovered', { ...place, token, expectSec: String(expectSec ?? '') })
 
 function rehearseStep({ cluster, target, database, recovery, expectSec, limits }: DatabaseRestoreInput): Step {
@@ -242,7 +242,7 @@ function replaceStep({ cluster, target, database, expectSec, limits }: Common, t
   }
 }
 
-function backupStep(
+export function backupStep(
   { cluster, target, database, schedule, recovery, limits }: Common & { recovery: Recovery },
   verb: 'save' | 'backup',
   title: string,

@@ -97,6 +97,15 @@ export const copyArgs = ({ namespace, name }: { namespace: string; name: string 
 /** Makes a Backup out of the ScheduledBackup that comes on stdin. */
 export const backupNowArgs = (name: string): Command => ({ tool: 'k8sops', args: ['cnpg', 'backup-now', name] })
 
+/** Out of the manifests on stdin, the database of that name as one that is recovered from its archive. */
+export const beginningArgs = (
+  { namespace, name }: { namespace: string; name: string },
+  { token, from, archive, at }: { token: string; from: string; archive: string; at?: string },
+): Command => {
+  const flags = ['--token', token, '--from', from, '--archive', archive, ...(at === undefined ? [] : ['--at', at])]
+  return { tool: 'k8sops', args: ['cnpg', 'beginning', `${namespace}/${name}`, ...flags] }
+}
+
 /** Makes the Cluster that is recovered beside a database out of the one that comes on stdin. */
 export const rehearsalArgs = ({
   token,

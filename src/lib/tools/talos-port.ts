@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Exec } from '../exec/types.ts'
 import type { Result, TalosPort } from '../types.ts'
+import { readDiscoveredVolumes } from './discovered-volumes.ts'
 import { machineState } from './machine-state.ts'
 import { callTalos } from './talos-api/call.ts'
 import { createIdentityReader } from './talos-api/identity.ts'
@@ -35,6 +36,7 @@ export function createTalosPort(target: { root: string; talosconfig: string }, e
     }
   return {
     state: (node, signal) => machineState(node, talosconfig, exec, signal),
+    discoveredVolumes: (node, signal) => readDiscoveredVolumes(node, exec, signal),
     get: (node, type, id, signal) => readResources(to(node, signal), type, id),
     machineConfig: (node, signal) => readMachineConfig(to(node, signal)),
     etcdMembers: (node, signal) => readEtcdMembers(to(node, signal)),

@@ -16,6 +16,19 @@ export function insecureMachineStatusArgs(node: string): Command {
   return talosctl(['-n', node, 'get', 'machinestatus', '--insecure', '-o', 'json'])
 }
 
+/** What a machine without a config finds on its disks: file systems, partitions, Ceph's OSDs. */
+export function discoveredVolumesArgs(node: string): Command {
+  return talosctl(['-n', node, 'get', 'discoveredvolumes', '--insecure', '-o', 'json'])
+}
+
+/**
+ * Wipes disks and partitions of a machine without a config; a partition goes as a whole.
+ * @param devices as their resources are called, without `/dev/`
+ */
+export function wipeDisksArgs(node: string, devices: string[]): Command {
+  return talosctl(['-n', node, 'wipe', 'disk', '--insecure', '--drop-partition', ...devices])
+}
+
 /** The same as a machine tells it that takes our certificate. */
 export function machineStatusArgs(talosconfig: string, node: string): Command {
   return secure(talosconfig, node, ['get', 'machinestatus', '-o', 'json'])

@@ -12,6 +12,13 @@ export const machineGates = {
     everySec: 1,
     runbook: talosRunbook,
   },
+  'disks-unused': {
+    title: 'no machine of $nodes that waits for its first config holds data of an earlier cluster',
+    probe: 'disks-unused',
+    params: ['nodes'],
+    everySec: 2,
+    runbook: 'docs/runbooks/disaster-recovery.md',
+  },
   'talos-config-current': {
     title: 'the machine configs are what talhelper makes now',
     probe: 'talos-config-current',

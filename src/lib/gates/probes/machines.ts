@@ -1,11 +1,15 @@
 /** Probes of the machines: the five states of a node, and the configs that were made for them. */
+
+import { wipeDisksArgs } from '../../tools/talosctl.args.ts'
 import type { NodeState, TalosPort, Verdict } from '../../types.ts'
 import type { Probe } from '../evaluate.ts'
 import { listOf } from '../fill.ts'
 import type { GatePorts } from '../ports.ts'
 import { unreadable } from '../unreadable.ts'
+import { usedDisks } from '../used-disks.ts'
 
 type MachineProbe =
+  | 'disks-unused'
   | 'machine-configs-applied'
   | 'machine-configured'
   | 'node-state'
@@ -67,6 +71,49 @@ export function machineProbes(ports: GatePorts, talos: TalosPort): Record<Machin
 
   return {
     'node-state': nodeState,
+
+    /** A machine that has its config is at work on its disks, and no look at them tells whose they are. */
+    async 'disks-unused'(params, signal): Promise<Verdict> {
+      const found = await Promise.all(
+        listOf(params.nodes).map(async (node) => {
+          const state = await talos.state(node, signal)
+          if (!state.ok) return { node, read: state }
+          if (state.value === 'maintenance') return { node, read: await talos.discoveredVolumes(node, signal) }
+          if (state.value === 'ours') return { node, read: undefined }
+          return {
+            node,
+            read: { ok: false as const, why: 'failed' as const, detail: `${titleOf(node)}: ${state.value}` },
+          }
+        }),
+      )
+      const unread = found.flatMap(({ node, read }) => {
+        if (read && !read.ok) return [read]
+        // Every machine has at least what it has booted from.
+        const isEmpty = read?.value.length === 0
+        return isEmpty
+          ? [{ ok: false as const, why: 'bad-output' as const, detail: `${titleOf(node)} shows no disks` }]
+          : []
+      })
+      const used = found.flatMap(({ node, read }) =>
+        read?.ok ? usedDisks(read.value).map((disk) => ({ node, ...disk })) : [],
+      )
+      const waitingFor = used.map(({ node, device, content }) => `${titleOf(node)}: ${device} holds ${content}`)
+      if (waitingFor.length > 0) {
+        const wipes = Map.groupBy(used, ({ node }) => node)
+        const lines = [...wipes].map(
+          ([node, disks]) =>
+            `talosctl ${wipeDisksArgs(
+              node,
+              disks.map(({ device }) => device),
+            ).args.join(' ')}`,
+        )
+        const next = `k8sops dr run --destroy-disk-data wipes them; by hand:\n${lines.join('\n')}`
+        return { status: 'fail', detail: waitingFor.join('; '), waitingFor, next, final: true }
+      }
+      if (unread.length > 0) return unreadable(...unread)
+      const looked = found.filter(({ read }) => read?.ok).length
+      return { status: 'pass', detail: `${looked} machines wait for their first config, and their disks are unused` }
+    },
 
     /** Installing, a machine is away or still in maintenance mode; afterwards it boots with our certificates. */
     async 'machine-configured'({ node = '' }, signal) {

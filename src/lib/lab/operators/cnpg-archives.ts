@@ -52,7 +52,9 @@ export function createArchives(lab: Lab, view: ClusterView): Archives {
   const windowOf = async (cluster: KubeObject, { store, serverName }: Archive): Promise<Window | undefined> => {
     const object = await storeOf(cluster, store)
     const windows = object?.status?.serverRecoveryWindow as Record<string, Window> | undefined
-    return windows?.[serverName]
+    return (
+      windows?.[serverName] ?? (lab.faults.active('earlier-backups') && isEarlier(serverName) ? earlier() : undefined)
+    )
   }
 
   return {
@@ -94,6 +96,16 @@ export function createArchives(lab: Lab, view: ClusterView): Archives {
     },
   }
 }
+
+/** An archive that a restore has begun is of this cluster's time. */
+const isEarlier = (serverName: string): boolean => !/-\d{8}t\d{6}z$/.test(serverName)
+
+const hours = 3_600_000
+/** Of a cluster that was there until an hour ago. */
+const earlier = (): Window => ({
+  firstRecoverabilityPoint: new Date(Date.now() - 30 * 24 * hours).toISOString(),
+  lastSuccessfulBackupTime: new Date(Date.now() - hours).toISOString(),
+})
 
 function writtenBy({ metadata, spec }: KubeObject): Archive | undefined {
   const plugin = (spec as Spec).plugins?.find(({ isWALArchiver }) => isWALArchiver === true)

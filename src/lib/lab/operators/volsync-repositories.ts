@@ -14,6 +14,8 @@ export interface Repositories {
   of(repository: string): Snapshot[]
   /** One more, of now. @param lastSync when the source last synchronised, as its status says */
   save(repository: string, lastSync: unknown): Snapshot
+  /** One of an earlier cluster, in a repository that this one has not written yet. */
+  inherit(repository: string): void
 }
 
 /** Of this lab's time: a supervisor that starts anew knows of a source only what its status says. */
@@ -29,6 +31,9 @@ export function createRepositories(now: () => number = Date.now): Repositories {
   }
   return {
     of,
+    inherit(repository) {
+      if (of(repository).length === 0) add(repository, now() - 3_600_000)
+    },
     save(repository, lastSync) {
       const last = Date.parse(String(lastSync ?? ''))
       if (of(repository).length === 0 && !Number.isNaN(last)) add(repository, last)

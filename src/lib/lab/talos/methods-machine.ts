@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { kubeconfigFor } from '../control-plane/kubeconfig.ts'
 import { issueCertificate } from './certificates.ts'
+import { wipeDevice } from './discovered-volumes.ts'
 import { onControlPlane, recoveryFile } from './methods-etcd.ts'
 import { timestamp } from './protocol.ts'
 import { type Method, stream, unary } from './rpc.ts'
@@ -93,6 +94,10 @@ export const machineMethods: Method[] = [
       systemDisk: machine.record.disk?.device === disk.path,
     })),
   })),
+  unary<{ devices: { device: string }[] }>('/storage.StorageService/BlockDeviceWipe', async ({ machine }, request) => {
+    for (const { device } of request.devices) wipeDevice(machine, device)
+    return {}
+  }),
 ]
 
 const containerised = new Set(['apid', 'etcd', 'kubelet', 'trustd'])

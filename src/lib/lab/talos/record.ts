@@ -38,6 +38,8 @@ export interface MachineRecord {
   /** META: image to install at the next boot (`upgrade --stage`). */
   stagedUpgrade?: string
   pending?: Pending
+  /** Devices that were wiped since fault `disks-used` was added. */
+  wiped?: string[]
 }
 
 function fileOf(spec: LabSpec, machine: MachineSpec): string {

@@ -82,6 +82,17 @@ export const resourceDefinitions: ResourceDefinition[] = [
       ['Serial', '{.serial}'],
     ],
   },
+  {
+    type: 'DiscoveredVolumes.block.talos.dev',
+    namespace: 'runtime',
+    columns: [
+      ['Type', '{.type}'],
+      ['Size', '{.pretty_size}'],
+      ['Discovered', '{.name}'],
+      ['Label', '{.label}'],
+      ['PartitionLabel', '{.partition_label}'],
+    ],
+  },
   { type: 'SystemDisks.block.talos.dev', namespace: 'runtime', columns: [['Disk', '{.diskID}']] },
   {
     type: 'VolumeStatuses.block.talos.dev',

@@ -1,6 +1,7 @@
 /** What the machine's COSI state holds, made from the machine as it is. Hardware facts are the lab's, not a real machine's. */
 import { basename } from 'node:path'
 import { stringify } from 'yaml'
+import { discoveredVolumes } from './discovered-volumes.ts'
 import { clusterMembers } from './fleet.ts'
 import { chooseDisk } from './install-disk.ts'
 import { kubernetesResources } from './kubernetes-resources.ts'
@@ -130,6 +131,9 @@ function hardwareResources(machine: SimulatedMachine): Resource[] {
         sub_system: '/sys/class/block',
         transport: candidate.transport,
       }),
+    ),
+    ...discoveredVolumes(machine).map(({ device, ...spec }) =>
+      resource('DiscoveredVolumes.block.talos.dev', device, spec),
     ),
     ...(disk
       ? [

@@ -52,6 +52,7 @@ const rules: Record<string, string[]> = {
 /** What the maintenance service has; its handlers for machine methods check the rest (maintenance/server.go). */
 const maintenanceMethods = new Set([
   '/machine.MachineService/ApplyConfiguration',
+  '/storage.StorageService/BlockDeviceWipe',
   '/storage.StorageService/Disks',
   '/cosi.resource.State/Get',
   '/cosi.resource.State/List',
