@@ -57,6 +57,7 @@ import { genconfigArgs, gensecretArgs } from '../../src/lib/tools/talhelper.args
 import {
   applyConfigInsecureArgs,
   bootstrapArgs,
+  discoveredVolumesArgs,
   etcdSnapshotArgs,
   forfeitLeadershipArgs,
   kubeconfigArgs,
@@ -64,6 +65,7 @@ import {
   upgradeArgs,
   upgradeKubernetesArgs,
   validateArgs,
+  wipeDisksArgs,
 } from '../../src/lib/tools/talosctl.args.ts'
 import { removeEtcdMemberArgs } from '../../src/lib/tools/talosctl-etcd.args.ts'
 import { applyConfigArgs, dryRunConfigArgs, resetArgs } from '../../src/lib/tools/talosctl-node.args.ts'
@@ -109,6 +111,8 @@ describe('talosctl', () => {
     dryRunConfigArgs('out/talosconfig', closed, 'out/flags-cp1.yaml'),
     resetArgs('out/talosconfig', closed, { graceful: true, wipe: ['STATE', 'EPHEMERAL', 'u-data'], timeoutSec: 5 }),
     removeEtcdMemberArgs('out/talosconfig', closed, '8e9e05c52164694d'),
+    discoveredVolumesArgs(closed),
+    wipeDisksArgs(closed, ['nvme1n1', 'sda6']),
   ])('$args', (command) => {
     const result = run(command)
     expect(result.status).not.toBe(0)
