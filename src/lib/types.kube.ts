@@ -11,6 +11,15 @@ export interface ObjectRef {
   fieldSelector?: string
 }
 
+/** One of `status.conditions`, as most kinds have them. */
+export interface Condition {
+  type: string
+  status: string
+  reason?: string
+  message?: string
+  lastTransitionTime?: string
+}
+
 export interface KubeObject {
   apiVersion: string
   kind: string

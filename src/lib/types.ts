@@ -1,5 +1,5 @@
 /** The nouns of k8sops. Types only: everything may import this file, and it brings nothing along. */
-export type { KubeObject, KubePort, ManagedFields, ObjectRef, RawOptions } from './types.kube.ts'
+export type { Condition, KubeObject, KubePort, ManagedFields, ObjectRef, RawOptions } from './types.kube.ts'
 export type { Alert, AlertSilence } from './types.monitoring.ts'
 export type { RolloutPolicy, SoakLabel } from './types.rollout.ts'
 export type { RunEvent, RunResult, StepResult } from './types.runs.ts'

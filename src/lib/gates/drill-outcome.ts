@@ -2,7 +2,7 @@
  * How a restore drill stands: the restore, then what was started on the restored volume. Everything that it can come to is an answer, also that
  * it does not come to an end in time: whoever waits for it goes on, writes it down and removes what was made. Pure.
  */
-import type { KubeObject } from '../types.ts'
+import type { Condition, KubeObject } from '../types.ts'
 import { oneLine } from './conditions.ts'
 
 export interface DrillLimits {
@@ -28,14 +28,6 @@ export interface DrillOutcome {
 interface SyncStatus {
   lastManualSync?: string
   latestMoverStatus?: { result?: string; logs?: string }
-}
-
-interface Condition {
-  type: string
-  status: string
-  reason?: string
-  message?: string
-  lastTransitionTime?: string
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Flux objects as tables and plans need them. Pure: one object in, one view out. */
-import type { Json, KubeObject, ManagedFields, ObjectRef } from '../types.ts'
+import type { Condition, Json, KubeObject, ManagedFields, ObjectRef } from '../types.ts'
 import { type Hold, holdOf } from './hold.ts'
 
 export type FluxKind =
@@ -67,14 +67,6 @@ export interface FluxView extends ObjectId {
   path: string | null
   /** What a Kustomization has applied, of Flux' own kinds. */
   applied: ObjectId[]
-}
-
-interface Condition {
-  type: string
-  status: string
-  reason?: string
-  message?: string
-  lastTransitionTime?: string
 }
 
 interface Reference {

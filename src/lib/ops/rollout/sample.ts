@@ -1,5 +1,5 @@
 /** One look at the first cluster, as evidence: what Flux runs, and what is amiss. Pure; `observe.ts` reads. */
-import type { Check, KubeObject, Verdict } from '../../types.ts'
+import type { Check, Condition, KubeObject, Verdict } from '../../types.ts'
 import { commitOf, type FluxView, nameOf } from '../flux-view.ts'
 import type { Reason, ReasonKind, Sample } from './evidence.ts'
 
@@ -87,12 +87,6 @@ function ofHelmRelease(view: FluxView): Reason[] {
   if (suspended) return []
   if (state === 'failed') return [because('helmrelease')(`${name} is not Ready: ${message ?? view.reason ?? 'failed'}`)]
   return state === 'ready' ? [] : [because('settling')(`${name}: ${message ?? state}`)]
-}
-
-interface Condition {
-  type: string
-  status: string
-  reason?: string
 }
 
 function ofNode({ metadata, status }: KubeObject): Reason[] {

@@ -1,5 +1,5 @@
 /** The vocabulary of `why`: what can be broken, and what mends it. */
-import type { KubeObject, ObjectRef, Result } from '../../types.ts'
+import type { Condition, KubeObject, ObjectRef, Result } from '../../types.ts'
 
 /** Stable: programs decide by it. */
 export const breakClasses = {
@@ -64,14 +64,6 @@ export function* askOne(ref: ObjectRef): Walk<KubeObject | undefined> {
 
 export const idOfObject = ({ kind, metadata }: KubeObject): string =>
   metadata.namespace ? `${kind}/${metadata.namespace}/${metadata.name}` : `${kind}/${metadata.name}`
-
-interface Condition {
-  type: string
-  status: string
-  reason?: string
-  message?: string
-  lastTransitionTime?: string
-}
 
 export const conditionOf = (object: KubeObject, type: string): Condition | undefined =>
   ((object.status?.conditions ?? []) as Condition[]).find((one) => one.type === type)
