@@ -51,7 +51,7 @@ const resume = (id = 'dead-run', more: Parameters<typeof surroundings>[1] = {}) 
   resumeRun(findResumable(stateDir(), processes, { id }), surroundings(world, more).around)
 
 describe('an action that was begun, and nobody saw how it ended', () => {
-  const undecided = { onceBegun: [{ gate: 'file', params: { name: 'settled' } }], timeoutSec: 0.5 }
+  const undecided = { onceBegun: [{ gate: 'file', params: { name: 'settled' } }], timeoutSec: 2 }
   const begun = async () => {
     const child = spawn('sleep', ['30'], { stdio: 'ignore' })
     deadRun(makeFile('a', undecided), child as { pid: number })
@@ -75,7 +75,7 @@ describe('an action that was begun, and nobody saw how it ended', () => {
   })
 
   test('is not asked about when this run has not begun it', async () => {
-    deadRun(makeFile('a', undecided))
+    deadRun(makeFile('a', { ...undecided, timeoutSec: 10 }))
     expect(await resume()).toMatchObject({ outcome: 'succeeded' })
   })
 })

@@ -91,7 +91,7 @@ describe('steps in order', () => {
   test('a failure that was accepted is told when its effect does not come', async () => {
     const pipeline = [shell('echo AlreadyExists: old data >&2; exit 1')]
     const action = { kind: 'exec' as const, pipeline, accept: ['AlreadyExists'] }
-    const result = await run(makePlan([makeFile('a', { action, timeoutSec: 0.5 })]))
+    const result = await run(makePlan([makeFile('a', { action, timeoutSec: 2 })]))
     expect(result).toMatchObject({ exitCode: 6, error: { name: 'GateError' } })
     expect(result.error?.message).toContain('a is not there')
     expect(result.error?.message).toContain('AlreadyExists: old data')
