@@ -10,6 +10,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** Binaries that a plan may call. `k8sops` is this program itself, used as a filter in a pipeline. */
 export type ToolName =
   | 'age'
+  | 'cilium'
   | 'flate'
   | 'flux'
   | 'git'
@@ -85,6 +86,8 @@ export interface Step {
   interrupt: 'now' | 'after'
   /** What it waits for is what the run is to find out: that it does not come about is an answer (exit 3), and no stop half way. */
   finding?: true
+  /** Done even when a step before it failed or the run was interrupted, once anything was changed: what takes away what the others made. */
+  always?: true
   timeoutSec: number
   /** Neighbouring steps with the same group run side by side. */
   group?: string

@@ -7,6 +7,7 @@ const words = z.record(z.string(), z.string())
 const command = z.strictObject({
   tool: z.enum([
     'age',
+    'cilium',
     'flate',
     'flux',
     'git',
@@ -50,6 +51,8 @@ const step = z.strictObject({
   require: z.array(check).optional(),
   verify: z.array(check),
   interrupt: z.enum(['now', 'after']),
+  finding: z.literal(true).optional(),
+  always: z.literal(true).optional(),
   timeoutSec: z.number().positive(),
   group: z.string().optional(),
   runbook: z.string().optional(),

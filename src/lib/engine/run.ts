@@ -66,7 +66,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
     steps: plan.steps.map(({ id, title, group }) => ({ id, title, ...(group ? { group } : {}) })),
   })
 
-  const runOne = async (step: Step): Promise<StepOutcome> => {
+  const runOne = async (step: Step, until = stop): Promise<StepOutcome> => {
     active.add(step)
     const outcome = await runStep(
       {
@@ -76,7 +76,7 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
         journal: request.journal,
         logDir: join(request.runDir, 'logs'),
         emit,
-        stop,
+        stop: until,
         kill: interrupts.kill,
         doneBefore: request.before?.done.has(step.id) ?? false,
         skippedWith: step.skipWith === undefined ? undefined : unneeded.get(step.skipWith),
@@ -101,9 +101,14 @@ export async function executeRun(request: RunRequest): Promise<RunResult> {
       errors.push(new InterruptedError(`interrupted before "${batch[0]!.title}"`))
       break
     }
-    const outcomes = await Promise.all(batch.map(runOne))
+    const outcomes = await Promise.all(batch.map((step) => runOne(step)))
     errors.push(...outcomes.flatMap(({ error }) => error ?? []))
     if (errors.length > 0) break
+  }
+  // Neither Ctrl-C nor the time limit keeps them from it; a second Ctrl-C does.
+  for (const step of plan.steps) {
+    if (!step.always || results.has(step.id) || !changed || interrupts.kill.aborted) continue
+    errors.push(...[(await runOne(step, new AbortController().signal)).error ?? []].flat())
   }
   clearTimeout(timer)
   stop.removeEventListener('abort', tellStop)

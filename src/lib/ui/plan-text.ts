@@ -53,6 +53,7 @@ function renderHeader(plan: Plan, around: PlanSurroundings, colours: Colours): s
 
 function renderStep(step: Step, number: string, colours: Colours): string[] {
   const policy = step.interrupt === 'after' ? 'Ctrl-C: finishes first' : 'Ctrl-C: ends it'
+  const always = step.always ? '  whatever happens' : ''
   const beside = step.group ? `  side by side: ${step.group}` : ''
   const { retry, accept, stall } = step.action.kind === 'exec' ? step.action : {}
   const lines = [
@@ -69,7 +70,7 @@ function renderStep(step: Step, number: string, colours: Colours): string[] {
     ...(accept ? [`done already if it says ${someOf(accept)}: verify decides`] : []),
     ...gates(step.action.kind === 'wait' ? 'wait for' : 'verify', step.verify),
     colours.dim(
-      `${policy}  at most ${describeSeconds(step.timeoutSec)}${beside}${step.runbook ? `  ${step.runbook}` : ''}`,
+      `${policy}  at most ${describeSeconds(step.timeoutSec)}${beside}${always}${step.runbook ? `  ${step.runbook}` : ''}`,
     ),
   ]
   const indent = ' '.repeat(number.length + 4)
