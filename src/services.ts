@@ -9,7 +9,7 @@ import type { Plan, ToolName } from './lib/types.ts'
 /** Tools that a tool starts by itself, so that they must be on its PATH too. */
 const companions: Partial<Record<ToolName, ToolName[]>> = { helmfile: ['helm', 'kustomize', 'sops'] }
 /** Not pinned by us: whatever PATH has. */
-const unpinned = new Set<ToolName>(['git', 'op'])
+const unpinned = new Set<ToolName>(['cilium', 'git', 'op'])
 
 export function createServices(binDir: string): Services {
   let redactor: Redactor | undefined

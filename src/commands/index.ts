@@ -6,6 +6,7 @@ import { backupCommands } from './backup/index.ts'
 import { cephCommands } from './ceph/index.ts'
 import { cnpgCommands } from './cnpg/index.ts'
 import { componentCommands } from './component/index.ts'
+import { connectivityCommands } from './connectivity/index.ts'
 import { drCommands } from './dr/index.ts'
 import { fluxCommands } from './flux/index.ts'
 import { holdsCommands } from './holds/index.ts'
@@ -29,6 +30,7 @@ export const topics: Record<string, string> = {
   cluster: 'Whole clusters',
   cnpg: 'PostgreSQL of CloudNativePG',
   component: 'Pieces that an application may be given',
+  connectivity: 'The network: whether everything is reached that may be, and nothing else',
   dr: 'A whole cluster out of Git, its backups and 1Password',
   flux: 'Flux: what it runs, and holding it still',
   gate: 'Gates: facts that must hold before a cluster is worked on',
@@ -99,6 +101,7 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./completion.ts')).completion,
   },
   ...componentCommands,
+  ...connectivityCommands,
   {
     path: 'diff',
     summary: 'Show what a commit changes on every cluster',

@@ -29,6 +29,7 @@ const ofAbsence = [
   'releases-settled',
   'cnpg-database-absent',
   'drill-namespace-absent',
+  'namespaces-absent',
   'cnpg-predecessor-gone',
   'secret-absent',
   'volsync-destination-absent',

@@ -6,6 +6,7 @@ import { apiGates } from './catalog/api.ts'
 import { backupGates } from './catalog/backups.ts'
 import { bypassGates } from './catalog/bypasses.ts'
 import { cephGates } from './catalog/ceph.ts'
+import { connectivityGates } from './catalog/connectivity.ts'
 import { databaseGates } from './catalog/databases.ts'
 import { drillGates } from './catalog/drills.ts'
 import { etcdGates } from './catalog/etcd.ts'
@@ -44,6 +45,7 @@ export const gates = {
   ...serviceGates,
   ...holdGates,
   ...bypassGates,
+  ...connectivityGates,
   ...platformGates,
   ...rolloutGates,
 }
