@@ -6,8 +6,9 @@ import { fillGate } from '../../src/lib/gates/fill.ts'
 import type { Gate } from '../../src/lib/gates/types.ts'
 import { beginningOf } from '../../src/lib/ops/cnpg-recovery.ts'
 import { planRecovery, type RecoveryInput } from '../../src/lib/ops/dr.ts'
-import { contentsOf } from '../../src/lib/ops/dr-contents.ts'
+import { contentsOf, type DeclaredDatabase } from '../../src/lib/ops/dr-contents.ts'
 import { recoveryTime } from '../../src/lib/ops/dr-estimate.ts'
+import { recoveriesOf } from '../../src/lib/ops/dr-recoveries.ts'
 import type { DrillRecord } from '../../src/lib/ops/drill-objects.ts'
 import { usedRefusal } from '../../src/lib/ops/used-machines.ts'
 import { entryKustomization } from '../../src/lib/repo/flux.ts'
@@ -194,6 +195,56 @@ describe('what comes back', () => {
       plugins: [{ parameters: { serverName: 'postgres-3' } }],
       externalClusters: [{ plugin: { parameters: { serverName: 'postgres-2' } } }],
     })
+  })
+})
+
+describe('which databases are recovered', () => {
+  const [declared] = contents.databases
+  const began = new Date('2026-12-01T03:00:00.000Z')
+  const input = {
+    ...{ declared: contents.databases, live: [] as KubeObject[], empty: [] as string[], at: undefined },
+    ...{ token: 'dr.run/now', began },
+  }
+  const live = (annotations: Record<string, string>): KubeObject => {
+    const object = manifest(yaml.postgres, undefined).object()
+    return { ...object, metadata: { ...object.metadata, annotations } }
+  }
+
+  test('those that Git declares, from the archive that it names into a new one', () => {
+    expect(recoveriesOf({ ...input, at: '2026-11-30T06:00:00Z' })).toEqual({
+      kept: [],
+      recoveries: [
+        {
+          database: declared,
+          recovery: {
+            ...{ token: 'dr.run/now', from: 'postgres', archive: 'postgres-20261201t030000z' },
+            at: '2026-11-30T06:00:00Z',
+          },
+          at: '2026-12-01T03:00:00Z',
+        },
+      ],
+    })
+  })
+
+  test('one that an earlier run began goes on as that, whoever plans anew', () => {
+    const by = { 'k8sops.dev/restored-by': 'dr.run/before', 'k8sops.dev/restored-at': '2026-12-01T02:00:00Z' }
+    const { recoveries, kept } = recoveriesOf({ ...input, live: [live(by)] })
+    expect(kept).toEqual([])
+    expect(recoveries).toMatchObject([
+      { recovery: { token: 'dr.run/before', from: 'postgres', archive: 'postgres-2' }, at: '2026-12-01T02:00:00Z' },
+    ])
+  })
+
+  test('one that somebody else has made stays as it is', () => {
+    for (const by of [{}, { 'k8sops.dev/restored-by': 'cnpg.restore/before' }])
+      expect(recoveriesOf({ ...input, live: [live(by)] })).toEqual({ recoveries: [], kept: ['databases/postgres'] })
+  })
+
+  test('none that begins empty, or has no archive; a name that is none is refused', () => {
+    const none = { recoveries: [], kept: [] }
+    expect(recoveriesOf({ ...input, empty: ['databases/postgres'] })).toEqual(none)
+    expect(recoveriesOf({ ...input, declared: [{ ...(declared as DeclaredDatabase), archive: null }] })).toEqual(none)
+    expect(() => recoveriesOf({ ...input, empty: ['databases/postgre'] })).toThrow(/Git has no such database/)
   })
 })
 

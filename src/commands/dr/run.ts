@@ -1,21 +1,16 @@
-import { type CommandContext, defineCommand } from '../../lib/cli/define.ts'
+import { defineCommand } from '../../lib/cli/define.ts'
 import { parseDurationSec } from '../../lib/cli/duration.ts'
-import { wholeSeconds } from '../../lib/cli/hold-options.ts'
 import { confirmOption } from '../../lib/cli/node-option.ts'
 import { sourceOptions } from '../../lib/cli/source-options.ts'
 import { timeOption } from '../../lib/cli/time-option.ts'
-import { UsageError } from '../../lib/errors.ts'
-import { placeOf } from '../../lib/ops/backup-facts.ts'
-import { archiveName, archiveOf } from '../../lib/ops/cnpg-recovery.ts'
-import { planRecovery, type RecoveryInput, recoveryOperation } from '../../lib/ops/dr.ts'
-import type { DeclaredDatabase } from '../../lib/ops/dr-contents.ts'
+import { planRecovery, recoveryOperation } from '../../lib/ops/dr.ts'
+import { recoveriesOf } from '../../lib/ops/dr-recoveries.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { recoveryRunbook, usedRefusal } from '../../lib/ops/used-machines.ts'
-import { restoreKeys } from '../../lib/tools/kubectl-volsync.args.ts'
 import { observeBootstrap } from '../bootstrap.ts'
 import { proposeArchive } from '../cnpg/archive-proposal.ts'
 import { recoveryFacts } from './needs.ts'
-import { observeRecovery, type SeenRecovery } from './observe.ts'
+import { observeRecovery } from './observe.ts'
 
 export const drRun = defineCommand({
   path: 'dr run',
@@ -54,7 +49,15 @@ export const drRun = defineCommand({
     if (used.length > 0 && !preview && options.destroyDiskData !== true) throw usedRefusal(input.cluster.name, used)
     const recovery = await observeRecovery(context)
     const began = new Date(context.now())
-    const recoveries = recoveriesOf(context, recovery, began)
+    const { recoveries, kept } = recoveriesOf({
+      declared: recovery.contents.databases,
+      live: recovery.backups.ok ? recovery.backups.value.databases : [],
+      empty: (options.beginEmpty ?? []) as string[],
+      at: timeOption(options.at, '--at', context.now()),
+      ...{ token: operationToken(recoveryOperation, began), began },
+    })
+    for (const id of kept)
+      context.note(`${id} is there already, and stays as it is: k8sops cnpg restore ${id} brings it back`)
     if (!preview)
       for (const { database, recovery: one } of recoveries) await proposeArchive(context, database, one.archive)
     const basis = { ...seen.basis, observed: { ...seen.basis.observed, ...recoveryFacts(recovery) } }
@@ -70,35 +73,3 @@ export const drRun = defineCommand({
   },
   confirmName: ({ cluster, params }) => ((params.wiped as string[]).length > 0 ? cluster : undefined),
 })
-
-/** One that is there already is left alone; a recovery that an earlier run began goes on as what it is. */
-function recoveriesOf(
-  context: CommandContext,
-  { contents, backups }: SeenRecovery,
-  began: Date,
-): RecoveryInput['recoveries'] {
-  const empty = (context.options.beginEmpty ?? []) as string[]
-  const known = contents.databases.map(idOf)
-  const strange = empty.filter((name) => !known.includes(name))
-  if (strange.length > 0)
-    throw new UsageError(`--begin-empty ${strange.join(', ')}: Git has no such database`, {
-      next: `there are: ${known.join(', ') || 'none'}`,
-    })
-  const at = timeOption(context.options.at, '--at', context.now())
-  const live = backups.ok ? backups.value.databases : []
-  return contents.databases.flatMap((database) => {
-    if (database.archive === null || empty.includes(idOf(database))) return []
-    const there = live.find((one) => placeOf(one) === idOf(database))
-    const by = there?.metadata.annotations?.[restoreKeys.by]
-    if (there && !by?.startsWith(`${recoveryOperation}/`)) {
-      context.note(`${idOf(database)} is there already, and stays as it is: k8sops cnpg restore brings it back`)
-      return []
-    }
-    const fresh = { token: operationToken(recoveryOperation, began), archive: archiveName(database.name, began) }
-    const own = there && by !== undefined ? { token: by, archive: archiveOf(there).serverName } : fresh
-    const recovery = { ...own, from: database.archive, ...(at === undefined ? {} : { at }) }
-    return [{ database, recovery, at: there?.metadata.annotations?.[restoreKeys.at] ?? wholeSeconds(began.getTime()) }]
-  })
-}
-
-const idOf = ({ namespace, name }: Pick<DeclaredDatabase, 'namespace' | 'name'>): string => `${namespace}/${name}`
