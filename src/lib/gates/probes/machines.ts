@@ -82,7 +82,11 @@ export function machineProbes(ports: GatePorts, talos: TalosPort): Record<Machin
           if (state.value === 'ours') return { node, read: undefined }
           return {
             node,
-            read: { ok: false as const, why: 'failed' as const, detail: `${titleOf(node)}: ${state.value}` },
+            read: {
+              ok: false as const,
+              why: state.value === 'down' ? ('unreachable' as const) : ('failed' as const),
+              detail: `${titleOf(node)}: ${meaning[state.value]}`,
+            },
           }
         }),
       )
