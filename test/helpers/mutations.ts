@@ -131,6 +131,9 @@ export function drawMutation(files: ReadonlyMap<string, string>, names: Readonly
 /** An object without what its API would fill in anyway, so that leaving it out is equal; and with its dependencies in one order. */
 export function withoutDefaults(object: KubeObject): KubeObject {
   const copy = structuredClone(object) as KubeObject & { spec?: Record<string, unknown> }
+  // The API server (1.35) fills it in.
+  const roleRef = (copy as { roleRef?: { apiGroup?: unknown } }).roleRef
+  if (roleRef?.apiGroup === 'rbac.authorization.k8s.io') delete roleRef.apiGroup
   const spec = copy.spec as Record<string, { [key: string]: unknown } | unknown> | undefined
   if (!spec) return copy
   const target = spec.target as { name?: unknown } | undefined

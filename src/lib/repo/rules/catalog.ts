@@ -12,6 +12,7 @@ import { podRules } from './pods.ts'
 import { policyRules } from './policies.ts'
 import { quotaRules } from './quotas.ts'
 import { referenceRules } from './references.ts'
+import { roleRules } from './roles.ts'
 import { routeRules } from './routes.ts'
 import type { Rule } from './rule.ts'
 import { schemaRules } from './schemas.ts'
@@ -40,6 +41,7 @@ export const families: Record<string, readonly Rule[]> = {
   policies: policyRules,
   selectors: selectorRules,
   access: accessRules,
+  roles: roleRules,
   quotas: quotaRules,
   charts: chartRules,
   values: valueRules,
