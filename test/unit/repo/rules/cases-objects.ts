@@ -226,28 +226,6 @@ export const objectCases: Record<string, Case> = {
     'ClusterRole x: rule 0 grants every one of verbs',
     'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: x\nrules:\n  - apiGroups: [""]\n    resources: [pods]\n    verbs: [get]\n',
   ),
-  'role-grants': {
-    breaks: {
-      [file]:
-        'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: x\nrules:\n  - apiGroups: [""]\n    resources: [pods/log, pods-renamed]\n    verbs: [get, look]\n  - apiGroups: [apps-renamed]\n    verbs: [get]\n',
-    },
-    says: [
-      `${file}:7: ClusterRole x: no API group of this rule has pods-renamed`,
-      `${file}:8: ClusterRole x: look is no verb`,
-      `${file}:9: ClusterRole x: names no resource`,
-      `${file}:9: ClusterRole x: apps-renamed is no API group`,
-    ],
-    sound: {
-      [file]:
-        'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: x\nrules:\n  - apiGroups: ["", apps]\n    resources: [pods/log, deployments]\n    verbs: [get]\n  - nonResourceURLs: [/metrics]\n    verbs: [get]\n  - apiGroups: [acme.example.org]\n    resources: [orders]\n    verbs: [list]\n',
-    },
-  },
-  'role-subject': one(
-    'apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\nsubjects:\n  - kind: ServiceAccount\n    name: reader\n',
-    7,
-    'RoleBinding x: subject reader has no namespace',
-    'apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\nsubjects:\n  - kind: ServiceAccount\n    name: reader\n    namespace: z\n',
-  ),
   'namespace-quota': one(
     namespace('ns'),
     4,
