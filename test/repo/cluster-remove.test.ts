@@ -100,7 +100,7 @@ test('one that does not answer is not taken for one that is gone', async () => {
   const made = changes.made()
   const refused = await copy.typed(
     [],
-    { KUBECONFIG: '/nonexistent' },
+    { KUBECONFIG: '/nonexistent/kubeconfig' },
     'cluster',
     'remove',
     'staging',

@@ -23,7 +23,7 @@ export function workingCopy() {
       topics,
       cwd: root,
       services: createServices(join(projectRoot, 'bin')),
-      env: { ...process.env, ...offline, GITHUB_ACTIONS: '', KUBECONFIG: '/nonexistent', ...env },
+      env: { ...process.env, ...offline, GITHUB_ACTIONS: '', KUBECONFIG: '/nonexistent/kubeconfig', ...env },
       ...(answer === undefined ? {} : { answer }),
     })
   return {

@@ -27,7 +27,7 @@ let at: TestCluster
 let services: Services
 
 const k8sops = (args: string[], { path = process.env.PATH ?? '', signals = new EventEmitter(), as = services } = {}) =>
-  runCli(args, { services: as, entries: commands, topics, env: { PATH: path }, signals, cwd: dir })
+  runCli(args, { services: as, entries: commands, topics, env: { PATH: path, HOME: dir }, signals, cwd: dir })
 const command = ['connectivity', 'test', '--probe-timeout', '10s']
 const namespaces = async () =>
   (await at.kubectl('get', 'namespaces', '-o', 'name')).split('\n').map((name) => name.replace('namespace/', ''))
@@ -91,10 +91,14 @@ async function servicesWith(kubeconfig: string): Promise<Services> {
 
 /** Writes the end of every probe into its status, as a kubelet would. */
 async function answerProbes(answer: (ask: Ask, pod: string) => string): Promise<void> {
-  const pods = await at.until('probes', async () => {
-    const { items } = await at.get<{ items: KubeObject[] }>('pods', '-n', namespace)
-    return items.length === 4 && items
-  })
+  const pods = await at.until(
+    'probes',
+    async () => {
+      const { items } = await at.get<{ items: KubeObject[] }>('pods', '-n', namespace)
+      return items.length === 4 && items
+    },
+    120,
+  )
   for (const { metadata, spec } of pods) {
     const { containers } = spec as { containers: { args: string[] }[] }
     const asks = JSON.parse(containers[0]?.args.at(-1) ?? '') as Ask[]

@@ -30,8 +30,9 @@ export function check(gate: string, params?: Record<string, string>): Check {
 /**
  * What kubectl 1.35, helm 4.2 and helmfile 1.8 say when the API server restarts under them. What they were asked to do is
  * safe to ask again. A registry that is away says much the same, but not about this port: that stops the run at once.
+ * @param also what is said for a moment, of what this step asks
  */
-export function whileApiIsAway(endpoint: string): { while: string[]; everySec: number } {
+export function whileApiIsAway(endpoint: string, ...also: string[]): { while: string[]; everySec: number } {
   const port = new URL(endpoint).port || '443'
   return {
     while: [
@@ -41,6 +42,7 @@ export function whileApiIsAway(endpoint: string): { while: string[]; everySec: n
       'the server is currently unable to handle the request',
       'http2: client connection lost',
       'etcdserver: (leader changed|request timed out)',
+      ...also,
     ],
     everySec: 2,
   }

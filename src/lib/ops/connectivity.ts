@@ -69,13 +69,21 @@ export function planConnectivity(input: ConnectivityInput, basis: Basis): Plan {
   const head = { operation: 'connectivity.test', cluster: cluster.name, params, scope: 'connectivity' }
   return planOf(head, basis, [
     ...(strays.length > 0 ? [remove('sweep', `Remove what a test before has left: ${strays.join(', ')}`, strays)] : []),
-    step(
-      'probes/start',
-      'Start a probe on each node, and one that nothing is allowed to',
-      [getAllArgs(context, served.routes), probesArgs(probes), applyProbesArgs(context)],
-      [check('namespace-present', { names: probeNamespace })],
-      { orUnless: probesRecorded },
-    ),
+    {
+      ...step(
+        'probes/start',
+        'Start a probe on each node, and one that nothing is allowed to',
+        [],
+        [check('namespace-present', { names: probeNamespace })],
+      ),
+      orUnless: probesRecorded,
+      action: {
+        kind: 'exec',
+        pipeline: [getAllArgs(context, served.routes), probesArgs(probes), applyProbesArgs(context)],
+        // The controller manager makes it a moment after the namespace.
+        retry: whileApiIsAway(cluster.endpoint, 'serviceaccount "default" not found'),
+      },
+    },
     {
       ...step('probes/answer', 'Wait until every probe has answered, or its time is over', [], []),
       ...{ action: { kind: 'wait' }, orUnless: probesRecorded },
