@@ -135,11 +135,13 @@ it('reads on after a restart of the machine, although its connection is from bef
   }
   const before = await bootId()
   expect((await fleet.talosctl('-e', at('w1'), '-n', at('w1'), 'reboot', '--wait=false')).code).toBe(0)
-  const seen = new Set<string>()
+  /** Kind of answer -> what it said, for whoever meets another one. */
+  const seen = new Map<string, string>()
   await fleet.until('another boot', async () => {
     const now = await bootId()
-    seen.add(now.replace(/^(\w+): .*/s, '$1'))
+    seen.set(now.replace(/^(\w+): .*/s, '$1'), now)
     return now !== before && !/^\w+: /.test(now)
   })
-  expect([...seen].filter((what) => what !== before && !/^[0-9a-f-]{36}/.test(what))).toEqual(['unreachable'])
+  const kinds = [...seen.keys()].filter((what) => what !== before && !/^[0-9a-f-]{36}/.test(what))
+  expect(kinds, [...seen.values()].join('\n')).toEqual(['unreachable'])
 })
