@@ -28,7 +28,6 @@ const ofAbsence = [
   'no-other-upgrader',
   'releases-settled',
   'cnpg-database-absent',
-  'drill-namespace-absent',
   'namespaces-absent',
   'cnpg-predecessor-gone',
   'secret-absent',

@@ -182,7 +182,7 @@ const verdictStep = ({ namespace, name }: SourceView, token: string): Step => ({
 
 function removeSteps({ cluster, target }: HoldPlace, namespaces: string[], require: Check[]): Step[] {
   return namespaces.map((namespace): Step => {
-    const gone = [check('drill-namespace-absent', { namespace })]
+    const gone = [check('namespaces-absent', { names: namespace })]
     return {
       ...{
         id: `${namespace}/${require.length > 0 ? 'remove' : 'sweep'}`,

@@ -58,12 +58,4 @@ export const drillGates = {
     next: 'k8sops backup status',
     runbook,
   },
-  'drill-namespace-absent': {
-    title: 'nothing is left of namespace $namespace',
-    object: { apiVersion: 'v1', kind: 'Namespace' },
-    expect: { atLeast: 0, atMost: 0, where: [{ path: 'metadata.name', in: ['$namespace'] }], every: [] },
-    params: ['namespace'],
-    next: 'kubectl get namespace $namespace -o yaml',
-    runbook,
-  },
 } as const satisfies Record<string, Gate>
