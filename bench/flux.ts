@@ -172,8 +172,11 @@ function kustomizationOf(index: number) {
       },
     },
     status: {
-      ...{ observedGeneration: 1, lastAppliedRevision: revision, lastAttemptedRevision: revision },
-      ...{ conditions: ready(`Applied revision: ${revision}`), inventory: { entries: [...entries, ...releases] } },
+      observedGeneration: 1,
+      lastAppliedRevision: revision,
+      lastAttemptedRevision: revision,
+      conditions: ready(`Applied revision: ${revision}`),
+      inventory: { entries: [...entries, ...releases] },
     },
   }
 }
@@ -211,8 +214,11 @@ function releaseOf(index: number) {
       version,
       status: version === 3 ? 'deployed' : 'superseded',
     },
-    ...{ chartName: 'app', chartVersion: `1.${version}.0`, configDigest: `sha256:${'c'.repeat(64)}` },
-    ...{ firstDeployed: '2026-11-30T10:00:00Z', lastDeployed: '2026-11-30T10:00:00Z' },
+    chartName: 'app',
+    chartVersion: `1.${version}.0`,
+    configDigest: `sha256:${'c'.repeat(64)}`,
+    firstDeployed: '2026-11-30T10:00:00Z',
+    lastDeployed: '2026-11-30T10:00:00Z',
   }))
   return {
     path: '/apis/helm.toolkit.fluxcd.io/v2/namespaces/flux-system/helmreleases',

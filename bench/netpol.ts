@@ -35,7 +35,8 @@ function policy(index: number): KubeObject {
 export function benchNetpol(): void {
   const objects = Array.from({ length: count }, (_, index) => policy(index))
   const pod = (index: number) => ({
-    ...{ kind: 'pod' as const, text: `app-${index}` },
+    kind: 'pod' as const,
+    text: `app-${index}`,
     variants: [
       podLabels({ namespace: `space-${index % namespaces}`, labels: { 'app.kubernetes.io/name': `app-${index}` } }, {}),
     ],

@@ -83,7 +83,9 @@ export async function observeBootstrap(context: CommandContext, preview: boolean
   const machines = blind ? 'unknown' : await observeMachines(talos, cluster, context.signal)
   const used = machines === 'unknown' ? [] : await observeUsedDisks(talos, cluster, machines, context.signal)
   const observed = {
-    ...{ ...basis.observed, preflight: preflightFacts(verdicts), machines },
+    ...basis.observed,
+    preflight: preflightFacts(verdicts),
+    machines,
     ...(used.length === 0 ? {} : { usedDisks: usedFacts(used) }),
   }
   const { ageKey } = repository

@@ -20,7 +20,9 @@ const note = {
 }
 const rest = { ...place, at, note, by: 'ceph.maintenance/jane@desk', evictTimeoutSec: 300 }
 const resting = (node: string, owner = 'jane@desk'): RestView => ({
-  ...{ node, resourceVersion: '4711', hold: { ...note, owner, detached: false } },
+  node,
+  resourceVersion: '4711',
+  hold: { ...note, owner, detached: false },
 })
 
 const plans = [

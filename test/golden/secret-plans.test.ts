@@ -10,12 +10,20 @@ const secrets = [
   { namespace: 'shop', name: 'web', target: 'web', seen: '1-a', owner: 'shop', takes: [{ item: 'rotation-test' }] },
 ]
 const input = {
-  ...{ cluster, target: { context: 'apps' }, secrets, limitSec: 600, since: '2026-11-30T11:00:00Z' },
+  cluster,
+  target: { context: 'apps' },
+  secrets,
+  limitSec: 600,
+  since: '2026-11-30T11:00:00Z',
   token: 'secrets.sync/20261130T110000Z-00ff',
 }
 const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }
 const rotation = {
-  ...{ ...input, vault: 'k8s-apps', item: 'rotation-test', field: 'password', salt: 's' },
+  ...input,
+  vault: 'k8s-apps',
+  item: 'rotation-test',
+  field: 'password',
+  salt: 's',
   digests: { field: '0123456789ab', secrets: { 'shop/web': 'ba9876543210' } },
 }
 

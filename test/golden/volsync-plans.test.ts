@@ -19,8 +19,12 @@ const cluster = fixture()
 const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }
 const token = 'volsync.restore/20261130T110000Z-00ff'
 const note = {
-  ...{ id: token, owner: 'jane@desk', reason: 'restore of business/odoo: bad import' },
-  ...{ since: '2026-11-30T11:00:00Z', until: '2026-12-01T11:00:00Z', scope: 'app/odoo' },
+  id: token,
+  owner: 'jane@desk',
+  reason: 'restore of business/odoo: bad import',
+  since: '2026-11-30T11:00:00Z',
+  until: '2026-12-01T11:00:00Z',
+  scope: 'app/odoo',
 }
 const source = { namespace: 'business', name: 'odoo', claim: 'odoo', schedule: '15 */8 * * *', repository: 'odoo-volsync', owner: 'flux-system/odoo' }
 const place = { cluster, target: { context: 'apps' }, source, limits: { restoreSec: 14_400, podsSec: 900 } }

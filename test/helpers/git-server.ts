@@ -66,7 +66,8 @@ function serve(dir: string, request: IncomingMessage, response: ServerResponse, 
   const url = new URL(request.url ?? '/', 'http://localhost')
   const child = spawn('git', ['http-backend'], {
     env: {
-      ...{ PATH: process.env.PATH, ...gitEnv },
+      PATH: process.env.PATH,
+      ...gitEnv,
       ...{
         GIT_PROJECT_ROOT: dir,
         GIT_HTTP_EXPORT_ALL: '1',

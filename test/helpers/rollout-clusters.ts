@@ -84,7 +84,12 @@ export async function startRolloutClusters(files: Record<string, string>): Promi
 
   const clusters = { infra, apps }
   const at: RolloutClusters = {
-    ...{ server, clone, dir, infra, apps, now: Date.parse('2026-12-01T00:00:00Z') },
+    server,
+    clone,
+    dir,
+    infra,
+    apps,
+    now: Date.parse('2026-12-01T00:00:00Z'),
     hours: (count) => {
       at.now += count * 3_600_000
     },
@@ -172,8 +177,15 @@ export function servicesAt({ dir, now, clusters }: RolloutPlace, root: string): 
     const cluster = clusterNamed(name, { context, follows, endpoint: server, vip: new URL(server).hostname })
     repository.clusters.push(cluster)
     const target = {
-      ...{ cluster: name, root, kubeconfig, context, talosconfig: 'talosconfig', env: gitEnv, timeScale: 1 },
-      ...{ stateDir: join(root, '.k8sops'), snapshotDir: join(dir, 'snapshots') },
+      cluster: name,
+      root,
+      kubeconfig,
+      context,
+      talosconfig: 'talosconfig',
+      env: gitEnv,
+      timeScale: 1,
+      stateDir: join(root, '.k8sops'),
+      snapshotDir: join(dir, 'snapshots'),
     }
     opened.set(name, { repository, cluster, target })
   }

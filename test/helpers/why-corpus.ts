@@ -56,7 +56,12 @@ const object = (
 const kustomization = (name: string, path: string, more: Spec = {}): Manifest =>
   object('kustomize.toolkit.fluxcd.io/v1', 'Kustomization', name, 'flux-system', {
     spec: {
-      ...{ interval: '1h', retryInterval: '1h', timeout: '20s', path, prune: true, wait: true },
+      interval: '1h',
+      retryInterval: '1h',
+      timeout: '20s',
+      path,
+      prune: true,
+      wait: true,
       sourceRef: { kind: 'GitRepository', name: 'flux-system' },
       ...more,
     },
@@ -116,7 +121,9 @@ const breakBuild = (world: World, directory: string) =>
 function withRelease({ files, namespace }: World): { release: Manifest; chart: Manifest } {
   const chart = object('source.toolkit.fluxcd.io/v1', 'OCIRepository', 'dns', namespace, {
     spec: {
-      ...{ interval: '1h', url: 'oci://ghcr.io/coredns/charts/coredns', ref: { tag: '1.45.2' } },
+      interval: '1h',
+      url: 'oci://ghcr.io/coredns/charts/coredns',
+      ref: { tag: '1.45.2' },
       layerSelector: { mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip', operation: 'copy' },
     },
   })

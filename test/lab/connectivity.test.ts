@@ -68,7 +68,10 @@ it('removes what a killed one has left, tells what can be seen, and takes for pr
   const found = await results()
   expect(found.states).toEqual({
     ...unproven,
-    ...{ 'default-deny': 'unproven', 'lb-addresses': 'passed', 'lb-announced': 'unproven', cilium: 'unproven' },
+    'default-deny': 'unproven',
+    'lb-addresses': 'passed',
+    'lb-announced': 'unproven',
+    cilium: 'unproven',
   })
   expect(found.code).toBe(0)
 })

@@ -44,10 +44,14 @@ const crd = (kind: string, plural: string, scope: 'Cluster' | 'Namespaced') => (
     metadata: { name: `${plural}.cilium.io` },
   },
   spec: {
-    ...{ group: 'cilium.io', scope, names: { kind, plural } },
+    group: 'cilium.io',
+    scope,
+    names: { kind, plural },
     versions: [
       {
-        ...{ name: 'v2', served: true, storage: true },
+        name: 'v2',
+        served: true,
+        storage: true,
         schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
       },
     ],
@@ -145,7 +149,9 @@ test('tells of a network that is well from where what was seen, and what was not
       spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
     },
     {
-      ...{ apiVersion: 'cilium.io/v2', kind: 'CiliumBGPNodeConfig', metadata: { name: 'node-1' } },
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumBGPNodeConfig',
+      metadata: { name: 'node-1' },
       status: {
         bgpInstances: [
           { peers: [{ name: 'srx', peeringState: 'established', routeCount: [{ afi: 'ipv4', advertised: 2 }] }] },
@@ -173,8 +179,15 @@ test('tells of a network that is well from where what was seen, and what was not
   expect(await namespaces()).not.toContain(namespace)
   const found = await results()
   expect(found.states).toEqual({
-    ...{ 'dns-inside': 'passed', 'dns-split': 'unproven', routes: 'unproven', egress: 'passed', mtu: 'passed' },
-    ...{ 'default-deny': 'passed', 'lb-addresses': 'passed', 'lb-announced': 'passed', cilium: 'unproven' },
+    'dns-inside': 'passed',
+    'dns-split': 'unproven',
+    routes: 'unproven',
+    egress: 'passed',
+    mtu: 'passed',
+    'default-deny': 'passed',
+    'lb-addresses': 'passed',
+    'lb-announced': 'passed',
+    cilium: 'unproven',
   })
   expect(found.code).toBe(0)
   const told = Object.fromEntries(found.items.map(({ check, detail }) => [check, detail]))

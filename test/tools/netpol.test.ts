@@ -33,10 +33,14 @@ const crd = (kind: string, plural: string, scope: 'Cluster' | 'Namespaced') => (
   kind: 'CustomResourceDefinition',
   metadata: { name: `${plural}.cilium.io` },
   spec: {
-    ...{ group: 'cilium.io', scope, names: { kind, plural } },
+    group: 'cilium.io',
+    scope,
+    names: { kind, plural },
     versions: [
       {
-        ...{ name: 'v2', served: true, storage: true },
+        name: 'v2',
+        served: true,
+        storage: true,
         schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
       },
     ],
@@ -105,7 +109,9 @@ test('what somebody changes, adds or takes away is found, each with exit code 3'
   await at.kubectl('-n', 'business', 'patch', 'ciliumnetworkpolicy', 'odoo', '--type', 'merge', '-p', selector)
   await at.kubectl('delete', 'ciliumclusterwidenetworkpolicy', 'postgres-clients')
   await at.apply({
-    ...{ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name: 'mine', namespace: 'business' } },
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'mine', namespace: 'business' },
     spec: { podSelector: {}, policyTypes: ['Ingress'], ingress: [{}] },
   })
   await at.kubectl('create', 'namespace', 'forgotten')

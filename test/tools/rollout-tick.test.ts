@@ -81,11 +81,15 @@ describe('a commit', () => {
 })
 
 const node = (ready: string): KubeObject => ({
-  ...{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } },
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'node-1' },
   status: { conditions: [{ type: 'Ready', status: ready, reason: 'NodeStatusUnknown' }] },
 })
 const pod = (restartCount: number): KubeObject => ({
-  ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-1', namespace: 'business' } },
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'web-1', namespace: 'business' },
   status: { containerStatuses: [{ restartCount }] },
 })
 const release = (): KubeObject => ({

@@ -92,8 +92,14 @@ const source = (spec: object = {}, status: object = {}, metadata = {}) =>
     metadata,
   )
 const facts = (more: Partial<BackupFacts>): BackupFacts => ({
-  ...{ claims: [claim('odoo')], volumes: [], namespaces: [], sources: [], destinations: [], databases: [] },
-  ...{ schedules: [], backups: [] },
+  claims: [claim('odoo')],
+  volumes: [],
+  namespaces: [],
+  sources: [],
+  destinations: [],
+  databases: [],
+  schedules: [],
+  backups: [],
   ...more,
 })
 const synced = {
@@ -109,9 +115,19 @@ describe('volumes', () => {
     const restored = { annotations: { 'k8sops.dev/restored-at': '2026-11-01T10:00:00Z' } }
     expect(backupRows(facts({ sources: [source({}, synced, restored)] }), options('16:30:00'))).toEqual([
       {
-        ...{ kind: 'volume', namespace: 'business', name: 'odoo', state: 'ok', lastSuccess: '2026-11-30T08:20:00Z' },
-        ...{ schedule: '15 */8 * * *', due: '2026-11-30T16:15:00Z', durationSec: 65, size: '5Gi' },
-        ...{ lastRestore: '2026-11-01T10:00:00Z', restoreSec: null, detail: '', next: null },
+        kind: 'volume',
+        namespace: 'business',
+        name: 'odoo',
+        state: 'ok',
+        lastSuccess: '2026-11-30T08:20:00Z',
+        schedule: '15 */8 * * *',
+        due: '2026-11-30T16:15:00Z',
+        durationSec: 65,
+        size: '5Gi',
+        lastRestore: '2026-11-01T10:00:00Z',
+        restoreSec: null,
+        detail: '',
+        next: null,
       },
     ])
   })

@@ -10,20 +10,25 @@ const day = 86_400
 
 type Ceph = Record<string, unknown>
 const ceph = (report: Ceph = {}, spec: Ceph = {}): KubeObject => ({
-  ...{ apiVersion: 'ceph.rook.io/v1', kind: 'CephCluster', metadata: { name: 'rook-ceph', namespace: 'rook-ceph' } },
+  apiVersion: 'ceph.rook.io/v1',
+  kind: 'CephCluster',
+  metadata: { name: 'rook-ceph', namespace: 'rook-ceph' },
   spec,
   status: {
     ceph: {
-      ...{ health: 'HEALTH_OK', lastChecked: '2026-11-30T11:59:30Z' },
+      health: 'HEALTH_OK',
+      lastChecked: '2026-11-30T11:59:30Z',
       capacity: { bytesTotal: 1000, bytesUsed: 400, lastUpdated: '2026-11-30T11:59:30Z' },
       ...report,
     },
   },
 })
 const osd = (id: string, node: string, readyReplicas = 1): KubeObject => ({
-  ...{ apiVersion: 'apps/v1', kind: 'Deployment' },
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
   metadata: {
-    ...{ name: `rook-ceph-osd-${id}`, namespace: 'rook-ceph' },
+    name: `rook-ceph-osd-${id}`,
+    namespace: 'rook-ceph',
     labels: { app: 'rook-ceph-osd', 'ceph-osd-id': id, 'topology-location-host': node },
   },
   spec: { template: { spec: { nodeSelector: { 'kubernetes.io/hostname': node } } } },
@@ -73,7 +78,9 @@ describe('health', () => {
 
 test('an OSD that is down is named, with its host', () => {
   expect(rowOf('osds', { osds: { ok: true, value: [osd('0', 'w1'), osd('1', 'w2', 0)] } })).toMatchObject({
-    ...{ state: 'fail', summary: 'osd.1 on w2 is down', facts: { osds: 2, up: 1, down: ['1'] } },
+    state: 'fail',
+    summary: 'osd.1 on w2 is down',
+    facts: { osds: 2, up: 1, down: ['1'] },
   })
 })
 
@@ -146,7 +153,9 @@ describe('maintenance', () => {
     [holdKeys.until]: '2026-11-30T12:30:00Z',
   }
   const node = (unschedulable: boolean): KubeObject => ({
-    ...{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'w1', annotations: note } },
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'w1', annotations: note },
     spec: { unschedulable },
   })
   test('a node that somebody uncordoned rests no more', () => {
@@ -166,7 +175,9 @@ describe('maintenance', () => {
   })
   test('only a node with OSDs, all in one failure domain', () => {
     expect(osdHostOf('w1', [osd('0', 'w1'), osd('2', 'w1'), osd('1', 'w2')])).toEqual({
-      ...{ namespace: 'rook-ceph', host: 'w1', osds: ['rook-ceph-osd-0', 'rook-ceph-osd-2'] },
+      namespace: 'rook-ceph',
+      host: 'w1',
+      osds: ['rook-ceph-osd-0', 'rook-ceph-osd-2'],
     })
     expect(() => osdHostOf('w3', [osd('0', 'w1')])).toThrowError(/no OSD belongs to node w3/)
     const moved = osd('2', 'w1')

@@ -31,7 +31,11 @@ const database = (spec: object = {}, metadata: object = {}): KubeObject => ({
   apiVersion: 'postgresql.cnpg.io/v1',
   kind: 'Cluster',
   metadata: {
-    ...{ name: 'postgres', namespace: 'databases', uid: 'u', resourceVersion: '7', labels: owner },
+    name: 'postgres',
+    namespace: 'databases',
+    uid: 'u',
+    resourceVersion: '7',
+    labels: owner,
     annotations: { 'kustomize.toolkit.fluxcd.io/prune': 'disabled', 'cnpg.io/hibernation': 'off' },
     ...metadata,
   },
@@ -63,7 +67,9 @@ describe('the Clusters that a restore makes', () => {
 
   test('the one in its place is as it was, with another archive, and Flux leaves it alone', () => {
     expect(successor.metadata).toEqual({
-      ...{ name: 'postgres', namespace: 'databases', labels: owner },
+      name: 'postgres',
+      namespace: 'databases',
+      labels: owner,
       annotations: {
         'kustomize.toolkit.fluxcd.io/prune': 'disabled',
         'kustomize.toolkit.fluxcd.io/reconcile': 'disabled',
@@ -105,7 +111,9 @@ describe('the Clusters that a restore makes', () => {
 
 describe('what the plugin knows of an archive', () => {
   const store = (window: object): KubeObject => ({
-    ...{ apiVersion: 'barmancloud.cnpg.io/v1', kind: 'ObjectStore', metadata: { name: 'r2', namespace: 'databases' } },
+    apiVersion: 'barmancloud.cnpg.io/v1',
+    kind: 'ObjectStore',
+    metadata: { name: 'r2', namespace: 'databases' },
     status: { serverRecoveryWindow: { postgres: window } },
   })
   const window = { firstRecoverabilityPoint: '2026-11-01T02:00:00Z', lastSuccessfulBackupTime: '2026-11-30T02:10:00Z' }
@@ -124,7 +132,8 @@ describe('what the plugin knows of an archive', () => {
 })
 
 const workload = (name: string, labels: object, more: { namespace?: string; metadata?: object } = {}): KubeObject => ({
-  ...{ apiVersion: 'apps/v1', kind: 'Deployment' },
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
   metadata: {
     name,
     namespace: more.namespace ?? 'business',
@@ -136,7 +145,8 @@ const workload = (name: string, labels: object, more: { namespace?: string; meta
 const client = { 'k8sops.dev/postgres': 'client' }
 const databases: KubeObject[] = [
   {
-    ...{ apiVersion: 'postgresql.cnpg.io/v1', kind: 'Database' },
+    apiVersion: 'postgresql.cnpg.io/v1',
+    kind: 'Database',
     metadata: { name: 'odoo', namespace: 'databases', labels: { 'k8sops.dev/namespace': 'business' } },
     spec: { cluster: { name: 'postgres' } },
   },
@@ -168,16 +178,29 @@ const cluster = fixture()
 const place = { cluster, target: { context: 'apps' } }
 const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }
 const note = {
-  ...{ id: token, owner: 'jane@desk', reason: 'restore of databases/postgres: bad migration' },
-  ...{ since: '2026-11-30T11:00:00Z', until: '2026-12-01T11:00:00Z', scope: 'database/postgres' },
+  id: token,
+  owner: 'jane@desk',
+  reason: 'restore of databases/postgres: bad migration',
+  since: '2026-11-30T11:00:00Z',
+  until: '2026-12-01T11:00:00Z',
+  scope: 'database/postgres',
 }
 const common = {
-  ...{ ...place, database: { namespace: 'databases', name: 'postgres' }, schedule: 'daily', expectSec: 900 },
+  ...place,
+  database: { namespace: 'databases', name: 'postgres' },
+  schedule: 'daily',
+  expectSec: 900,
   limits: { recoverySec: 3600, podsSec: 900 },
 }
 const odoo = { kind: 'Deployment' as const, namespace: 'business', name: 'odoo', replicas: 2 }
 const input = (more: Partial<DatabaseRestoreInput> = {}): DatabaseRestoreInput => ({
-  ...{ ...common, recovery, note, objects: views.slice(0, 2), clients: [odoo], save: true, force: false },
+  ...common,
+  recovery,
+  note,
+  objects: views.slice(0, 2),
+  clients: [odoo],
+  save: true,
+  force: false,
   ...more,
 })
 const ids = ({ steps }: Plan) => steps.map(({ id }) => id)

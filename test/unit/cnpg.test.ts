@@ -6,7 +6,11 @@ import type { KubeObject } from '../../src/lib/types.ts'
 import { cluster as fixture } from './gates-world.ts'
 
 const object = (kind: string, name: string, spec: object, status = {}, namespace = 'databases'): KubeObject => ({
-  ...{ apiVersion: 'postgresql.cnpg.io/v1', kind, metadata: { name, namespace }, spec: { ...spec }, status },
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind,
+  metadata: { name, namespace },
+  spec: { ...spec },
+  status,
 })
 const well = {
   ...{
@@ -67,7 +71,9 @@ describe('a base backup', () => {
 
   test('is made as the schedule makes it, once', () => {
     expect(backupOf(schedule, 'x')).toEqual({
-      ...{ apiVersion: 'postgresql.cnpg.io/v1', kind: 'Backup', metadata: { name: 'x', namespace: 'databases' } },
+      apiVersion: 'postgresql.cnpg.io/v1',
+      kind: 'Backup',
+      metadata: { name: 'x', namespace: 'databases' },
       spec: plugin,
     })
     expect(() => backupOf(object('Backup', 'x', plugin), 'y')).toThrow('not a ScheduledBackup')
@@ -76,7 +82,11 @@ describe('a base backup', () => {
   test('is one step, done when CloudNativePG says that it is', () => {
     const plan = planBackup(
       {
-        ...{ cluster: fixture(), target: { context: 'apps' }, schedule: 'daily', name: 'x', limitSec: 60 },
+        cluster: fixture(),
+        target: { context: 'apps' },
+        schedule: 'daily',
+        name: 'x',
+        limitSec: 60,
         database: { namespace: 'databases', name: 'postgres' },
       },
       { commit: 'COMMIT', digest: 'DIGEST', observed: {} },
@@ -104,7 +114,9 @@ describe('a base backup', () => {
 describe('a switchover', () => {
   const names = ['postgres-1', 'postgres-2', 'postgres-3']
   const status = (healthy: string[], primary: string | undefined = 'postgres-1') => ({
-    ...{ instanceNames: names, instancesStatus: { healthy }, currentPrimary: primary },
+    instanceNames: names,
+    instancesStatus: { healthy },
+    currentPrimary: primary,
   })
   const database = (...given: Parameters<typeof status>) =>
     object('Cluster', 'postgres', { instances: 3 }, status(...given))
@@ -127,8 +139,12 @@ describe('a switchover', () => {
   test('is refused by the API server when somebody else has switched meanwhile', () => {
     const [step] = planSwitchover(
       {
-        ...{ cluster: fixture(), target: { context: 'apps' }, database: { namespace: 'databases', name: 'postgres' } },
-        ...{ change: { from: 'postgres-1', to: 'postgres-2' }, at: '2026-11-30T11:00:00Z', limitSec: 60 },
+        cluster: fixture(),
+        target: { context: 'apps' },
+        database: { namespace: 'databases', name: 'postgres' },
+        change: { from: 'postgres-1', to: 'postgres-2' },
+        at: '2026-11-30T11:00:00Z',
+        limitSec: 60,
       },
       { commit: 'COMMIT', digest: 'DIGEST', observed: {} },
     ).steps

@@ -6,15 +6,21 @@ import { probeObjects, roleLabel } from '../../src/lib/ops/connectivity-probes.t
 import type { KubeObject } from '../../src/lib/types.ts'
 
 const node = (name: string, ready = 'True'): KubeObject => ({
-  ...{ apiVersion: 'v1', kind: 'Node', metadata: { name } },
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name },
   status: { conditions: [{ type: 'Ready', status: ready }] },
 })
 const gateway = (name: string, address?: string): KubeObject => ({
-  ...{ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata: { name, namespace: 'networking' } },
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'Gateway',
+  metadata: { name, namespace: 'networking' },
   status: address ? { addresses: [{ value: address }] } : {},
 })
 const route = (host: string, parent: string): KubeObject => ({
-  ...{ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: host, namespace: 'shop' } },
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'HTTPRoute',
+  metadata: { name: host, namespace: 'shop' },
   spec: { hostnames: [host, '*.wild.example'], parentRefs: [{ name: parent, namespace: 'networking' }] },
 })
 const choice = {
@@ -26,7 +32,9 @@ const choice = {
     mtu: 8920,
     egress: ['https://r2.example'],
   },
-  ...{ insideServer: '10.25.10.30', outsideServer: '1.1.1.1', outsideAddress: '10.25.28.2' },
+  insideServer: '10.25.10.30',
+  outsideServer: '1.1.1.1',
+  outsideAddress: '10.25.28.2',
 }
 const world = [
   ...[node('a'), node('b'), node('c'), node('away', 'False')],
@@ -208,7 +216,9 @@ const service = (name: string, ip?: string, spec: object = {}): KubeObject => ({
   status: { loadBalancer: ip ? { ingress: [{ ip }] } : {} },
 })
 const session = (name: string, peeringState: string, advertised: number): KubeObject => ({
-  ...{ apiVersion: 'cilium.io/v2', kind: 'CiliumBGPNodeConfig', metadata: { name } },
+  apiVersion: 'cilium.io/v2',
+  kind: 'CiliumBGPNodeConfig',
+  metadata: { name },
   status: {
     bgpInstances: [
       {
@@ -220,7 +230,8 @@ const session = (name: string, peeringState: string, advertised: number): KubeOb
 })
 const slice = (of: string, ...nodes: string[]): KubeObject =>
   ({
-    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' },
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
     metadata: { name: `${of}-x`, namespace: 'networking', labels: { 'kubernetes.io/service-name': of } },
     endpoints: nodes.map((nodeName) => ({ nodeName, conditions: { ready: true } })),
   }) as KubeObject

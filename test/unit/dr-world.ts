@@ -7,14 +7,22 @@ export const contents: Contents = {
   kustomizations: ['flux-system/infrastructure', 'flux-system/postgres', 'flux-system/odoo'],
   databases: [
     {
-      ...{ namespace: 'databases', name: 'postgres', kustomization: 'flux-system/postgres' },
-      ...{ archive: 'postgres', schedule: 'postgres', bytes: 50e9 },
+      namespace: 'databases',
+      name: 'postgres',
+      kustomization: 'flux-system/postgres',
+      archive: 'postgres',
+      schedule: 'postgres',
+      bytes: 50e9,
     },
   ],
   volumes: [
     {
-      ...{ namespace: 'business', name: 'odoo', kustomization: 'flux-system/odoo' },
-      ...{ destination: 'odoo-restore', trigger: 'first-create', bytes: 10e9 },
+      namespace: 'business',
+      name: 'odoo',
+      kustomization: 'flux-system/odoo',
+      destination: 'odoo-restore',
+      trigger: 'first-create',
+      bytes: 10e9,
     },
   ],
   namespaceOwners: ['flux-system/infrastructure'],

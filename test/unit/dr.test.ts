@@ -168,8 +168,12 @@ describe('what comes back', () => {
     ])
     expect(found.volumes).toEqual([
       {
-        ...{ namespace: 'business', name: 'odoo', kustomization: 'flux-system/odoo' },
-        ...{ destination: 'odoo-restore', trigger: 'first-create', bytes: 10e9 },
+        namespace: 'business',
+        name: 'odoo',
+        kustomization: 'flux-system/odoo',
+        destination: 'odoo-restore',
+        trigger: 'first-create',
+        bytes: 10e9,
       },
     ])
     expect(found).toMatchObject({
@@ -202,8 +206,12 @@ describe('which databases are recovered', () => {
   const [declared] = contents.databases
   const began = new Date('2026-12-01T03:00:00.000Z')
   const input = {
-    ...{ declared: contents.databases, live: [] as KubeObject[], empty: [] as string[], at: undefined },
-    ...{ token: 'dr.run/now', began },
+    declared: contents.databases,
+    live: [] as KubeObject[],
+    empty: [] as string[],
+    at: undefined,
+    token: 'dr.run/now',
+    began,
   }
   const live = (annotations: Record<string, string>): KubeObject => {
     const object = manifest(yaml.postgres, undefined).object()
@@ -217,7 +225,9 @@ describe('which databases are recovered', () => {
         {
           database: declared,
           recovery: {
-            ...{ token: 'dr.run/now', from: 'postgres', archive: 'postgres-20261201t030000z' },
+            token: 'dr.run/now',
+            from: 'postgres',
+            archive: 'postgres-20261201t030000z',
             at: '2026-11-30T06:00:00Z',
           },
           at: '2026-12-01T03:00:00Z',
@@ -290,8 +300,15 @@ describe('how long it takes', () => {
 
   test('as a drill has measured it, unless it failed', () => {
     const record = (result: 'ok' | 'failed') => ({
-      ...{ token: 't', at: '2026-11-30T06:00:00Z', result, detail: '', snapshot: null, bytes: null },
-      ...{ restoreSec: 77, readySec: null, rtoSec: null },
+      token: 't',
+      at: '2026-11-30T06:00:00Z',
+      result,
+      detail: '',
+      snapshot: null,
+      bytes: null,
+      restoreSec: 77,
+      readySec: null,
+      rtoSec: null,
     })
     const volume = (result: 'ok' | 'failed') =>
       recoveryTime(contents, 'apps', { runs: [], records: new Map([['business.odoo', record(result) as DrillRecord]]) })

@@ -29,7 +29,10 @@ const object = (
   name: string,
   more: Partial<Omit<KubeObject, 'metadata'>> & { metadata?: Partial<KubeObject['metadata']> } = {},
 ): KubeObject => ({
-  ...{ apiVersion: 'v1', kind, ...more, metadata: { name, namespace: 'business', ...more.metadata } },
+  apiVersion: 'v1',
+  kind,
+  ...more,
+  metadata: { name, namespace: 'business', ...more.metadata },
 })
 const source = (name: string, more: { check?: string; saved?: boolean; restoredAt?: string } = {}) =>
   object('ReplicationSource', name, {
@@ -86,8 +89,16 @@ const workload = (name: string): KubeObject =>
     },
   })
 const record = (more: Partial<DrillRecord> = {}): DrillRecord => ({
-  ...{ token, at: '2026-11-30T11:00:00Z', result: 'ok', detail: '', snapshot: '3f9c1a2b' },
-  ...{ bytes: 4096, restoreSec: 120, readySec: 30, rtoSec: 150, ...more },
+  token,
+  at: '2026-11-30T11:00:00Z',
+  result: 'ok',
+  detail: '',
+  snapshot: '3f9c1a2b',
+  bytes: 4096,
+  restoreSec: 120,
+  readySec: 30,
+  rtoSec: 150,
+  ...more,
 })
 const facts = (sources: KubeObject[], records: [string, DrillRecord][] = []): DrillFacts => ({
   sources,
@@ -192,7 +203,10 @@ describe('what is started', () => {
       securityContext: { runAsUser: 1000 },
       containers: [
         {
-          ...{ name: 'app', image: 'odoo:19@sha256:1', args: ['--serve'], readinessProbe: { httpGet: { port: 1 } } },
+          name: 'app',
+          image: 'odoo:19@sha256:1',
+          args: ['--serve'],
+          readinessProbe: { httpGet: { port: 1 } },
           env: [
             { name: 'PASSWORD', valueFrom: { secretKeyRef: { optional: true } } },
             { name: 'HOME', value: '/data' },
@@ -230,7 +244,8 @@ describe('what is written down', () => {
   const destination = (status: object): KubeObject =>
     object('ReplicationDestination', 'drill', { metadata: { creationTimestamp: at(0) }, status: { ...status } })
   const restored = destination({
-    ...{ lastManualSync: token, lastSyncTime: at(300) },
+    lastManualSync: token,
+    lastSyncTime: at(300),
     latestMoverStatus: { result: 'Successful', logs: 'restoring snapshot 3f9c1a2b of [/data] at x by y to .' },
   })
   const pod = object('Pod', 'drill', {
@@ -332,7 +347,11 @@ test('backup status tells of the last proof, and a drill that proved nothing mak
 })
 
 const input = (more: Partial<DrillInput> = {}): DrillInput => ({
-  ...{ cluster: fixture(), target: { context: 'apps' }, token, at: '2026-11-30T11:00:00Z', strays: [] },
+  cluster: fixture(),
+  target: { context: 'apps' },
+  token,
+  at: '2026-11-30T11:00:00Z',
+  strays: [],
   ...{
     limits: { restoreSec: 3600, readySec: 900 },
     drills: chosenDrills(facts([source('odoo'), source('n8n')]), undefined, 2).drills,

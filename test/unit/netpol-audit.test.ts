@@ -29,7 +29,8 @@ const web = cilium(
   'shop',
 )
 const namespace = (name: string, metadata: Partial<KubeObject['metadata']> = {}): KubeObject => ({
-  ...{ apiVersion: 'v1', kind: 'Namespace' },
+  apiVersion: 'v1',
+  kind: 'Namespace',
   metadata: { name, ...metadata },
 })
 const audit = (live: KubeObject[], more: Partial<Parameters<typeof auditPolicies>[0]> = {}) =>
@@ -85,7 +86,9 @@ it('shows a bypass with its holder, and counts it once its time is up or nobody 
 
 it('takes what the API server fills in for no change of a NetworkPolicy', () => {
   const policy = (spec: object): KubeObject => ({
-    ...{ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name: 'np', namespace: 'shop' } },
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'np', namespace: 'shop' },
     spec: { ...spec },
   })
   const [asWritten, asRead] = [

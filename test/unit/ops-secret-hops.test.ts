@@ -14,19 +14,28 @@ import { cluster as fixture } from './gates-world.ts'
 
 const canary = 'CANARY-value-of-a-secret'
 const view = (name: string, change: Partial<SecretView> = {}): SecretView => ({
-  ...{ namespace: 'shop', name, target: `${name}-secret`, seen: '1-a', owner: 'shop' },
+  namespace: 'shop',
+  name,
+  target: `${name}-secret`,
+  seen: '1-a',
+  owner: 'shop',
   takes: [{ item: 'web', field: 'password' }],
   ...change,
 })
 const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }
 const input = {
-  ...{ cluster: fixture(), target: { context: 'apps' }, secrets: [view('web'), view('db')] },
-  ...{ token: 'secrets.sync/1', since: '2026-11-30T11:00:00Z', limitSec: 600 },
+  cluster: fixture(),
+  target: { context: 'apps' },
+  secrets: [view('web'), view('db')],
+  token: 'secrets.sync/1',
+  since: '2026-11-30T11:00:00Z',
+  limitSec: 600,
 }
 
 test('what an ExternalSecret takes, and who applies it', () => {
   const object = {
-    ...{ apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret' },
+    apiVersion: 'external-secrets.io/v1',
+    kind: 'ExternalSecret',
     metadata: { name: 'web', namespace: 'shop', labels: { 'kustomize.toolkit.fluxcd.io/name': 'shop' } },
     spec: {
       data: [{ secretKey: 'a', remoteRef: { key: 'web', property: 'password' } }],
@@ -35,7 +44,11 @@ test('what an ExternalSecret takes, and who applies it', () => {
     status: { syncedResourceVersion: '3-x' },
   }
   expect(secretView(object)).toEqual({
-    ...{ namespace: 'shop', name: 'web', target: 'web', seen: '3-x', owner: 'shop' },
+    namespace: 'shop',
+    name: 'web',
+    target: 'web',
+    seen: '3-x',
+    owner: 'shop',
     takes: [{ item: 'web', field: 'password' }, { item: 'mail' }],
   })
 })

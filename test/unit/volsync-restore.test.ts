@@ -18,8 +18,12 @@ const cluster = fixture()
 const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }
 const token = 'volsync.restore/20261130T110000Z-00ff'
 const note = {
-  ...{ id: token, owner: 'jane@desk', reason: 'restore of business/odoo: bad import' },
-  ...{ since: '2026-11-30T11:00:00Z', until: '2026-12-01T11:00:00Z', scope: 'app/odoo' },
+  id: token,
+  owner: 'jane@desk',
+  reason: 'restore of business/odoo: bad import',
+  since: '2026-11-30T11:00:00Z',
+  until: '2026-12-01T11:00:00Z',
+  scope: 'app/odoo',
 }
 const source = {
   namespace: 'business',
@@ -247,7 +251,9 @@ describe('the destination', () => {
       moverSecurityContext: { runAsUser: 1000 },
       pruneIntervalDays: 7,
     },
-    ...{ copyMethod: 'Snapshot', storageClassName: 'ceph-block', retain: { daily: 7 } },
+    copyMethod: 'Snapshot',
+    storageClassName: 'ceph-block',
+    retain: { daily: 7 },
   }
   const replication = object('ReplicationSource', 'odoo', {
     sourcePVC: 'odoo',
@@ -262,9 +268,15 @@ describe('the destination', () => {
     ).toEqual({
       trigger: { manual: 'T' },
       restic: {
-        ...{ repository: 'odoo-volsync', cacheCapacity: '2Gi', moverSecurityContext: { runAsUser: 1000 } },
-        ...{ copyMethod: 'Direct', destinationPVC: 'odoo', enableFileDeletion: true, cleanupCachePVC: true },
-        ...{ restoreAsOf: '2026-11-30T06:00:00Z', previous: 2 },
+        repository: 'odoo-volsync',
+        cacheCapacity: '2Gi',
+        moverSecurityContext: { runAsUser: 1000 },
+        copyMethod: 'Direct',
+        destinationPVC: 'odoo',
+        enableFileDeletion: true,
+        cleanupCachePVC: true,
+        restoreAsOf: '2026-11-30T06:00:00Z',
+        previous: 2,
       },
     })
   })

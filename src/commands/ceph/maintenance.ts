@@ -66,8 +66,12 @@ async function planOn(context: CommandContext) {
       runbook: cephRunbook,
     })
   const note = {
-    ...{ id: known?.id ?? operationToken('ceph.maintenance', new Date(now)), owner, reason, since },
-    ...{ until: untilOf(options.for, now), scope: restName(node) },
+    id: known?.id ?? operationToken('ceph.maintenance', new Date(now)),
+    owner,
+    reason,
+    since,
+    until: untilOf(options.for, now),
+    scope: restName(node),
   }
   const basis = await holdBasis(context, { resting: restFacts(resting, now), osds: at.osds })
   const evictTimeoutSec = parseDurationSec(String(options.evictTimeout))

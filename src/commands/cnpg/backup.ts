@@ -27,8 +27,12 @@ export const cnpgBackup = defineCommand({
     const basis = await holdBasis(context, { database: `${namespace}/${name}`, schedule: schedule.metadata.name })
     return planBackup(
       {
-        ...{ cluster, target, database: { namespace, name }, schedule: schedule.metadata.name },
-        ...{ name: `${name}-k8sops-${stamp}`, limitSec: parseDurationSec(String(options.wait)) },
+        cluster,
+        target,
+        database: { namespace, name },
+        schedule: schedule.metadata.name,
+        name: `${name}-k8sops-${stamp}`,
+        limitSec: parseDurationSec(String(options.wait)),
       },
       basis,
     )

@@ -50,7 +50,12 @@ export async function observeDatabase(context: CommandContext, views: FluxView[]
   const holdable = views.filter(isHoldable)
   const workloads = [...deployments, ...sets]
   return {
-    ...{ place, database, rehearsal: made, recovery: made && recoveryOf(made), schedules: schedules, stores: stores },
+    place,
+    database,
+    rehearsal: made,
+    recovery: made && recoveryOf(made),
+    schedules: schedules,
+    stores: stores,
     ...clientsOf({ place, database: database ?? made, databases: databases, workloads, views: holdable }),
     held: holdable.filter(({ hold }) => hold !== null && isForDatabase(hold, place)),
   }

@@ -111,8 +111,12 @@ async function restore(context: CommandContext, seen: SeenDatabase): Promise<Pla
     context.note(`an operator keeps these as they are, they only lose their connections: ${seen.kept.join(', ')}`)
   const [cluster, target] = await Promise.all([context.cluster(), context.target()])
   const note = {
-    ...{ id: recovery.token, owner: operatorName(), reason: `restore of ${id}: ${String(options.reason)}` },
-    ...{ since: wholeSeconds(now), until: untilOf(options.for, now), scope: databaseLock(place) },
+    id: recovery.token,
+    owner: operatorName(),
+    reason: `restore of ${id}: ${String(options.reason)}`,
+    since: wholeSeconds(now),
+    until: untilOf(options.for, now),
+    scope: databaseLock(place),
   }
   const basis = await holdBasis(context, {
     objects: holdFacts(objects),
@@ -120,8 +124,17 @@ async function restore(context: CommandContext, seen: SeenDatabase): Promise<Pla
   })
   return planDatabaseRestore(
     {
-      ...{ cluster, target, database: place, recovery, note, objects, clients, schedule: schedule.metadata.name },
-      ...{ save: options.skipSave !== true, expectSec: await expectedOf(context, database), limits: limitsOf(context) },
+      cluster,
+      target,
+      database: place,
+      recovery,
+      note,
+      objects,
+      clients,
+      schedule: schedule.metadata.name,
+      save: options.skipSave !== true,
+      expectSec: await expectedOf(context, database),
+      limits: limitsOf(context),
       force: options.force === true,
     },
     basis,
@@ -187,7 +200,15 @@ async function abort(context: CommandContext, seen: SeenDatabase): Promise<Plan>
   const expectSec = seen.rehearsal && (await expectedOf(context, seen.rehearsal))
   return planDatabaseAbort(
     {
-      ...{ cluster, target, database: place, state, recovery, parked, held, limits: limitsOf(context), expectSec },
+      cluster,
+      target,
+      database: place,
+      state,
+      recovery,
+      parked,
+      held,
+      limits: limitsOf(context),
+      expectSec,
       schedule: schedule?.metadata.name ?? place.name,
     },
     basis,

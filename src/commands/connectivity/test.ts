@@ -48,7 +48,10 @@ export const connectivityTest = defineCommand({
     const now = context.now()
     const token = operationToken('connectivity.test', new Date(now))
     const note = {
-      ...{ id: token, owner: operatorName(), reason: 'cilium connectivity test', since: wholeSeconds(now) },
+      id: token,
+      owner: operatorName(),
+      reason: 'cilium connectivity test',
+      since: wholeSeconds(now),
       ...{
         until: untilOf(`${timeoutSec + 600}s`, now),
         scope: bypassName({ namespace: ciliumTestNamespaces[0] ?? '' }),
@@ -66,9 +69,17 @@ export const connectivityTest = defineCommand({
     })
     return planConnectivity(
       {
-        ...{ cluster, target, strays: seen.strays, at: wholeSeconds(now) },
+        cluster,
+        target,
+        strays: seen.strays,
+        at: wholeSeconds(now),
         probes: {
-          ...{ suite: suiteOf(options), image, token, windowSec, mtu: seen.mtu, egress: originsOf(cluster.settings) },
+          suite: suiteOf(options),
+          image,
+          token,
+          windowSec,
+          mtu: seen.mtu,
+          egress: originsOf(cluster.settings),
           ...(insideServer ? { insideServer } : {}),
           ...(outsideAddress ? { outsideAddress } : {}),
           outsideServer: textOption(options.outsideDns) ?? '1.1.1.1',

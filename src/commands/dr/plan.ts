@@ -31,10 +31,18 @@ export const drPlan = defineCommand({
     const items: { [key: string]: Json }[] = [
       ...needs.map(({ name, state, detail, next }) => ({ what: 'need', name, state, detail, next: next ?? null })),
       ...parts.map(({ name, seconds, from }) => ({
-        ...{ what: 'part', name, state: minutes(seconds), detail: from, seconds, next: null },
+        what: 'part',
+        name,
+        state: minutes(seconds),
+        detail: from,
+        seconds,
+        next: null,
       })),
       {
-        ...{ what: 'time', name: 'all of it', state: `${minutes(lowSec)} to ${minutes(highSec)}`, next: null },
+        what: 'time',
+        name: 'all of it',
+        state: `${minutes(lowSec)} to ${minutes(highSec)}`,
+        next: null,
         detail: `restores side by side, or one after the other; within ${minutes(recoveryTargetSec)} (NFR20): ${fits}`,
       },
     ]

@@ -54,7 +54,8 @@ export const drRun = defineCommand({
       live: recovery.backups.ok ? recovery.backups.value.databases : [],
       empty: (options.beginEmpty ?? []) as string[],
       at: timeOption(options.at, '--at', context.now()),
-      ...{ token: operationToken(recoveryOperation, began), began },
+      token: operationToken(recoveryOperation, began),
+      began,
     })
     for (const id of kept)
       context.note(`${id} is there already, and stays as it is: k8sops cnpg restore ${id} brings it back`)

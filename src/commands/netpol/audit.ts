@@ -42,7 +42,10 @@ export const netpolAudit = defineCommand({
         { title: 'detail', value: cell('detail') },
       ],
       fields: {
-        ...{ cluster: cluster.name, drift, baseline: baseline.baseline.length, live: input.live.length },
+        cluster: cluster.name,
+        drift,
+        baseline: baseline.baseline.length,
+        live: input.live.length,
         notRendered: baseline.notRendered,
         hubble: flows ? { since: flows.since, until: flows.until, flows: flows.flows } : null,
       },

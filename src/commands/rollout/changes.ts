@@ -61,8 +61,14 @@ async function compare({ env, signal }: CommandContext, root: string, commit: st
 }
 
 const nothing = (cluster: string): CommitChanges => ({
-  ...{ cluster, added: 0, changed: 0, removed: 0 },
-  ...{ images: [], restarts: [], dangers: [], unknown: [] },
+  cluster,
+  added: 0,
+  changed: 0,
+  removed: 0,
+  images: [],
+  restarts: [],
+  dangers: [],
+  unknown: [],
 })
 
 /** `3 objects, 1 image, 2 restarts`, by cluster where there are several. */

@@ -162,7 +162,12 @@ async function landing(
     operation,
     params: { release: at.clusters.release, to, reason, ...params },
     promotion: {
-      ...{ kind, from: release, to, by: operatorName(), reason, unsoaked: [] },
+      kind,
+      from: release,
+      to,
+      by: operatorName(),
+      reason,
+      unsoaked: [],
       at: new Date(at.now).toISOString(),
     },
     takeBack: takeBack && takeBack !== 'conflict' ? { from: main, to: takeBack.commit } : null,

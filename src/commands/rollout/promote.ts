@@ -61,7 +61,12 @@ export const rolloutPromote = defineCommand({
       title: `Record the look: ${stateOf(sample)}`,
       record: { ...situation.record, restarts, release: from },
       promotion: {
-        ...{ kind: reason === null ? 'soaked' : 'override', from, to, by: operatorName(), reason, unsoaked },
+        kind: reason === null ? 'soaked' : 'override',
+        from,
+        to,
+        by: operatorName(),
+        reason,
+        unsoaked,
         at: new Date(at.now).toISOString(),
       },
       forced: false,

@@ -76,10 +76,20 @@ function row(commit: CommitState, goes: boolean, more: { [key: string]: Json } |
   const { sha, subject, author, committedAt, labels, clock, requiredSec, soaked, waits } = commit
   const { soakedSec, liveSince, since, own, stopped } = clock
   return {
-    ...{ commit: sha, subject, author, committedAt, labels, liveSince, soakingSince: since },
-    ...{ soakedSec: Math.round(soakedSec), requiredSec, soaked, seenAlone: own },
+    commit: sha,
+    subject,
+    author,
+    committedAt,
+    labels,
+    liveSince,
+    soakingSince: since,
+    soakedSec: Math.round(soakedSec),
+    requiredSec,
+    soaked,
+    seenAlone: own,
     stopped: stopped ? { ...stopped } : null,
-    ...{ waits, goes },
+    waits,
+    goes,
     ...more,
   }
 }

@@ -59,7 +59,9 @@ async function renderedFindings({ env, signal, repository }: CommandContext): Pr
   const { findings } = await checkRules(view, { only: takenRules })
   return findings.map(({ rule, file, line, message }) => ({
     what: rule === 'secret-is-taken' ? 'unused' : 'missing',
-    ...{ file, line, detail: message },
+    file,
+    line,
+    detail: message,
   }))
 }
 
@@ -69,7 +71,9 @@ function tooOld({ encrypted }: FilesCheck, maxAge: unknown): SecretFinding[] {
   return encrypted
     .filter(({ lastModified }) => lastModified !== undefined && Date.parse(lastModified) < oldest)
     .map(({ path, lastModified }) => ({
-      ...{ what: 'old', file: path, line: 1 },
+      what: 'old',
+      file: path,
+      line: 1,
       detail: `encrypted at ${lastModified}, longer than ${maxAge} ago`,
     }))
 }

@@ -124,8 +124,11 @@ async function restore(context: CommandContext, source: SourceView, users: Users
   const now = context.now()
   const note = {
     id: operationToken(restoreOperation, new Date(now)),
-    ...{ owner: operatorName(), reason: `restore of ${app}: ${String(options.reason)}` },
-    ...{ since: wholeSeconds(now), until: untilOf(options.for, now), scope: lockOf(source.name) },
+    owner: operatorName(),
+    reason: `restore of ${app}: ${String(options.reason)}`,
+    since: wholeSeconds(now),
+    until: untilOf(options.for, now),
+    scope: lockOf(source.name),
   }
   const { workloads, objects } = users
   const basis = await holdBasis(context, {
@@ -135,7 +138,14 @@ async function restore(context: CommandContext, source: SourceView, users: Users
   })
   return planRestore(
     {
-      ...{ cluster, target, source, choice, note, objects, workloads, limits: limitsOf(context) },
+      cluster,
+      target,
+      source,
+      choice,
+      note,
+      objects,
+      workloads,
+      limits: limitsOf(context),
       expectSec: await expectedOf(context, source, users.size),
       force: options.force === true,
     },

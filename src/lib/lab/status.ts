@@ -30,7 +30,19 @@ const startedAt = new Date().toISOString()
 export function statusOf(record: LabRecord, parts: Part[], machines: StartedMachine[], faults: ActiveFault[]): Json {
   const { name, cluster, number, dir, root, base, vip, kubeconfig, pace, source, createdAt, standIns } = record
   const status: LabStatus = {
-    ...{ name, cluster, number, dir, root, base, vip, kubeconfig, pace, source, createdAt, standIns, startedAt },
+    name,
+    cluster,
+    number,
+    dir,
+    root,
+    base,
+    vip,
+    kubeconfig,
+    pace,
+    source,
+    createdAt,
+    standIns,
+    startedAt,
     pid: process.pid,
     machines: machines.map(({ machine }) => ({
       node: record.hostnames[machine.spec.address] ?? machine.spec.address,

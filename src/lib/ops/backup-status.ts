@@ -87,8 +87,17 @@ function claimRow(claim: KubeObject, facts: BackupFacts): BackupRow {
   const { namespace = '', name } = claim.metadata
   const exempt = exemption(claim, facts)
   return {
-    ...{ kind: 'volume', namespace, name, state: exempt === undefined ? 'unprotected' : 'exempt', size: sizeOf(claim) },
-    ...{ lastSuccess: null, schedule: null, due: null, durationSec: null, lastRestore: null, restoreSec: null },
+    kind: 'volume',
+    namespace,
+    name,
+    state: exempt === undefined ? 'unprotected' : 'exempt',
+    size: sizeOf(claim),
+    lastSuccess: null,
+    schedule: null,
+    due: null,
+    durationSec: null,
+    lastRestore: null,
+    restoreSec: null,
     detail: exempt ?? 'no ReplicationSource copies it',
     next:
       exempt === undefined
@@ -127,8 +136,14 @@ function sourceRow(source: KubeObject, claim: KubeObject | undefined, options: S
   const timing = { lastSuccess: lastSyncTime, created: creationTimestamp, schedule, durationSec }
   const { due, late } = dueOf(timing, options)
   const facts = {
-    ...{ kind: 'volume' as const, namespace, name: claim?.metadata.name ?? String(source.spec?.sourcePVC ?? name) },
-    ...{ lastSuccess: lastSyncTime ?? null, schedule: schedule ?? null, due, durationSec, size: sizeOf(claim) },
+    kind: 'volume' as const,
+    namespace,
+    name: claim?.metadata.name ?? String(source.spec?.sourcePVC ?? name),
+    lastSuccess: lastSyncTime ?? null,
+    schedule: schedule ?? null,
+    due,
+    durationSec,
+    size: sizeOf(claim),
     lastRestore: laterOf(annotations?.[restoreKeys.at], drill?.result === 'ok' ? drill.at : undefined),
     restoreSec: drill?.result === 'ok' ? drill.rtoSec : null,
   }
@@ -169,8 +184,14 @@ function databaseRow(database: KubeObject, facts: BackupFacts, options: StatusOp
     options,
   )
   const row = {
-    ...{ kind: 'database' as const, namespace, name, lastSuccess: last?.stoppedAt ?? null, schedule: schedule ?? null },
-    ...{ due, durationSec, size: (database.spec?.storage as { size?: string } | undefined)?.size ?? null },
+    kind: 'database' as const,
+    namespace,
+    name,
+    lastSuccess: last?.stoppedAt ?? null,
+    schedule: schedule ?? null,
+    due,
+    durationSec,
+    size: (database.spec?.storage as { size?: string } | undefined)?.size ?? null,
     lastRestore: laterOf(annotations?.[restoreKeys.at], drill?.at),
     restoreSec: drill?.rtoSec ?? null,
   }

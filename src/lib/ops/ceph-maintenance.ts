@@ -179,7 +179,11 @@ export const wakeSteps = (place: HoldPlace, views: RestView[], why: 'release' | 
   }))
 
 const common = (id: string, title: string, held: Check[] = []) => ({
-  ...{ id, title, verify: held, interrupt: 'now' as const, runbook: cephRunbook },
+  id,
+  title,
+  verify: held,
+  interrupt: 'now' as const,
+  runbook: cephRunbook,
   ...(held.length > 0 ? { unless: held } : {}),
 })
 

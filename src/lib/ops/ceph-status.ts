@@ -109,7 +109,9 @@ export const capacityRead = (found: KubeObject | undefined): CapacityRead | unde
 type Told = Pick<CephRow, 'state' | 'summary' | 'reasons' | 'facts'>
 
 const row = (cluster: string, name: CephRow['name'], told: Told): CephRow => ({
-  ...{ cluster, name, ...told },
+  cluster,
+  name,
+  ...told,
   next: told.state === 'ok' ? null : next[name],
 })
 
@@ -124,7 +126,10 @@ const next: Record<CephRow['name'], string> = {
 
 const ok = (summary: string, facts: Told['facts'] = {}): Told => ({ state: 'ok', summary, reasons: [], facts })
 const unknown = (why: string, facts: Told['facts'] = {}): Told => ({
-  ...{ state: 'unknown', summary: `unknown: ${why}`, reasons: [why], facts },
+  state: 'unknown',
+  summary: `unknown: ${why}`,
+  reasons: [why],
+  facts,
 })
 function failed(reasons: string[], facts: Told['facts'] = {}): Told {
   const others = reasons.length > 1 ? ` (and ${reasons.length - 1} more)` : ''

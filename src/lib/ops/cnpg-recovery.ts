@@ -109,7 +109,9 @@ export function successorOf(rehearsal: KubeObject, name: string): KubeObject {
     apiVersion: rehearsal.apiVersion,
     kind: 'Cluster',
     metadata: {
-      ...{ name, namespace, labels },
+      name,
+      namespace,
+      labels,
       annotations: { ...annotations, [restoreKeys.by]: recovery.token, [reconcileKey]: 'disabled' },
     },
     spec: recovered({ ...rehearsal, metadata: { name, namespace }, spec }, spec, recovery),
@@ -218,12 +220,21 @@ export function recoveryRecord(clusters: { items: KubeObject[] }, name: string, 
   const rehearsal = clusters.items.find(({ metadata }) => metadata.name === beside) as KubeObject
   const { token, from, at: until } = recoveryOf(rehearsal)
   const record: DrillRecord = {
-    ...{ token, at, result: 'ok', detail: `recovered from ${from} to ${until ?? 'its end'}` },
-    ...{ snapshot: null, bytes: null, restoreSec, readySec: null, rtoSec: taken(name) },
+    token,
+    at,
+    result: 'ok',
+    detail: `recovered from ${from} to ${until ?? 'its end'}`,
+    snapshot: null,
+    bytes: null,
+    restoreSec,
+    readySec: null,
+    rtoSec: taken(name),
   }
   const app = `${rehearsal.metadata.namespace}/${name}`
   return {
-    ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...drillRecords } },
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { ...drillRecords },
     data: { [recordKey(app)]: JSON.stringify(record) },
   }
 }

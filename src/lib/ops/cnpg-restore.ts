@@ -74,8 +74,13 @@ export function planDatabaseRestore(input: DatabaseRestoreInput, basis: Basis): 
   const proven = check('cnpg-restore-proven', { ...database, at: note.since })
   const before = (steps: Step[]): Step[] => steps.map((step) => ({ ...step, orUnless: [replaced] }))
   const params = {
-    ...{ database: `${database.namespace}/${database.name}`, token: note.id, at: recovery.at ?? null },
-    ...{ from: recovery.from, archive: recovery.archive, reason: note.reason, by: note.owner },
+    database: `${database.namespace}/${database.name}`,
+    token: note.id,
+    at: recovery.at ?? null,
+    from: recovery.from,
+    archive: recovery.archive,
+    reason: note.reason,
+    by: note.owner,
     clients: clients.map(({ kind, namespace, name, replicas }) => ({ kind, namespace, name, replicas })),
   }
   const head = { operation: cnpgRestoreOperation, cluster: cluster.name, params, scope: databaseLock(database) }
@@ -182,9 +187,14 @@ export function databaseStep(
   { pipeline, done, timeoutSec = 60 }: { pipeline: Command[]; done: Check; timeoutSec?: number },
 ): Step {
   return {
-    ...{ id: `${database.namespace}.${database.name}/${verb}`, title, unless: [done], verify: [done] },
+    id: `${database.namespace}.${database.name}/${verb}`,
+    title,
+    unless: [done],
+    verify: [done],
     action: { kind: 'exec', pipeline, retry: whileApiIsAway(cluster.endpoint) },
-    ...{ interrupt: 'now', timeoutSec, runbook: cnpgRunbook },
+    interrupt: 'now',
+    timeoutSec,
+    runbook: cnpgRunbook,
   }
 }
 

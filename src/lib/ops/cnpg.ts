@@ -46,11 +46,16 @@ export function databaseRow(
     ...(archiving?.status === 'False' ? [`WAL is not archived: ${archiving.message ?? 'no reason given'}`] : []),
   ]
   return {
-    ...{ cluster, namespace: database.metadata.namespace ?? '', name: database.metadata.name },
+    cluster,
+    namespace: database.metadata.namespace ?? '',
+    name: database.metadata.name,
     state: problems.length === 0 ? 'ok' : 'fail',
-    ...{ instances: `${readyInstances}/${wanted}`, primary: currentPrimary ?? null },
+    instances: `${readyInstances}/${wanted}`,
+    primary: currentPrimary ?? null,
     archiving: archiving ? archiving.status === 'True' : null,
-    ...{ backup: backup?.state ?? null, lastBackup: backup?.lastSuccess ?? null, problems },
+    backup: backup?.state ?? null,
+    lastBackup: backup?.lastSuccess ?? null,
+    problems,
   }
 }
 
@@ -137,7 +142,9 @@ export function backupOf(schedule: KubeObject, name: string): KubeObject {
   const taken = ['cluster', 'method', 'pluginConfiguration', 'target', 'online', 'onlineConfiguration']
   const entries = taken.filter((key) => spec[key] !== undefined).map((key) => [key, spec[key]])
   return {
-    ...{ apiVersion, kind: 'Backup', metadata: { name, namespace: metadata.namespace ?? '' } },
+    apiVersion,
+    kind: 'Backup',
+    metadata: { name, namespace: metadata.namespace ?? '' },
     spec: Object.fromEntries(entries) as { [key: string]: unknown },
   }
 }

@@ -45,7 +45,11 @@ function answeredOf(pod: KubeObject): Answered[] {
       ? 'a pod was started, and no process in it has said anything'
       : `the pod was never started: ${state?.waiting?.reason ?? phase ?? 'no phase'}`
   return asks.map((ask, index) => ({
-    ...{ ask, answer: answers?.[index], silence, broken: !started, pod: pod.metadata.name },
+    ask,
+    answer: answers?.[index],
+    silence,
+    broken: !started,
+    pod: pod.metadata.name,
   }))
 }
 
@@ -188,7 +192,9 @@ function sessionsOf({ metadata, status }: KubeObject): NodeSessions {
     routeCount.filter(({ afi }) => afi === 'ipv4').reduce((sum, { advertised = 0 }) => sum + advertised, 0),
   )
   return {
-    ...{ node: metadata.name, established: up.length > 0, isTold: all.length > 0 },
+    node: metadata.name,
+    established: up.length > 0,
+    isTold: all.length > 0,
     states: all.map(({ name, peeringState = 'unknown' }) => `${name} ${peeringState}`),
     advertised: Math.max(0, ...counts),
   }

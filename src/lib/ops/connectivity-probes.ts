@@ -43,7 +43,9 @@ export function probeObjects(objects: KubeObject[], choice: ProbeChoice): object
       egress: [{ toEndpoints: [open] }, { toEntities: ['world', 'cluster', 'ingress'] }],
     }),
     inside('v1', 'Service', peers, {
-      ...{ clusterIP: 'None', publishNotReadyAddresses: true, selector: { [roleLabel]: 'open' } },
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      selector: { [roleLabel]: 'open' },
       ports: [{ name: 'none', port: 9, protocol: 'UDP' }],
     }),
     ...nodes.map((node, index) => pod(`node-${node}`, 'open', node, asks[index] ?? [], choice)),
@@ -138,7 +140,10 @@ const namespace = () => ({
 })
 
 const inside = (apiVersion: string, kind: string, name: string, spec: object) => ({
-  ...{ apiVersion, kind, metadata: { name, namespace: probeNamespace }, spec },
+  apiVersion,
+  kind,
+  metadata: { name, namespace: probeNamespace },
+  spec,
 })
 
 const policy = (role: string, rules: object) =>
@@ -167,16 +172,23 @@ function pod(
         restartPolicy: 'Never',
         automountServiceAccountToken: false,
       },
-      ...{ activeDeadlineSeconds: windowSec, terminationGracePeriodSeconds: 1, enableServiceLinks: false },
+      activeDeadlineSeconds: windowSec,
+      terminationGracePeriodSeconds: 1,
+      enableServiceLinks: false,
       tolerations: [{ operator: 'Exists' }],
       securityContext: {
-        ...{ runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+        runAsNonRoot: true,
+        runAsUser: 65532,
+        runAsGroup: 65532,
+        seccompProfile: { type: 'RuntimeDefault' },
         // ping without a capability.
         sysctls: [{ name: 'net.ipv4.ping_group_range', value: '65532 65532' }],
       },
       containers: [
         {
-          ...{ name: 'probe', image, terminationMessagePolicy: 'FallbackToLogsOnError' },
+          name: 'probe',
+          image,
+          terminationMessagePolicy: 'FallbackToLogsOnError',
           // The other half of its time is for its image and its start. The last word is the asks: whoever judges the answers reads them here.
           args: ['connectivity', 'probe', '--window', `${Math.floor(windowSec / 2)}s`, JSON.stringify(asks)],
           env: [{ name: 'HOME', value: '/tmp' }],

@@ -48,7 +48,12 @@ export function planConnectivity(input: ConnectivityInput, basis: Basis): Plan {
   const { token, suite, windowSec } = probes
   const test = { token, at: input.at, suite }
   const step = (id: string, title: string, pipeline: Command[], done: Check[], more: Partial<Step> = {}): Step => ({
-    ...{ id, title, verify: done, interrupt: 'now', timeoutSec: 120, runbook: connectivityRunbook },
+    id,
+    title,
+    verify: done,
+    interrupt: 'now',
+    timeoutSec: 120,
+    runbook: connectivityRunbook,
     action: { kind: 'exec', pipeline, retry: whileApiIsAway(cluster.endpoint) },
     ...more,
   })
@@ -86,7 +91,8 @@ export function planConnectivity(input: ConnectivityInput, basis: Basis): Plan {
     },
     {
       ...step('probes/answer', 'Wait until every probe has answered, or its time is over', [], []),
-      ...{ action: { kind: 'wait' }, orUnless: probesRecorded },
+      action: { kind: 'wait' },
+      orUnless: probesRecorded,
       verify: [check('probes-answered', { token, seconds: String(windowSec + graceSec) })],
       timeoutSec: windowSec + 60,
     },
@@ -109,7 +115,9 @@ export function planConnectivity(input: ConnectivityInput, basis: Basis): Plan {
             [ciliumCleanupArgs(context)],
             absent(ciliumTestNamespaces),
             {
-              ...{ unless: absent(ciliumTestNamespaces), always: true, timeoutSec: 600 },
+              unless: absent(ciliumTestNamespaces),
+              always: true,
+              timeoutSec: 600,
             },
           ),
         ]
@@ -119,7 +127,9 @@ export function planConnectivity(input: ConnectivityInput, basis: Basis): Plan {
     }),
     {
       ...step('verdict', 'See whether a check has failed', [], []),
-      ...{ action: { kind: 'wait' }, verify: [check('connectivity-not-failed', { token })], finding: true },
+      action: { kind: 'wait' },
+      verify: [check('connectivity-not-failed', { token })],
+      finding: true,
     },
   ])
 }

@@ -68,7 +68,10 @@ export function contentsOf(rendered: RenderedKustomization[]): Contents {
     return endpointURL === undefined ? [] : [endpointURL]
   })
   return {
-    ...{ databases, volumes, namespaceOwners, endpoints: [...new Set(endpoints)] },
+    databases,
+    volumes,
+    namespaceOwners,
+    endpoints: [...new Set(endpoints)],
     kustomizations: inOrder.map(({ kustomization }) => nameOf(kustomization)),
     namespaces: namespaces
       .filter(({ kustomization }) => namespaceOwners.includes(kustomization))
@@ -110,7 +113,10 @@ function databaseOf(database: KubeObject, kustomization: string, schedules: Kube
       metadata.namespace === namespace && (spec?.cluster as { name?: string } | undefined)?.name === name,
   )
   return {
-    ...{ namespace, name, kustomization, archive: isArchived ? archiveOf(database).serverName : null },
+    namespace,
+    name,
+    kustomization,
+    archive: isArchived ? archiveOf(database).serverName : null,
     schedule: schedule?.metadata.name ?? null,
     bytes: bytesOf((database.spec?.storage as { size?: string } | undefined)?.size) ?? 0,
   }

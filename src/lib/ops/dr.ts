@@ -48,8 +48,11 @@ export function planRecovery(input: RecoveryInput, basis: Basis): Plan {
   const reconciled = releases.slice(-1).map((step) => ({ ...step, timeoutSec: Math.max(step.timeoutSec, restoreSec) }))
   const params = {
     databases: recoveries.map(({ database, recovery }) => ({
-      ...{ database: `${database.namespace}/${database.name}`, token: recovery.token, from: recovery.from },
-      ...{ archive: recovery.archive, at: recovery.at ?? null },
+      database: `${database.namespace}/${database.name}`,
+      token: recovery.token,
+      from: recovery.from,
+      archive: recovery.archive,
+      at: recovery.at ?? null,
     })),
     volumes: contents.volumes.map(({ namespace, name }) => `${namespace}/${name}`),
     wiped: used.flatMap(({ node, disks }) => disks.map(({ device }) => `${node.hostname}: ${device}`)),
@@ -76,7 +79,11 @@ export function planRecovery(input: RecoveryInput, basis: Basis): Plan {
 }
 
 const frame = (id: string, title: string, timeoutSec: number, runbook = recoveryRunbook) => ({
-  ...{ id, title, interrupt: 'now' as const, timeoutSec, runbook },
+  id,
+  title,
+  interrupt: 'now' as const,
+  timeoutSec,
+  runbook,
 })
 
 /** Only while the machine has no config: afterwards its disks are those of the cluster that is being made. */

@@ -78,7 +78,9 @@ function drillOf(source: KubeObject, { claims, workloads }: DrillFacts): DrillOf
   const check = declared === 'readiness' ? undefined : declared
   const newest = newestOf(view.lastLogs)
   return {
-    ...{ source: view, workload: workloadView(user.kind as Workload['kind'], user), size },
+    source: view,
+    workload: workloadView(user.kind as Workload['kind'], user),
+    size,
     ...(check ? { check } : {}),
     ...(newest ? { newest } : {}),
   }

@@ -21,7 +21,10 @@ export function drillNamespace(home: KubeObject, name: string, token: string, st
   const privileged = annotations[privilegedKey]
   const gibibytes = Math.ceil((bytesOf(storage) ?? 0) / 2 ** 30)
   const inside = (apiVersion: string, kind: string, called: string, spec: object) => ({
-    ...{ apiVersion, kind, metadata: { name: called, namespace: name }, spec },
+    apiVersion,
+    kind,
+    metadata: { name: called, namespace: name },
+    spec,
   })
   return [
     {
@@ -118,7 +121,11 @@ export function drillApp(
     return { ...bare, command: ['sh', '-c', check] }
   })
   const spec = {
-    ...{ securityContext, runtimeClassName, nodeSelector, tolerations, automountServiceAccountToken: false },
+    securityContext,
+    runtimeClassName,
+    nodeSelector,
+    tolerations,
+    automountServiceAccountToken: false,
     containers: made,
     volumes: [...kept, { name: own, persistentVolumeClaim: { claimName: claim } }],
   }
@@ -198,13 +205,20 @@ export function drillRecord(made: { items: KubeObject[] }, drill: Drill, now: nu
   if (outcome.result === undefined) throw new Error(`drill ${token} is not decided: ${outcome.detail}`)
   const { result, detail, snapshot, restoreSec, readySec } = outcome
   const record: DrillRecord = {
-    ...{ token, at, result, detail, snapshot: snapshot ?? null },
+    token,
+    at,
+    result,
+    detail,
+    snapshot: snapshot ?? null,
     bytes: newest && newest.snapshot === snapshot ? newest.bytes : null,
-    ...{ restoreSec: restoreSec ?? null, readySec: readySec ?? null },
+    restoreSec: restoreSec ?? null,
+    readySec: readySec ?? null,
     rtoSec: result === 'ok' ? (restoreSec ?? 0) + (readySec ?? 0) : null,
   }
   return {
-    ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...drillRecords } },
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { ...drillRecords },
     data: { [recordKey(app)]: JSON.stringify(record) },
   }
 }

@@ -92,7 +92,9 @@ function drillSteps(input: DrillInput, { source, workload, check: command, size,
       verify: [done],
     },
     action: { kind: 'exec', pipeline, retry: whileApiIsAway(cluster.endpoint) },
-    ...{ interrupt: 'now', timeoutSec, runbook: backupRunbook },
+    interrupt: 'now',
+    timeoutSec,
+    runbook: backupRunbook,
   })
   const copied = (kind: string, name: string, as: string) => [
     getObjectInArgs(context, kind, { namespace: source.namespace, name }),
@@ -174,10 +176,14 @@ const withBindings = (step: Step): Step => {
 }
 
 const verdictStep = ({ namespace, name }: SourceView, token: string): Step => ({
-  ...{ id: `${namespace}.${name}/verdict`, title: `See whether the backup of ${namespace}/${name} is proven` },
+  id: `${namespace}.${name}/verdict`,
+  title: `See whether the backup of ${namespace}/${name} is proven`,
   action: { kind: 'wait' },
   verify: [check('drill-proven', { app: `${namespace}/${name}`, token })],
-  ...{ interrupt: 'now', finding: true, timeoutSec: 60, runbook: backupRunbook },
+  interrupt: 'now',
+  finding: true,
+  timeoutSec: 60,
+  runbook: backupRunbook,
 })
 
 function removeSteps({ cluster, target }: HoldPlace, namespaces: string[], require: Check[]): Step[] {
@@ -188,7 +194,12 @@ function removeSteps({ cluster, target }: HoldPlace, namespaces: string[], requi
         id: `${namespace}/${require.length > 0 ? 'remove' : 'sweep'}`,
         title: `Remove namespace ${namespace}, with everything in it`,
       },
-      ...{ unless: gone, require, verify: gone, interrupt: 'now', timeoutSec: 900, runbook: backupRunbook },
+      unless: gone,
+      require,
+      verify: gone,
+      interrupt: 'now',
+      timeoutSec: 900,
+      runbook: backupRunbook,
       action: {
         kind: 'exec',
         pipeline: [deleteNamespaceArgs(target.context, namespace)],

@@ -61,7 +61,13 @@ export function openHolds({ flux, nodes, namespaces, rollout }: HoldSources, now
 function unownedHold(view: FluxView): OpenHold {
   const { manager, time } = view.suspendedBy ?? { manager: null, time: null }
   return {
-    ...{ kind: 'flux', name: idOf(view), id: '', objects: [idOf(view)], owner: null, until: null, expired: false },
+    kind: 'flux',
+    name: idOf(view),
+    id: '',
+    objects: [idOf(view)],
+    owner: null,
+    until: null,
+    expired: false,
     reason: manager === null ? null : `suspended by ${manager}, without a note`,
     since: time,
   }
@@ -85,8 +91,15 @@ function nodeHold(node: KubeObject, now: number): OpenHold[] {
 function bypassHold(view: BypassView, now: number): OpenHold {
   const { id = '', owner = null, reason = null, since = null, until = null } = view.hold ?? {}
   return {
-    ...{ kind: 'policy', name: bypassName(view), id, objects: [`Namespace/${view.namespace}`] },
-    ...{ owner, reason, since, until, expired: view.hold !== null && isExpired(view.hold, now) },
+    kind: 'policy',
+    name: bypassName(view),
+    id,
+    objects: [`Namespace/${view.namespace}`],
+    owner,
+    reason,
+    since,
+    until,
+    expired: view.hold !== null && isExpired(view.hold, now),
   }
 }
 
@@ -107,7 +120,14 @@ const frozenOf =
 export function silenceHold({ id, by, comment, until, matchers }: AlertSilence): OpenHold {
   const name = `silence/${id.slice(0, 8)}`
   return {
-    ...{ kind: 'silence', name, id, objects: matchers, owner: by, reason: comment, since: null, until },
+    kind: 'silence',
+    name,
+    id,
+    objects: matchers,
+    owner: by,
+    reason: comment,
+    since: null,
+    until,
     expired: false,
   }
 }

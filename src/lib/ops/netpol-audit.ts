@@ -116,7 +116,8 @@ function openNamespaces({ live, namespaces }: AuditInput, now: number): AuditFin
       return [{ what: 'bypassed', name: `Namespace ${name}`, detail, drift: !hold || isExpired(hold, now) }]
     }
     const stranger = {
-      ...{ kind: 'pod' as const, text: name },
+      kind: 'pod' as const,
+      text: name,
       variants: [podLabels({ namespace: name, labels: {} }, { 'kubernetes.io/metadata.name': name, ...labels })],
     }
     const port = { number: 443, protocol: 'TCP' as const }

@@ -131,7 +131,13 @@ function step(
   { command, held, accept }: { command: Command; held: Check[]; accept?: string[] },
 ): Step {
   return {
-    ...{ id, title, unless: held, verify: held, interrupt: 'now', timeoutSec: 60, runbook: netpolRunbook },
+    id,
+    title,
+    unless: held,
+    verify: held,
+    interrupt: 'now',
+    timeoutSec: 60,
+    runbook: netpolRunbook,
     action: {
       kind: 'exec',
       pipeline: [command],

@@ -9,7 +9,11 @@ import { type HoldPlace, readySteps } from './flux-hold.ts'
 import type { Parked } from './volsync-view.ts'
 
 export const frame = (id: string, title: string, timeoutSec: number) => ({
-  ...{ id, title, interrupt: 'now' as const, timeoutSec, runbook: backupRunbook },
+  id,
+  title,
+  interrupt: 'now' as const,
+  timeoutSec,
+  runbook: backupRunbook,
 })
 
 /** One write, done when `done` holds. */

@@ -200,8 +200,15 @@ function hop(
   verify: Step['verify'],
 ): Step {
   return {
-    ...{ id: `${namespace}.${name}/${verb}`, title, action: { kind: 'wait' }, verify, interrupt: 'now', finding: true },
-    ...{ timeoutSec: Math.max(1, Math.round(limitSec)), group: verb, runbook },
+    id: `${namespace}.${name}/${verb}`,
+    title,
+    action: { kind: 'wait' },
+    verify,
+    interrupt: 'now',
+    finding: true,
+    timeoutSec: Math.max(1, Math.round(limitSec)),
+    group: verb,
+    runbook,
   }
 }
 

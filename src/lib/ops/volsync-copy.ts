@@ -44,7 +44,12 @@ export function planCopy(input: CopyInput, basis: Basis): Plan {
   const noted = check('claim-restored', { ...claim, token })
   const id = `${to}.${source.claim}`
   const step = (verb: string, title: string, pipeline: Command[], done: Check, more: Partial<Step> = {}): Step => ({
-    ...{ id: `${id}/${verb}`, title, unless: [done], verify: [done], interrupt: 'now', timeoutSec: 60 },
+    id: `${id}/${verb}`,
+    title,
+    unless: [done],
+    verify: [done],
+    interrupt: 'now',
+    timeoutSec: 60,
     action: { kind: 'exec', pipeline, retry: whileApiIsAway(cluster.endpoint) },
     runbook: backupRunbook,
     ...more,

@@ -48,7 +48,10 @@ export function restoreDestination(
       restic: {
         ...Object.fromEntries(taken),
         ...(elsewhere ? { repository: elsewhere.repository } : {}),
-        ...{ copyMethod: 'Direct', destinationPVC: claim, enableFileDeletion: true, cleanupCachePVC: true },
+        copyMethod: 'Direct',
+        destinationPVC: claim,
+        enableFileDeletion: true,
+        cleanupCachePVC: true,
         ...(choice.at === undefined ? {} : { restoreAsOf: choice.at }),
         ...(choice.previous > 0 ? { previous: choice.previous } : {}),
       },

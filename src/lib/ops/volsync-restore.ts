@@ -71,8 +71,13 @@ export function planRestore(input: RestoreInput, basis: Basis): Plan {
   const destination = destinationOf(place)
   const proven = check('volsync-restore-proven', { ...place, at: note.since })
   const params = {
-    ...{ source: `${place.namespace}/${place.name}`, claim: source.claim, token: note.id },
-    ...{ at: choice.at ?? null, previous: choice.previous, reason: note.reason, by: note.owner },
+    source: `${place.namespace}/${place.name}`,
+    claim: source.claim,
+    token: note.id,
+    at: choice.at ?? null,
+    previous: choice.previous,
+    reason: note.reason,
+    by: note.owner,
     workloads: workloads.map(({ kind, name, replicas }) => ({ kind, name, replicas })),
   }
   const head = { operation: restoreOperation, cluster: cluster.name, params, scope: lockOf(source.name) }

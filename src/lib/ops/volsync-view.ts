@@ -22,7 +22,9 @@ export function sourceView({ metadata, spec = {}, status }: KubeObject): SourceV
   const { repository = '' } = (spec.restic ?? {}) as { repository?: string }
   const { lastSyncTime, latestMoverStatus } = (status ?? {}) as SyncStatus
   return {
-    ...{ namespace: metadata.namespace ?? '', name: metadata.name, claim: String(spec.sourcePVC ?? '') },
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    claim: String(spec.sourcePVC ?? ''),
     schedule: schedule ?? null,
     repository,
     owner: fluxOwner(metadata.labels ?? {}, 'kustomize'),
@@ -112,11 +114,18 @@ export function replicationRow(cluster: string, object: KubeObject): { [key: str
   const failed = latestMoverStatus?.result === 'Failed'
   const state = spec.paused === true ? 'paused' : lastSyncStartTime ? 'running' : lastSyncTime ? 'idle' : 'new'
   return {
-    ...{ cluster, kind, namespace: metadata.namespace ?? '', name: metadata.name },
+    cluster,
+    kind,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
     claim: String(spec.sourcePVC ?? restic.destinationPVC ?? ''),
     state: failed ? 'failed' : state,
-    ...{ lastSync: lastSyncTime ?? null, took: lastSyncDuration ?? null, running: lastSyncStartTime ?? null },
-    ...{ schedule: trigger.schedule ?? null, manual: trigger.manual ?? null, repository: restic.repository ?? null },
+    lastSync: lastSyncTime ?? null,
+    took: lastSyncDuration ?? null,
+    running: lastSyncStartTime ?? null,
+    schedule: trigger.schedule ?? null,
+    manual: trigger.manual ?? null,
+    repository: restic.repository ?? null,
     mover: latestMoverStatus?.logs ? tellingLine(latestMoverStatus.logs) : null,
   }
 }
@@ -125,8 +134,19 @@ export function replicationRow(cluster: string, object: KubeObject): { [key: str
 export function parkedRow(cluster: string, { by, workload }: Parked): { [key: string]: Json } {
   const { kind, namespace, name, replicas } = workload
   return {
-    ...{ cluster, kind, namespace, name, claim: '', state: 'parked', lastSync: null, took: null, running: null },
-    ...{ schedule: null, manual: null, repository: null, mover: `by ${by}; it had ${replicas}` },
+    cluster,
+    kind,
+    namespace,
+    name,
+    claim: '',
+    state: 'parked',
+    lastSync: null,
+    took: null,
+    running: null,
+    schedule: null,
+    manual: null,
+    repository: null,
+    mover: `by ${by}; it had ${replicas}`,
   }
 }
 

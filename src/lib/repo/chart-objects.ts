@@ -52,7 +52,9 @@ export function recordedObjects(
     ...(record.services ?? []).map((one) => ({ ...(one.when ? { when: one.when } : {}), ...serviceObject(one) })),
     ...(record.serviceAccounts ?? []).map(({ name, when }) => ({
       ...(when ? { when } : {}),
-      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: meta(name) },
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: meta(name),
     })),
     ...(record.objects ?? []),
   ] as NonNullable<ChartRecord['objects']>

@@ -22,7 +22,8 @@ interface Making {
 type Maker = (object: KubeObject) => Omit<Made, 'namespace'>[]
 
 const secret = (name: string, ...keys: string[]): Omit<Made, 'namespace'> => ({
-  ...{ kind: 'Secret', name },
+  kind: 'Secret',
+  name,
   ...(keys.length > 0 ? { keys: new Set(keys) } : {}),
 })
 

@@ -70,7 +70,12 @@ const makers: Record<string, Maker> = {
   // rook 1.19: pkg/operator/ceph/controller, cluster/mgr, cluster/nodedaemon.
   'CephCluster.ceph.rook.io': ({ metadata: { namespace = '' } }) => ({
     pods: Object.entries({
-      ...{ mon: {}, mgr: { 'http-metrics': 9283, dashboard: 8443 }, osd: {}, mds: {}, rgw: {}, crashcollector: {} },
+      mon: {},
+      mgr: { 'http-metrics': 9283, dashboard: 8443 },
+      osd: {},
+      mds: {},
+      rgw: {},
+      crashcollector: {},
       exporter: { 'ceph-exporter-http-metrics': 9926 },
     }).map(([daemon, ports]) =>
       pod(

@@ -107,7 +107,10 @@ function referenceIn(
 ): Take | undefined {
   const field = String(path.findLast((key) => typeof key === 'string') ?? '')
   const taken = (kind: Take['kind'], name: string | undefined): Take => ({
-    ...{ kind, name, namespace: textAt(value, 'namespace'), path: [...path] },
+    kind,
+    name,
+    namespace: textAt(value, 'namespace'),
+    path: [...path],
     key: textAt(value, 'key') ?? textAt(value, 'valuesKey'),
   })
   const stated = value.kind

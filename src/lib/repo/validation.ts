@@ -48,7 +48,13 @@ export async function validateRepository(
   // Nothing differs: nothing can be affected, and nothing need be rendered to say so.
   if (changed?.length === 0)
     return {
-      ...{ server: [], findings: [], waived: [], coverage: [], withoutSchema: [], pins: 0, rules: 0 },
+      server: [],
+      findings: [],
+      waived: [],
+      coverage: [],
+      withoutSchema: [],
+      pins: 0,
+      rules: 0,
       unreadable: repository.problems,
       confirm: clusters.flatMap(({ confirm }) => confirm),
       clusters: clusters.map(({ name }) => name),

@@ -66,8 +66,15 @@ function answerOfTls({ host, address, port = 443, ca }: TlsAsk): Promise<string>
   return new Promise((resolve) => {
     const asking = request(
       {
-        ...{ host: address ?? host, port, servername: host, method: 'HEAD', path: '/', agent: false },
-        ...{ headers: { host }, signal: AbortSignal.timeout(tryMs), ...(ca === undefined ? {} : { ca }) },
+        host: address ?? host,
+        port,
+        servername: host,
+        method: 'HEAD',
+        path: '/',
+        agent: false,
+        headers: { host },
+        signal: AbortSignal.timeout(tryMs),
+        ...(ca === undefined ? {} : { ca }),
       },
       (response) => {
         const { statusCode = 0 } = response

@@ -36,7 +36,11 @@ export interface CheckRun {
 export async function postCheck(access: GithubAccess, check: CheckRun, signal?: AbortSignal): Promise<Result<string>> {
   const { repository, commit, id, title, summary } = check
   const body = {
-    ...{ name: checkName, head_sha: commit, external_id: id, status: 'completed', conclusion: 'success' },
+    name: checkName,
+    head_sha: commit,
+    external_id: id,
+    status: 'completed',
+    conclusion: 'success',
     output: { title, summary },
   }
   return call(access, 'POST', `/repos/${repository}/check-runs`, signal, body)

@@ -10,7 +10,12 @@ const kustomization = (name: string, more: object = {}) =>
     kind: 'Kustomization',
     metadata: { name, namespace: 'flux-system' },
     spec: {
-      ...{ interval: '1h', retryInterval: '2s', timeout: '1m', path: `kubernetes/${name}`, prune: true, wait: false },
+      interval: '1h',
+      retryInterval: '2s',
+      timeout: '1m',
+      path: `kubernetes/${name}`,
+      prune: true,
+      wait: false,
       sourceRef: { kind: 'GitRepository', name: 'flux-system' },
       ...more,
     },
@@ -23,7 +28,9 @@ const chart = JSON.stringify({
   kind: 'OCIRepository',
   metadata: { name: 'dns', namespace: 'default' },
   spec: {
-    ...{ interval: '1h', url: 'oci://ghcr.io/coredns/charts/coredns', ref: { tag: '1.45.2' } },
+    interval: '1h',
+    url: 'oci://ghcr.io/coredns/charts/coredns',
+    ref: { tag: '1.45.2' },
     layerSelector: { mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip', operation: 'copy' },
   },
 })

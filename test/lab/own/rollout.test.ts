@@ -28,7 +28,12 @@ const kustomization = (name: string) =>
     kind: 'Kustomization',
     metadata: { name, namespace: 'flux-system' },
     spec: {
-      ...{ interval: '1h', retryInterval: '2s', timeout: '1m', path: `kubernetes/${name}`, prune: true, wait: true },
+      interval: '1h',
+      retryInterval: '2s',
+      timeout: '1m',
+      path: `kubernetes/${name}`,
+      prune: true,
+      wait: true,
       sourceRef: { kind: 'GitRepository', name: 'flux-system' },
     },
   })

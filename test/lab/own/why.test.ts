@@ -43,7 +43,9 @@ async function installExternalSecrets(): Promise<void> {
     kind: 'OCIRepository',
     metadata: { name: 'external-secrets', namespace: 'flux-system' },
     spec: {
-      ...{ interval: '1h', url: 'oci://ghcr.io/external-secrets/charts/external-secrets', ref: { tag: '2.4.0' } },
+      interval: '1h',
+      url: 'oci://ghcr.io/external-secrets/charts/external-secrets',
+      ref: { tag: '2.4.0' },
       layerSelector: { mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip', operation: 'copy' },
     },
   }

@@ -12,11 +12,15 @@ const kustomization = (name: string, facts: FluxFacts = {}, digit = 'a') =>
 const release = (facts: FluxFacts = {}) =>
   fluxViewOf('cilium', { kind: 'HelmRelease', namespace: 'kube-system', ...facts })
 const node = (ready: string): KubeObject => ({
-  ...{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'infra-w1' } },
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'infra-w1' },
   status: { conditions: [{ type: 'Ready', status: ready, reason: 'NodeStatusUnknown' }] },
 })
 const pod = (restartCount: number): KubeObject => ({
-  ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-1', namespace: 'business' } },
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'web-1', namespace: 'business' },
   status: { containerStatuses: [{ restartCount }] },
 })
 const gate = (id: string, verdict: Verdict) => ({ check: { gate: id }, verdict })

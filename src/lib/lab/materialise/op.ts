@@ -169,7 +169,10 @@ function itemCommand({ words: [, verb, item = ''], vault, settings, dir }: ItemC
     const listed = documentedFields(readFileSync(join(dir, 'repo/docs/prerequisites.md'), 'utf8'), item)
     const names = [...new Set([...listed, 'password'])]
     const fields = names.map((label) => ({
-      ...{ id: label, type: 'CONCEALED', label, reference: reference(label) },
+      id: label,
+      type: 'CONCEALED',
+      label,
+      reference: reference(label),
       value: opValue(reference(label), settings),
     }))
     stdout.write(`${JSON.stringify({ id: item, title: item, vault: { name: vault }, fields })}\n`)

@@ -31,7 +31,10 @@ interface Memory {
 const nooutOf = ({ drain: { host, noout } }: Memory): Pick<CephFacts, 'noout'> => (noout ? { noout: host } : {})
 
 const newMemory = (): Memory => ({
-  ...{ checkedAt: 0, wholeSince: 0, wasAway: false, drainTold: '' },
+  checkedAt: 0,
+  wholeSince: 0,
+  wasAway: false,
+  drainTold: '',
   drain: { host: '', noout: false },
 })
 

@@ -149,7 +149,11 @@ export const failedStatus = (message: string) => ({
   phase: 'Failed',
   containerStatuses: [
     {
-      ...{ name: 'full-recovery', image: '', imageID: '', ready: false, restartCount: 0 },
+      name: 'full-recovery',
+      image: '',
+      imageID: '',
+      ready: false,
+      restartCount: 0,
       state: { terminated: { exitCode: 1, reason: 'Error', message } },
     },
   ],

@@ -24,14 +24,20 @@ export function discoveredVolumes(machine: SimulatedMachine): DiscoveredVolume[]
     inMaintenance(machine) &&
     machine.record.wiped?.includes(basename(path)) !== true
   const found: Omit<DiscoveredVolume, 'device'>[] = disks.map((disk) => ({
-    ...{ dev_path: disk.path, type: 'disk', size: disk.size },
+    dev_path: disk.path,
+    type: 'disk',
+    size: disk.size,
     name: disk === largest && isUsed(disk.path) ? 'bluestore' : '',
   }))
   const partition = system && `${system.path}${/\d$/.test(system.path) ? 'p' : ''}6`
   if (system && partition && isUsed(partition))
     found.push({
-      ...{ dev_path: partition, type: 'partition', size: system.size, name: 'xfs' },
-      ...{ partition_label: 'EPHEMERAL', parent_dev_path: system.path },
+      dev_path: partition,
+      type: 'partition',
+      size: system.size,
+      name: 'xfs',
+      partition_label: 'EPHEMERAL',
+      parent_dev_path: system.path,
     })
   return found.map((volume) => ({ device: basename(volume.dev_path), ...volume }))
 }

@@ -48,7 +48,13 @@ function readSpec({ spec, at, policy, namespace }: Spec, into: PolicySet): void 
       const ports = portsOf(rule)
       const { peers, unknown } = peersOf(rule, direction, namespace, ports !== undefined)
       into.rules.push({
-        ...{ policy, at: `${at}.${field}[${index}]`, direction, deny, subject, peers, unknown },
+        policy,
+        at: `${at}.${field}[${index}]`,
+        direction,
+        deny,
+        subject,
+        peers,
+        unknown,
         ...(ports === undefined ? {} : { ports }),
       } satisfies PolicyRule)
     }

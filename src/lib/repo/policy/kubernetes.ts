@@ -17,7 +17,12 @@ export function readNetworkPolicy(object: KubeObject, into: PolicySet): void {
     for (const [index, rule] of listAt(object, `spec.${direction}`).entries()) {
       const ports = portsOf(rule)
       into.rules.push({
-        ...{ policy, at: `spec.${direction}[${index}]`, direction, deny: false, subject, unknown: [] },
+        policy,
+        at: `spec.${direction}[${index}]`,
+        direction,
+        deny: false,
+        subject,
+        unknown: [],
         peers: peersOf(rule, direction, namespace),
         ...(ports === undefined ? {} : { ports }),
       })

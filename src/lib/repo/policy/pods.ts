@@ -119,6 +119,8 @@ export const nodeEndpoint = (word: string, text = word): Endpoint => ({
 })
 
 export const worldEndpoint = (text: string, known: { address?: string; hostname?: string } = {}): Endpoint => ({
-  ...{ kind: 'world', text, variants: [new Map([['reserved:world', '']])] },
+  kind: 'world',
+  text,
+  variants: [new Map([['reserved:world', '']])],
   ...known,
 })

@@ -159,7 +159,9 @@ function plainRoutes(cluster: ClusterView): Finding[] {
     // Of a chart's route the values have the same list.
     ...ofKind(cluster, 'HelmRelease').flatMap((one) =>
       listsNamed('parentRefs', dig(one.object(), 'spec.values'), ['spec', 'values']).map(({ list, path }) => ({
-        ...{ one, base: path, refs: list },
+        one,
+        base: path,
+        refs: list,
       })),
     ),
   ]

@@ -44,7 +44,9 @@ export const variableRules: Rule[] = [
         [...new Set(used)]
           .filter((key) => !keys.includes(key))
           .map((key) => ({
-            ...{ file, path: ['data'], cluster: name },
+            file,
+            path: ['data'],
+            cluster: name,
             message: `${key} is missing, which a component uses and another cluster's settings have`,
           })),
       )
@@ -109,7 +111,9 @@ function unusedSettings({ files, clusters }: RepositoryView): Finding[] {
     return Object.keys(mapAt(file.documents()[0], 'data'))
       .filter((key) => !used.has(key) && !ofMachines.test(key))
       .map((key) => ({
-        ...{ file: file.path, path: ['data', key], cluster: name },
+        file: file.path,
+        path: ['data', key],
+        cluster: name,
         message: `nothing on cluster ${name} uses ${key}`,
       }))
   })

@@ -110,7 +110,12 @@ export async function clusterView(
     })),
   )
   return {
-    ...{ name, settings, rendered, objects, releases, releaseFindings: findings },
+    name,
+    settings,
+    rendered,
+    objects,
+    releases,
+    releaseFindings: findings,
     recorded: [...recorded, ...ofOperators],
   }
 }

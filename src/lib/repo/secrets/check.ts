@@ -87,7 +87,10 @@ export async function checkHistory(root: string): Promise<{ versions: number; fi
     found.map(async ({ blob, what, line }): Promise<SecretFinding> => {
       const why = known.get(blob.id)
       return {
-        ...{ what: 'history', file: blob.path, line, detail: `looks like ${what}; blob ${blob.id}` },
+        what: 'history',
+        file: blob.path,
+        line,
+        detail: `looks like ${what}; blob ${blob.id}`,
         commit: await commitWith(root, blob.id),
         ...(why === undefined ? {} : { known: why }),
       }
