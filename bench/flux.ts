@@ -207,13 +207,11 @@ function sourceOf(kind: 'GitRepository' | 'OCIRepository', name: string, stored:
 function releaseOf(index: number) {
   const name = `app-${index}`
   const history = [1, 2, 3].map((version) => ({
-    ...{
-      digest: `sha256:${'b'.repeat(64)}`,
-      name,
-      namespace: 'flux-system',
-      version,
-      status: version === 3 ? 'deployed' : 'superseded',
-    },
+    digest: `sha256:${'b'.repeat(64)}`,
+    name,
+    namespace: 'flux-system',
+    version,
+    status: version === 3 ? 'deployed' : 'superseded',
     chartName: 'app',
     chartVersion: `1.${version}.0`,
     configDigest: `sha256:${'c'.repeat(64)}`,

@@ -101,16 +101,17 @@ async function suspend(api: LabApi): Promise<void> {
   const undone = {
     name: 'undone',
     command: [
-      ...[
-        tool('kubectl'),
-        ...kubeconfig,
-        '-n',
-        'flux-system',
-        'patch',
-        'kustomizations.kustomize.toolkit.fluxcd.io',
-        app,
-      ],
-      ...['--type', 'merge', '--patch', '{"spec":{"suspend":false}}'],
+      tool('kubectl'),
+      ...kubeconfig,
+      '-n',
+      'flux-system',
+      'patch',
+      'kustomizations.kustomize.toolkit.fluxcd.io',
+      app,
+      '--type',
+      'merge',
+      '--patch',
+      '{"spec":{"suspend":false}}',
     ],
   }
   const times = compare([own('suspend', '--for', '1h'), own('resume'), peer, undone], rounds)

@@ -23,8 +23,18 @@ import { commit, makeRepository, startTestCluster, type TestCluster } from './te
 
 const run = promisify(execFile)
 const tools = [
-  ...['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok', 'kustomize', 'helm'],
-  ...['flux', 'flux-crds', 'kustomize-controller', 'helm-controller'],
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubectl',
+  'kwok',
+  'kustomize',
+  'helm',
+  'flux',
+  'flux-crds',
+  'kustomize-controller',
+  'helm-controller',
 ]
 const charts = 'oci://ghcr.io/controlplaneio-fluxcd/charts'
 

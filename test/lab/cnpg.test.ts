@@ -102,10 +102,18 @@ test('what would be lost has to be named, and what the archive does not have is 
 })
 
 const placesToDie = [
-  ...['databases.postgres/rehearse', 'kustomization.flux-system/suspend', 'deployment.business.odoo/stop'],
-  ...['deployment.business.odoo/idle', 'databases.postgres/save', 'databases.postgres/delete'],
-  ...['databases.postgres/replace', 'databases.postgres/backup', 'deployment.business.odoo/start'],
-  ...['deployment.business.odoo/ready', 'databases.postgres/proven', 'databases.postgres/forget'],
+  'databases.postgres/rehearse',
+  'kustomization.flux-system/suspend',
+  'deployment.business.odoo/stop',
+  'deployment.business.odoo/idle',
+  'databases.postgres/save',
+  'databases.postgres/delete',
+  'databases.postgres/replace',
+  'databases.postgres/backup',
+  'deployment.business.odoo/start',
+  'deployment.business.odoo/ready',
+  'databases.postgres/proven',
+  'databases.postgres/forget',
 ]
 
 describe('killed', () => {

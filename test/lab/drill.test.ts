@@ -136,18 +136,17 @@ test('the CronJob may do what it does, and neither touch other namespaces nor re
   expect(made.stderr).toContain('a namespace of a drill is called drill-*')
   const bound = await kubectl(
     record,
-    ...[
-      'create',
-      'rolebinding',
-      'x',
-      '-n',
-      'business',
-      '--clusterrole',
-      'backup-verify-drill',
-      '--dry-run=server',
-      ...as,
-    ],
-    ...['--serviceaccount', 'flux-system:backup-verify'],
+    'create',
+    'rolebinding',
+    'x',
+    '-n',
+    'business',
+    '--clusterrole',
+    'backup-verify-drill',
+    '--dry-run=server',
+    ...as,
+    '--serviceaccount',
+    'flux-system:backup-verify',
   )
   expect(bound.stderr).toContain('only in namespaces of drills')
 })

@@ -116,9 +116,14 @@ test('what would be lost has to be named', async () => {
 })
 
 const placesToDie = [
-  ...['kustomization.flux-system.odoo/suspend', 'deployment.business.odoo/stop', 'business.odoo/detach'],
-  ...['business.odoo/restore', 'business.odoo/note', 'business.odoo-manual/delete', 'deployment.business.odoo/start'],
-  ...['deployment.business.odoo/ready'],
+  'kustomization.flux-system.odoo/suspend',
+  'deployment.business.odoo/stop',
+  'business.odoo/detach',
+  'business.odoo/restore',
+  'business.odoo/note',
+  'business.odoo-manual/delete',
+  'deployment.business.odoo/start',
+  'deployment.business.odoo/ready',
 ]
 
 describe('killed', () => {

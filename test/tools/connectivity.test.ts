@@ -38,11 +38,9 @@ const results = async () => {
 }
 
 const crd = (kind: string, plural: string, scope: 'Cluster' | 'Namespaced') => ({
-  ...{
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.cilium.io` },
-  },
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `${plural}.cilium.io` },
   spec: {
     group: 'cilium.io',
     scope,

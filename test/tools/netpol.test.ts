@@ -211,8 +211,15 @@ test('the CronJob’s account may close what was opened, and change nothing else
   const asHolds = (patch: object) =>
     at
       .kubectl(
-        ...['--as', 'system:serviceaccount:flux-system:holds', 'patch', 'namespace', 'business'],
-        ...['--type', 'merge', '-p', JSON.stringify({ metadata: patch })],
+        '--as',
+        'system:serviceaccount:flux-system:holds',
+        'patch',
+        'namespace',
+        'business',
+        '--type',
+        'merge',
+        '-p',
+        JSON.stringify({ metadata: patch }),
       )
       .then(() => 'done')
       .catch((error: Error) => error.message)
@@ -253,8 +260,15 @@ test('the CronJob’s account may end the cordon of a hold, and change nothing e
   const asHolds = (name: string, patch: object) =>
     at
       .kubectl(
-        ...['--as', 'system:serviceaccount:flux-system:holds', 'patch', 'node', name],
-        ...['--type', 'merge', '-p', JSON.stringify(patch)],
+        '--as',
+        'system:serviceaccount:flux-system:holds',
+        'patch',
+        'node',
+        name,
+        '--type',
+        'merge',
+        '-p',
+        JSON.stringify(patch),
       )
       .then(() => 'done')
       .catch((error: Error) => error.message)

@@ -75,11 +75,9 @@ test.each([
 ])('%s is %s s', (text, seconds) => expect(goSeconds(text)).toBe(seconds))
 
 const object = (kind: string, name: string, more: object = {}, metadata: object = {}): KubeObject => ({
-  ...{
-    apiVersion: 'v1',
-    kind,
-    metadata: { name, namespace: 'business', creationTimestamp: iso(at('00:00:00')), ...metadata },
-  },
+  apiVersion: 'v1',
+  kind,
+  metadata: { name, namespace: 'business', creationTimestamp: iso(at('00:00:00')), ...metadata },
   ...more,
 })
 const claim = (name: string, metadata = {}, volumeName = `pv-${name}`) =>

@@ -118,8 +118,19 @@ async function status(
 it('has a row for everything that a cluster is made of, each from gates', async () => {
   const { items, code, row } = await status(['-o', 'json'], { kube: kinds, alerts: [watchdog] })
   expect(items.map(({ name }) => name)).toEqual([
-    ...['talos', 'etcd', 'api', 'nodes', 'cilium', 'ceph', 'databases', 'flux', 'certificates', 'backups', 'alerts'],
-    ...['holds', 'versions'],
+    'talos',
+    'etcd',
+    'api',
+    'nodes',
+    'cilium',
+    'ceph',
+    'databases',
+    'flux',
+    'certificates',
+    'backups',
+    'alerts',
+    'holds',
+    'versions',
   ])
   expect(row('nodes')).toMatchObject({ state: 'ok', summary: '4 of 4 Ready', facts: { ready: 4, nodes: 4 } })
   expect(row('flux')).toMatchObject({

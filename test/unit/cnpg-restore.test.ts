@@ -210,11 +210,21 @@ describe('a restore', () => {
 
   test('stops nothing before it is known that it can be done, and deletes nothing before it is saved', () => {
     expect(ids(plan)).toEqual([
-      ...['databases.postgres/rehearse', 'kustomization.flux-system/suspend', 'deployment.business.odoo/stop'],
-      ...['deployment.business.odoo/idle', 'databases.postgres/save', 'databases.postgres/delete'],
-      ...['databases.postgres/replace', 'databases.postgres/backup', 'deployment.business.odoo/start'],
-      ...['kustomization.flux-system/resume-00ff', 'deployment.business.odoo/ready', 'kustomization.flux-system/ready'],
-      ...['databases.postgres/proven', 'databases.postgres/record', 'databases.postgres/forget'],
+      'databases.postgres/rehearse',
+      'kustomization.flux-system/suspend',
+      'deployment.business.odoo/stop',
+      'deployment.business.odoo/idle',
+      'databases.postgres/save',
+      'databases.postgres/delete',
+      'databases.postgres/replace',
+      'databases.postgres/backup',
+      'deployment.business.odoo/start',
+      'kustomization.flux-system/resume-00ff',
+      'deployment.business.odoo/ready',
+      'kustomization.flux-system/ready',
+      'databases.postgres/proven',
+      'databases.postgres/record',
+      'databases.postgres/forget',
     ])
     expect(plan.scope).toBe('database/postgres')
     const [deletion] = plan.steps.filter(({ id }) => id.endsWith('/delete'))

@@ -13,12 +13,10 @@ const object = (kind: string, name: string, spec: object, status = {}, namespace
   status,
 })
 const well = {
-  ...{
-    phase: 'Cluster in healthy state',
-    readyInstances: 3,
-    currentPrimary: 'postgres-1',
-    targetPrimary: 'postgres-1',
-  },
+  phase: 'Cluster in healthy state',
+  readyInstances: 3,
+  currentPrimary: 'postgres-1',
+  targetPrimary: 'postgres-1',
   conditions: [{ type: 'ContinuousArchiving', status: 'True' }],
 }
 const rowOf = (status: object) =>

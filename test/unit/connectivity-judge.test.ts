@@ -24,22 +24,27 @@ const route = (host: string, parent: string): KubeObject => ({
   spec: { hostnames: [host, '*.wild.example'], parentRefs: [{ name: parent, namespace: 'networking' }] },
 })
 const choice = {
-  ...{
-    suite: 'quick' as const,
-    image: 'k8sops:1',
-    token: 't/1',
-    windowSec: 60,
-    mtu: 8920,
-    egress: ['https://r2.example'],
-  },
+  suite: 'quick' as const,
+  image: 'k8sops:1',
+  token: 't/1',
+  windowSec: 60,
+  mtu: 8920,
+  egress: ['https://r2.example'],
   insideServer: '10.25.10.30',
   outsideServer: '1.1.1.1',
   outsideAddress: '10.25.28.2',
 }
 const world = [
-  ...[node('a'), node('b'), node('c'), node('away', 'False')],
-  ...[gateway('in', '10.25.28.3'), gateway('out', '10.25.28.2'), gateway('unset')],
-  ...[route('grafana.example', 'in'), route('shop.example', 'out'), route('nowhere.example', 'unset')],
+  node('a'),
+  node('b'),
+  node('c'),
+  node('away', 'False'),
+  gateway('in', '10.25.28.3'),
+  gateway('out', '10.25.28.2'),
+  gateway('unset'),
+  route('grafana.example', 'in'),
+  route('shop.example', 'out'),
+  route('nowhere.example', 'unset'),
 ]
 const pods = (objects: KubeObject[] = world, how = choice) =>
   (probeObjects(objects, how) as KubeObject[]).filter(({ kind }) => kind === 'Pod')
@@ -207,12 +212,10 @@ describe('answers as a termination message', () => {
 })
 
 const service = (name: string, ip?: string, spec: object = {}): KubeObject => ({
-  ...{
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name, namespace: 'networking' },
-    spec: { type: 'LoadBalancer', ...spec },
-  },
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'networking' },
+  spec: { type: 'LoadBalancer', ...spec },
   status: { loadBalancer: ip ? { ingress: [{ ip }] } : {} },
 })
 const session = (name: string, peeringState: string, advertised: number): KubeObject => ({
@@ -242,8 +245,11 @@ describe('judgeAnnouncements', () => {
 
   it('says from which nodes each address is announced: with Local those where it runs', () => {
     const objects = [
-      ...[service('everywhere', '10.0.0.1'), service('here', '10.0.0.2', local), slice('here', 'b')],
-      ...[session('a', 'established', 1), session('b', 'established', 2)],
+      service('everywhere', '10.0.0.1'),
+      service('here', '10.0.0.2', local),
+      slice('here', 'b'),
+      session('a', 'established', 1),
+      session('b', 'established', 2),
     ]
     expect(announced(objects)).toEqual({
       check: 'lb-announced',

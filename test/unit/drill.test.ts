@@ -60,12 +60,10 @@ const workload = (name: string): KubeObject =>
           initContainers: [{ name: 'wait-for-database' }],
           containers: [
             {
-              ...{
-                name: 'app',
-                image: 'odoo:19@sha256:1',
-                args: ['--serve'],
-                readinessProbe: { httpGet: { port: 1 } },
-              },
+              name: 'app',
+              image: 'odoo:19@sha256:1',
+              args: ['--serve'],
+              readinessProbe: { httpGet: { port: 1 } },
               env: [
                 { name: 'PASSWORD', valueFrom: secret },
                 { name: 'HOME', value: '/data' },
@@ -352,10 +350,8 @@ const input = (more: Partial<DrillInput> = {}): DrillInput => ({
   token,
   at: '2026-11-30T11:00:00Z',
   strays: [],
-  ...{
-    limits: { restoreSec: 3600, readySec: 900 },
-    drills: chosenDrills(facts([source('odoo'), source('n8n')]), undefined, 2).drills,
-  },
+  limits: { restoreSec: 3600, readySec: 900 },
+  drills: chosenDrills(facts([source('odoo'), source('n8n')]), undefined, 2).drills,
   ...more,
 })
 const basis = { commit: 'COMMIT', digest: 'DIGEST', observed: {} }

@@ -38,16 +38,14 @@ const limits = { restoreSec: 3600, podsSec: 900 }
 const views = (...all: Parameters<typeof fluxViewOf>[]): HoldableView[] =>
   all.map((one) => fluxViewOf(...one)).filter(isHoldable)
 const input = (more: Partial<RestoreInput> = {}): RestoreInput => ({
-  ...{
-    cluster,
-    target: { context: 'apps' },
-    source,
-    choice: { previous: 1 },
-    note,
-    limits,
-    expectSec: 1800,
-    force: false,
-  },
+  cluster,
+  target: { context: 'apps' },
+  source,
+  choice: { previous: 1 },
+  note,
+  limits,
+  expectSec: 1800,
+  force: false,
   objects: views(['odoo'], ['odoo', { kind: 'HelmRelease', namespace: 'business', owner: 'odoo' }]),
   workloads: [workload],
   ...more,
@@ -60,12 +58,10 @@ const patchOf = (plan: Plan, id: string) => {
 }
 
 const object = (kind: string, name: string, spec: object, metadata = {}): KubeObject => ({
-  ...{
-    apiVersion: 'volsync.backube/v1alpha1',
-    kind,
-    metadata: { name, namespace: 'business', ...metadata },
-    spec: { ...spec },
-  },
+  apiVersion: 'volsync.backube/v1alpha1',
+  kind,
+  metadata: { name, namespace: 'business', ...metadata },
+  spec: { ...spec },
 })
 
 describe('a restore', () => {
@@ -73,11 +69,20 @@ describe('a restore', () => {
 
   test('stops everything that could write before the volume is written, and nothing comes back before that is written down', () => {
     expect(ids(plan)).toEqual([
-      ...['kustomization.flux-system.odoo/suspend', 'helmrelease.business.odoo/suspend'],
-      ...['deployment.business.odoo/stop', 'business.odoo/detach', 'business.odoo/restore', 'business.odoo/note'],
-      ...['business.odoo-manual/delete', 'deployment.business.odoo/start', 'helmrelease.business.odoo/resume-00ff'],
-      ...['kustomization.flux-system.odoo/resume-00ff', 'deployment.business.odoo/ready'],
-      ...['kustomization.flux-system.odoo/ready', 'helmrelease.business.odoo/ready', 'business.odoo/proven'],
+      'kustomization.flux-system.odoo/suspend',
+      'helmrelease.business.odoo/suspend',
+      'deployment.business.odoo/stop',
+      'business.odoo/detach',
+      'business.odoo/restore',
+      'business.odoo/note',
+      'business.odoo-manual/delete',
+      'deployment.business.odoo/start',
+      'helmrelease.business.odoo/resume-00ff',
+      'kustomization.flux-system.odoo/resume-00ff',
+      'deployment.business.odoo/ready',
+      'kustomization.flux-system.odoo/ready',
+      'helmrelease.business.odoo/ready',
+      'business.odoo/proven',
     ])
   })
 
@@ -142,12 +147,12 @@ describe('an abort', () => {
   test('ends the mover before the application comes back with what is written on it', () => {
     const plan = planAbort({ ...place, writing: true, parked: [{ by: token, workload }], held }, basis)
     expect(ids(plan)).toEqual([
-      ...['business.odoo-manual/delete', 'business.odoo/detach', 'deployment.business.odoo/start'],
-      ...[
-        'kustomization.flux-system.odoo/resume-00ff',
-        'deployment.business.odoo/ready',
-        'kustomization.flux-system.odoo/ready',
-      ],
+      'business.odoo-manual/delete',
+      'business.odoo/detach',
+      'deployment.business.odoo/start',
+      'kustomization.flux-system.odoo/resume-00ff',
+      'deployment.business.odoo/ready',
+      'kustomization.flux-system.odoo/ready',
     ])
     expect(patchOf(plan, 'deployment.business.odoo/start')).toMatchObject({ spec: { replicas: 2 } })
   })
@@ -245,12 +250,10 @@ describe('a save', () => {
 
 describe('the destination', () => {
   const restic = {
-    ...{
-      repository: 'odoo-volsync',
-      cacheCapacity: '2Gi',
-      moverSecurityContext: { runAsUser: 1000 },
-      pruneIntervalDays: 7,
-    },
+    repository: 'odoo-volsync',
+    cacheCapacity: '2Gi',
+    moverSecurityContext: { runAsUser: 1000 },
+    pruneIntervalDays: 7,
     copyMethod: 'Snapshot',
     storageClassName: 'ceph-block',
     retain: { daily: 7 },

@@ -58,14 +58,12 @@ export const backupVerify = defineCommand({
     const now = context.now()
     return planDrills(
       {
-        ...{
-          cluster,
-          target,
-          drills,
-          strays,
-          token: operationToken(drillOperation, new Date(now)),
-          at: wholeSeconds(now),
-        },
+        cluster,
+        target,
+        drills,
+        strays,
+        token: operationToken(drillOperation, new Date(now)),
+        at: wholeSeconds(now),
         limits: {
           restoreSec: parseDurationSec(String(options.restoreTimeout)),
           readySec: parseDurationSec(String(options.readyTimeout)),

@@ -47,14 +47,12 @@ export const connectivityProbes = defineCommand({
       throw new UsageError('--image, --token, --outside-server and a number for --mtu are needed')
     const [insideServer, outsideAddress] = [textOption(options.insideServer), textOption(options.outsideAddress)]
     const items = probeObjects(await listOnStdin(), {
-      ...{
-        suite: suiteOf(options),
-        image,
-        token,
-        windowSec: parseDurationSec(String(options.window)),
-        mtu,
-        outsideServer,
-      },
+      suite: suiteOf(options),
+      image,
+      token,
+      windowSec: parseDurationSec(String(options.window)),
+      mtu,
+      outsideServer,
       ...(insideServer === undefined ? {} : { insideServer }),
       ...(outsideAddress === undefined ? {} : { outsideAddress }),
       egress: rest.egress ?? [],

@@ -52,20 +52,16 @@ export const connectivityTest = defineCommand({
       owner: operatorName(),
       reason: 'cilium connectivity test',
       since: wholeSeconds(now),
-      ...{
-        until: untilOf(`${timeoutSec + 600}s`, now),
-        scope: bypassName({ namespace: ciliumTestNamespaces[0] ?? '' }),
-      },
+      until: untilOf(`${timeoutSec + 600}s`, now),
+      scope: bypassName({ namespace: ciliumTestNamespaces[0] ?? '' }),
     }
     if (seen.cilium === undefined) context.note(`unproven: ${ciliumCliHint}`)
     const { BIND9_ADDRESS: insideServer, ENVOY_EXTERNAL_IP: outsideAddress } = cluster.settings
     const basis = await holdBasis(context, {
-      ...{
-        strays: seen.strays,
-        mtu: seen.mtu,
-        cilium: seen.cilium ?? 'not on PATH',
-        served: [...seen.routes, ...seen.announcements],
-      },
+      strays: seen.strays,
+      mtu: seen.mtu,
+      cilium: seen.cilium ?? 'not on PATH',
+      served: [...seen.routes, ...seen.announcements],
     })
     return planConnectivity(
       {
@@ -127,11 +123,14 @@ async function observe(context: CommandContext) {
     strays: strayNamespaces((namespaces ?? []).map(({ metadata }) => metadata.name)),
     mtu: Number(mtu) > 0 ? Number(mtu) - (wireguard === 'true' ? wireguardBytes : 0) : 0,
     routes: [
-      ...['nodes', ...(routes ? ['httproutes.gateway.networking.k8s.io'] : [])],
+      'nodes',
+      ...(routes ? ['httproutes.gateway.networking.k8s.io'] : []),
       ...(gateways ? ['gateways.gateway.networking.k8s.io'] : []),
     ],
     announcements: [
-      ...['services', 'endpointslices.discovery.k8s.io', ...(sessions ? ['ciliumbgpnodeconfigs.cilium.io'] : [])],
+      'services',
+      'endpointslices.discovery.k8s.io',
+      ...(sessions ? ['ciliumbgpnodeconfigs.cilium.io'] : []),
     ],
     cilium,
   }

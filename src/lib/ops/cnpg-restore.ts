@@ -152,11 +152,9 @@ export function planDatabaseAbort(input: DatabaseAbortInput, basis: Basis): Plan
       runbook: cnpgRunbook,
     })
   const params = {
-    ...{
-      database: id,
-      state,
-      of: [...new Set([...parked.map(({ by }) => by), ...(recovery ? [recovery.token] : [])])],
-    },
+    database: id,
+    state,
+    of: [...new Set([...parked.map(({ by }) => by), ...(recovery ? [recovery.token] : [])])],
     clients: parked.map(({ workload }) => ({ ...workload })),
   }
   const head = { operation: 'cnpg.abort', cluster: cluster.name, params, scope: databaseLock(database) }

@@ -165,13 +165,11 @@ function pod(
     kind: 'Pod',
     metadata: { name, namespace: probeNamespace, labels: { [roleLabel]: role }, annotations: { [tokenLabel]: token } },
     spec: {
-      ...{
-        nodeName: node,
-        hostname: name,
-        subdomain: peers,
-        restartPolicy: 'Never',
-        automountServiceAccountToken: false,
-      },
+      nodeName: node,
+      hostname: name,
+      subdomain: peers,
+      restartPolicy: 'Never',
+      automountServiceAccountToken: false,
       activeDeadlineSeconds: windowSec,
       terminationGracePeriodSeconds: 1,
       enableServiceLinks: false,

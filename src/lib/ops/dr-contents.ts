@@ -80,7 +80,12 @@ export function contentsOf(rendered: RenderedKustomization[]): Contents {
 }
 
 const kinds = new Set([
-  ...['Cluster', 'ScheduledBackup', 'ObjectStore', 'ReplicationDestination', 'PersistentVolumeClaim', 'Namespace'],
+  'Cluster',
+  'ScheduledBackup',
+  'ObjectStore',
+  'ReplicationDestination',
+  'PersistentVolumeClaim',
+  'Namespace',
 ])
 
 function byDependency(rendered: RenderedKustomization[]): RenderedKustomization[] {

@@ -38,11 +38,10 @@ export function drillNamespace(home: KubeObject, name: string, token: string, st
     },
     {
       // Before the rest of it: who drills by a schedule may make that only in such a namespace.
-      ...{
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: 'RoleBinding',
-        metadata: { name: drillName, namespace: name },
-      },
+
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name: drillName, namespace: name },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: driller.role },
       subjects: [driller.account],
     },
@@ -52,13 +51,11 @@ export function drillNamespace(home: KubeObject, name: string, token: string, st
     }),
     inside('v1', 'ResourceQuota', drillName, {
       hard: {
-        ...{
-          pods: '5',
-          persistentvolumeclaims: '3',
-          'limits.memory': '8Gi',
-          'requests.memory': '6Gi',
-          'requests.cpu': '4',
-        },
+        pods: '5',
+        persistentvolumeclaims: '3',
+        'limits.memory': '8Gi',
+        'requests.memory': '6Gi',
+        'requests.cpu': '4',
         // The volume, and a mover's cache.
         'requests.storage': `${gibibytes + 20}Gi`,
       },

@@ -84,13 +84,11 @@ function drillSteps(input: DrillInput, { source, workload, check: command, size,
   const recorded = check('drill-recorded', { app, token })
   const slots = { namespace, token, restoreSec: String(limits.restoreSec) }
   const step = (verb: string, title: string, pipeline: Command[], done: Check, timeoutSec = 60): Step => ({
-    ...{
-      id: `${source.namespace}.${source.name}/${verb}`,
-      title,
-      unless: [done],
-      orUnless: [recorded],
-      verify: [done],
-    },
+    id: `${source.namespace}.${source.name}/${verb}`,
+    title,
+    unless: [done],
+    orUnless: [recorded],
+    verify: [done],
     action: { kind: 'exec', pipeline, retry: whileApiIsAway(cluster.endpoint) },
     interrupt: 'now',
     timeoutSec,
@@ -190,10 +188,8 @@ function removeSteps({ cluster, target }: HoldPlace, namespaces: string[], requi
   return namespaces.map((namespace): Step => {
     const gone = [check('namespaces-absent', { names: namespace })]
     return {
-      ...{
-        id: `${namespace}/${require.length > 0 ? 'remove' : 'sweep'}`,
-        title: `Remove namespace ${namespace}, with everything in it`,
-      },
+      id: `${namespace}/${require.length > 0 ? 'remove' : 'sweep'}`,
+      title: `Remove namespace ${namespace}, with everything in it`,
       unless: gone,
       require,
       verify: gone,

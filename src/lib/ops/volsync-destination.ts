@@ -5,15 +5,17 @@ import { volsyncVersion } from './backup-facts.ts'
 
 /** What both directions have in common (VolSync 0.15, api/v1alpha1). */
 const common = [
-  ...['repository', 'customCA', 'cacheCapacity', 'cacheStorageClassName', 'cacheAccessModes'],
-  ...[
-    'moverAffinity',
-    'moverPodLabels',
-    'moverResources',
-    'moverSecurityContext',
-    'moverServiceAccount',
-    'moverVolumes',
-  ],
+  'repository',
+  'customCA',
+  'cacheCapacity',
+  'cacheStorageClassName',
+  'cacheAccessModes',
+  'moverAffinity',
+  'moverPodLabels',
+  'moverResources',
+  'moverSecurityContext',
+  'moverServiceAccount',
+  'moverVolumes',
 ]
 
 /** Another namespace, and the Secret of the repository there. */

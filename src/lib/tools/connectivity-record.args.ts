@@ -59,7 +59,14 @@ export const recordOfPart = (part: ConnectivityPart, record: PartRecord): object
 export const applyPartArgs = (context: string, part: ConnectivityPart): Command => ({
   tool: 'kubectl',
   args: [
-    ...['--context', context, 'apply', '--server-side', '--force-conflicts'],
-    ...['--field-manager', `k8sops-connectivity-${part}`, '-f', '-'],
+    '--context',
+    context,
+    'apply',
+    '--server-side',
+    '--force-conflicts',
+    '--field-manager',
+    `k8sops-connectivity-${part}`,
+    '-f',
+    '-',
   ],
 })

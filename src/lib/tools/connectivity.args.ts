@@ -99,14 +99,19 @@ export function ciliumTestArgs(
   return {
     tool: 'cilium',
     args: [
-      ...['connectivity', 'test', '--context', context, '--junit-file', junitFile, '--timeout', `${timeoutSec}s`],
+      'connectivity',
+      'test',
+      '--context',
+      context,
+      '--junit-file',
+      junitFile,
+      '--timeout',
+      `${timeoutSec}s`,
       ...(suite === 'quick' ? ['--test', quickTests.join(',')] : []),
-      ...[
-        '--namespace-labels',
-        JSON.stringify(labels),
-        '--namespace-annotations',
-        JSON.stringify(noteAnnotations(note)),
-      ],
+      '--namespace-labels',
+      JSON.stringify(labels),
+      '--namespace-annotations',
+      JSON.stringify(noteAnnotations(note)),
       '--exit-zero-on-failure',
     ],
   }

@@ -22,8 +22,16 @@ export const recordKey = (app: string): string => app.replace('/', '.')
 export const applyRecordArgs = (context: string, app: string): Command => ({
   tool: 'kubectl',
   args: [
-    ...['--context', context, '-n', drillRecords.namespace, 'apply', '--server-side'],
-    ...['--field-manager', `k8sops-drill.${recordKey(app)}`.slice(0, 128), '-f', '-'],
+    '--context',
+    context,
+    '-n',
+    drillRecords.namespace,
+    'apply',
+    '--server-side',
+    '--field-manager',
+    `k8sops-drill.${recordKey(app)}`.slice(0, 128),
+    '-f',
+    '-',
   ],
 })
 
@@ -48,7 +56,14 @@ export const deleteNamespaceArgs = (context: string, name: string): Command => (
 export const getDrillArgs = (context: string, namespace: string): Command => ({
   tool: 'kubectl',
   args: [
-    ...['--context', context, '-n', namespace, 'get', 'replicationdestinations.volsync.backube,pods,jobs.batch'],
-    ...['--ignore-not-found', '-o', 'json'],
+    '--context',
+    context,
+    '-n',
+    namespace,
+    'get',
+    'replicationdestinations.volsync.backube,pods,jobs.batch',
+    '--ignore-not-found',
+    '-o',
+    'json',
   ],
 })

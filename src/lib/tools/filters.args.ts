@@ -173,16 +173,14 @@ export function drillRecordArgs(drill: {
 }): Command {
   const { app, token, at, limits, newest } = drill
   const flags = [
-    ...[
-      '--token',
-      token,
-      '--at',
-      at,
-      '--restore-sec',
-      String(limits.restoreSec),
-      '--ready-sec',
-      String(limits.readySec),
-    ],
+    '--token',
+    token,
+    '--at',
+    at,
+    '--restore-sec',
+    String(limits.restoreSec),
+    '--ready-sec',
+    String(limits.readySec),
     ...(newest ? ['--snapshot', newest.snapshot, '--bytes', String(newest.bytes)] : []),
   ]
   return { tool: 'k8sops', args: ['backup', 'drill-record', app, ...flags] }

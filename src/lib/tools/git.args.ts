@@ -14,6 +14,14 @@ export const pushNotesArgs = (remote: string, ref: string): Command =>
 /** The note on a commit is what comes on stdin; one that is there already is replaced. It is k8sops that writes it, whoever runs it. */
 export const addNoteArgs = (ref: string, commit: string): Command =>
   git([
-    ...['-c', 'user.name=k8sops', '-c', 'user.email=k8sops@localhost'],
-    ...['notes', `--ref=${ref}`, 'add', '--force', '--file=-', commit],
+    '-c',
+    'user.name=k8sops',
+    '-c',
+    'user.email=k8sops@localhost',
+    'notes',
+    `--ref=${ref}`,
+    'add',
+    '--force',
+    '--file=-',
+    commit,
   ])

@@ -34,7 +34,16 @@ export function wakeNodeArgs(context: string, node: string, resourceVersion: str
 const patchNodeArgs = (context: string, node: string, patch: object): Command => ({
   tool: 'kubectl',
   args: [
-    ...['--context', context, 'patch', 'node', node, '--type', 'merge'],
-    ...['--field-manager', fieldManager, '-p', JSON.stringify(patch)],
+    '--context',
+    context,
+    'patch',
+    'node',
+    node,
+    '--type',
+    'merge',
+    '--field-manager',
+    fieldManager,
+    '-p',
+    JSON.stringify(patch),
   ],
 })

@@ -31,8 +31,17 @@ export function promoteArgs(
     { op: 'add', path: '/status/phaseReason', value: `Switching over to ${to}` },
   ]
   return kubectl(context, namespace, [
-    ...['patch', 'clusters.postgresql.cnpg.io', name, '--subresource', 'status', '--type', 'json'],
-    ...['--field-manager', fieldManager, '-p', JSON.stringify(patch)],
+    'patch',
+    'clusters.postgresql.cnpg.io',
+    name,
+    '--subresource',
+    'status',
+    '--type',
+    'json',
+    '--field-manager',
+    fieldManager,
+    '-p',
+    JSON.stringify(patch),
   ])
 }
 
@@ -55,6 +64,13 @@ export const annotateDatabaseArgs = (
   annotations: Record<string, string | null>,
 ): Command =>
   kubectl(context, namespace, [
-    ...['patch', clusters, name, '--type', 'merge', '--field-manager', fieldManager],
-    ...['-p', JSON.stringify({ metadata: { annotations } })],
+    'patch',
+    clusters,
+    name,
+    '--type',
+    'merge',
+    '--field-manager',
+    fieldManager,
+    '-p',
+    JSON.stringify({ metadata: { annotations } }),
   ])

@@ -28,8 +28,17 @@ export function extendBypassArgs(context: string, namespace: string, until: stri
 const patchArgs = (context: string, namespace: string, metadata: object): Command => ({
   tool: 'kubectl',
   args: [
-    ...['--context', context, 'patch', 'namespaces', namespace, '--type', 'merge'],
-    ...['--field-manager', fieldManager, '-p', JSON.stringify({ metadata })],
+    '--context',
+    context,
+    'patch',
+    'namespaces',
+    namespace,
+    '--type',
+    'merge',
+    '--field-manager',
+    fieldManager,
+    '-p',
+    JSON.stringify({ metadata }),
   ],
 })
 
@@ -37,7 +46,22 @@ const patchArgs = (context: string, namespace: string, metadata: object): Comman
 export const observeVerdictsArgs = (context: string, namespace: string, pod: string, last: number): Command => ({
   tool: 'kubectl',
   args: [
-    ...['--context', context, '-n', namespace, 'exec', pod, '-c', 'cilium-agent', '--'],
-    ...['hubble', 'observe', '--type', 'policy-verdict', '--last', String(last), '-o', 'jsonpb'],
+    '--context',
+    context,
+    '-n',
+    namespace,
+    'exec',
+    pod,
+    '-c',
+    'cilium-agent',
+    '--',
+    'hubble',
+    'observe',
+    '--type',
+    'policy-verdict',
+    '--last',
+    String(last),
+    '-o',
+    'jsonpb',
   ],
 })

@@ -47,8 +47,12 @@ export function holdRecordArgs(place: RecordPlace, note: HoldNote | null): Comma
     Object.entries(holdKeys).map(([name, key]) => [key, note?.[name as keyof HoldNote] ?? null]),
   )
   return kubectl(place, [
-    ...['patch', 'configmap', place.name, ...patchFlags('merge')],
-    ...['-p', JSON.stringify({ metadata: { annotations } })],
+    'patch',
+    'configmap',
+    place.name,
+    ...patchFlags('merge'),
+    '-p',
+    JSON.stringify({ metadata: { annotations } }),
   ])
 }
 

@@ -6,8 +6,17 @@ import { fieldManager } from './kubectl-hold.args.ts'
 export const forceSyncArgs = (context: string, namespace: string, name: string, token: string): Command => ({
   tool: 'kubectl',
   args: [
-    ...['--context', context, '-n', namespace, 'annotate', 'externalsecrets.external-secrets.io', name],
-    ...['--overwrite', '--field-manager', fieldManager, `force-sync=${token}`],
+    '--context',
+    context,
+    '-n',
+    namespace,
+    'annotate',
+    'externalsecrets.external-secrets.io',
+    name,
+    '--overwrite',
+    '--field-manager',
+    fieldManager,
+    `force-sync=${token}`,
   ],
 })
 
@@ -20,10 +29,7 @@ export interface ContainerPlace {
 /** Digests of files in a container, a line each: `<sha256>  <path>`. */
 export const fileDigestsArgs = (context: string, at: ContainerPlace, paths: string[]): Command => ({
   tool: 'kubectl',
-  args: [
-    ...['--context', context, '-n', at.namespace, 'exec', at.pod, '-c', at.container],
-    ...['--', 'sha256sum', ...paths],
-  ],
+  args: ['--context', context, '-n', at.namespace, 'exec', at.pod, '-c', at.container, '--', 'sha256sum', ...paths],
 })
 
 /** What `sha256sum` prints, by path. */

@@ -37,7 +37,15 @@ const destinations = 'replicationdestinations.volsync.backube'
  */
 const patchArgs = (context: string, { namespace, name }: Place, resource: string, patch: object): Command =>
   kubectl(context, namespace, [
-    ...['patch', resource, name, '--type', 'merge', '--field-manager', fieldManager, '-p', JSON.stringify(patch)],
+    'patch',
+    resource,
+    name,
+    '--type',
+    'merge',
+    '--field-manager',
+    fieldManager,
+    '-p',
+    JSON.stringify(patch),
   ])
 
 /** A synchronisation now, whatever the schedule says. @param unlock restic removes stale locks of the repository before it */

@@ -27,8 +27,12 @@ const inPod = (context: string, { namespace, name }: VaultPod, program: string[]
 /** Prints recovery keys and the root token as JSON, once and never again. With a seal that opens itself there are no unseal keys. */
 export function vaultInitArgs(context: string, pod: VaultPod, shares: number, threshold: number): Command {
   return inPod(context, pod, [
-    ...['bao', 'operator', 'init', '-format=json'],
-    ...[`-recovery-shares=${shares}`, `-recovery-threshold=${threshold}`],
+    'bao',
+    'operator',
+    'init',
+    '-format=json',
+    `-recovery-shares=${shares}`,
+    `-recovery-threshold=${threshold}`,
   ])
 }
 

@@ -91,10 +91,12 @@ export function upgradeArgs(talosconfig: string, node: string, options: UpgradeO
   const { image, stage, rebootMode, timeoutSec } = options
   return secure(talosconfig, node, [
     'upgrade',
-    ...['--image', image],
+    '--image',
+    image,
     ...(stage ? ['--stage'] : []),
     ...(rebootMode && rebootMode !== 'default' ? ['--reboot-mode', rebootMode] : []),
-    ...['--timeout', `${timeoutSec}s`],
+    '--timeout',
+    `${timeoutSec}s`,
   ])
 }
 
@@ -117,6 +119,7 @@ export function rebootArgs(
   return secure(talosconfig, node, [
     'reboot',
     ...(mode && mode !== 'default' ? ['--mode', mode] : []),
-    ...['--timeout', `${timeoutSec}s`],
+    '--timeout',
+    `${timeoutSec}s`,
   ])
 }

@@ -66,8 +66,14 @@ beforeAll(async () => {
     async () =>
       (
         await kubectl(
-          ...['get', 'pods', '-n', 'observability', '-l', 'app.kubernetes.io/name=gatus'],
-          ...['-o', 'jsonpath={.items[0].status.podIP}'],
+          'get',
+          'pods',
+          '-n',
+          'observability',
+          '-l',
+          'app.kubernetes.io/name=gatus',
+          '-o',
+          'jsonpath={.items[0].status.podIP}',
         )
       ).stdout,
     (ip) => ip !== '',

@@ -11,12 +11,25 @@ import { startRegistry } from '../../../src/lib/lab/registry/index.ts'
 import { startSources } from '../../../src/lib/lab/sources/index.ts'
 import type { Part } from '../../../src/lib/lab/types.ts'
 import { resolveTool } from '../../../src/lib/tools/resolve.ts'
+import { chart, kustomization, release, viaRepository } from '../../helpers/flux-manifests.ts'
 import { commit, makeRepository, startTestCluster, type TestCluster } from '../../helpers/test-cluster.ts'
 
 const run = promisify(execFile)
 const names = [
-  ...['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok', 'kustomize', 'helm'],
-  ...['flux', 'sops', 'age-keygen', 'flux-crds', 'kustomize-controller', 'helm-controller'],
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubectl',
+  'kwok',
+  'kustomize',
+  'helm',
+  'flux',
+  'sops',
+  'age-keygen',
+  'flux-crds',
+  'kustomize-controller',
+  'helm-controller',
 ]
 const gitUrl = 'ssh://git@git.test/k8s-ops.git'
 const registry = 'oci://ghcr.io/controlplaneio-fluxcd/charts'
@@ -25,55 +38,6 @@ let dir: string
 let cluster: TestCluster
 const parts: Part[] = []
 const tools: Record<string, string> = {}
-
-const chart = (
-  name: string,
-  url: string,
-  tag: string,
-  namespace = 'flux-system',
-) => `apiVersion: source.toolkit.fluxcd.io/v1
-kind: OCIRepository
-metadata: {name: ${name}, namespace: ${namespace}}
-spec:
-  interval: 1h
-  url: ${url}
-  ref: {tag: ${tag}}
-  layerSelector: {mediaType: application/vnd.cncf.helm.chart.content.v1.tar+gzip, operation: copy}
-`
-const release = (name: string, values: object, namespace = 'flux-system') => `apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: ${name}, namespace: ${namespace}}
-spec:
-  interval: 1h
-  chartRef: {kind: OCIRepository, name: ${name}}
-  values: ${JSON.stringify(values)}
-`
-/** A HelmRepository, and a release of a chart in it, as repositories without OCIRepositories write them. */
-const viaRepository = (name: string, version: string, spec: object) => `apiVersion: source.toolkit.fluxcd.io/v1
-kind: HelmRepository
-metadata: {name: ${name}, namespace: flux-system}
-spec: ${JSON.stringify({ interval: '1h', ...spec })}
----
-apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: ${name}, namespace: flux-system}
-spec:
-  interval: 1h
-  chart: {spec: {chart: ${name}, version: ${version}, sourceRef: {kind: HelmRepository, name: ${name}}}}
----
-`
-const kustomization = (name: string, extra = '') => `apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata: {name: ${name}, namespace: flux-system}
-spec:
-  interval: 1h
-  retryInterval: 2s
-  timeout: 1m
-  path: kubernetes/${name}
-  prune: true
-  wait: true
-  sourceRef: {kind: GitRepository, name: flux-system}
-${extra}`
 
 const resources = (...files: string[]) => JSON.stringify({ resources: files })
 const entry = (...names: string[]) => names.map((name) => kustomization(name)).join('---\n')
@@ -190,7 +154,10 @@ describe('bootstrap', () => {
     await helm('flux-instance', `${registry}/flux-instance`, '0.59.0', { instance: { sync, kustomize } })
     await untilReady('fluxinstance', 'flux', /^True: Reconciliation finished/)
     const deployment = await cluster.get<{ spec: { template: { spec: { containers: { args: string[] }[] } } } }>(
-      ...['-n', 'flux-system', 'deployment', 'kustomize-controller'],
+      '-n',
+      'flux-system',
+      'deployment',
+      'kustomize-controller',
     )
     expect(deployment.spec.template.spec.containers[0]?.args).toContain('--feature-gates=DisableFailFastBehavior=true')
     expect(status('flux')).toMatchObject({

@@ -26,7 +26,9 @@ export async function restoreSnapshot(
   await mkdir(dirname(dataDir), { recursive: true, mode: 0o700 })
   await rm(dataDir, { recursive: true, force: true })
   const args = [
-    ...['snapshot', 'restore', file],
+    'snapshot',
+    'restore',
+    file,
     `--name=${name}`,
     `--data-dir=${dataDir}`,
     `--initial-cluster=${name}=${peerUrl}`,

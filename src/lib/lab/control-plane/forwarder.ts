@@ -64,7 +64,7 @@ export function createForwarder(at: Address, target: () => Address | undefined):
   }
 
   const reset = () => {
-    for (const socket of [...sockets]) socket.resetAndDestroy()
+    for (const socket of sockets) socket.resetAndDestroy()
   }
 
   return {

@@ -49,7 +49,7 @@ export function createEventLog(): EventLog {
       const event = { id: newXid(at), actorId, at, data }
       events.push(event)
       if (events.length > kept) events.shift()
-      for (const listener of [...followers.keys()]) listener(event)
+      for (const listener of followers.keys()) listener(event)
     },
     follow(filter, signal, onEvent) {
       const wanted = (event: MachineEvent) => filter.actorId === '' || event.actorId === filter.actorId
@@ -70,7 +70,7 @@ export function createEventLog(): EventLog {
     },
     close() {
       events = []
-      for (const end of [...followers.values()]) end()
+      for (const end of followers.values()) end()
     },
   }
 }

@@ -22,7 +22,7 @@ export function createKernelLog(): KernelLog {
       const line = `user: ${'warning'.padStart(7)}: [${new Date().toISOString()}]: [talos] ${message}\n`
       lines.push(line)
       if (lines.length > kept) lines.shift()
-      for (const reader of [...readers.keys()]) reader(line)
+      for (const reader of readers.keys()) reader(line)
     },
     read({ follow, onlyNew }, signal, onLine) {
       if (!onlyNew) for (const line of lines) onLine(line)
@@ -40,7 +40,7 @@ export function createKernelLog(): KernelLog {
     },
     clear() {
       lines = []
-      for (const end of [...readers.values()]) end()
+      for (const end of readers.values()) end()
     },
   }
 }

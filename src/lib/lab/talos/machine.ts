@@ -122,7 +122,7 @@ export async function startMachine(
     if (text !== last) publishStatus(events, now)
     last = text
     resources.refresh()
-    for (const look of [...waiting]) look()
+    for (const look of waiting) look()
   }
   const save = () => {
     machine.stage = record.stage
@@ -253,7 +253,7 @@ export async function startMachine(
         unsubscribe()
         lifecycle.stop()
         simulated.sequencer.cancel()
-        for (const look of [...waiting]) look()
+        for (const look of waiting) look()
         await endpoint.offer('closed')
         events.close()
         kernelLog.clear()

@@ -36,7 +36,7 @@ export function createResourceStore(produce: () => Resource[]): ResourceStore {
   const keyOf = (resource: Pick<Resource, 'namespace' | 'type' | 'id'>) =>
     `${resource.type}|${resource.namespace}|${resource.id}`
   const tell = (change: Change) => {
-    for (const listener of [...listeners]) listener(change)
+    for (const listener of listeners) listener(change)
   }
   const look = () => {
     const gone = new Set(stored.keys())

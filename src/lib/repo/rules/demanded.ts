@@ -44,12 +44,10 @@ const demand = (source: string, values: Record<string, string>): Demand[] =>
 const demands: Record<string, Demand[]> = {
   cilium: [
     ...demand('FR21', {
-      ...{
-        routingMode: 'native',
-        kubeProxyReplacement: 'true',
-        autoDirectNodeRoutes: 'true',
-        'bpf.masquerade': 'true',
-      },
+      routingMode: 'native',
+      kubeProxyReplacement: 'true',
+      autoDirectNodeRoutes: 'true',
+      'bpf.masquerade': 'true',
       MTU: '9000',
       ipv4NativeRoutingCIDR: '$POD_CIDR',
       'ipam.mode': 'kubernetes',

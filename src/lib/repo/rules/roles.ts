@@ -46,8 +46,22 @@ export const roleRules: Rule[] = [
 ]
 
 const verbs = new Set([
-  ...['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'],
-  ...['bind', 'escalate', 'impersonate', 'approve', 'sign', 'attest', 'use', '*'],
+  'get',
+  'list',
+  'watch',
+  'create',
+  'update',
+  'patch',
+  'delete',
+  'deletecollection',
+  'bind',
+  'escalate',
+  'impersonate',
+  'approve',
+  'sign',
+  'attest',
+  'use',
+  '*',
 ])
 
 /** Groups whose names have no dot: all others are somebody's domain. */

@@ -54,7 +54,7 @@ function dial(node: string, identity: Identity): Shared {
   const session = connect(`https://${node}:${talosPort}`, { secureContext: identity.secureContext })
   const shared: Shared = { session, since: performance.now(), calls: new Set() }
   const lose: Lost = (why, what) => {
-    for (const call of [...shared.calls]) call(why, what)
+    for (const call of shared.calls) call(why, what)
   }
   const connecting = setTimeout(
     () => lose('unreachable', `no answer within ${connectTimeoutMs / 1000} s`),
