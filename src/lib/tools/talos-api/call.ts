@@ -71,7 +71,9 @@ export function callTalos(
   return promise
 }
 
-const reasons: Record<string, 'denied' | 'not-found'> = {
+/** What a code means for who asked. A machine that goes down or comes up answers Unavailable: its API is there, what it asks is not. */
+const reasons: Record<string, 'unreachable' | 'denied' | 'not-found'> = {
+  Unavailable: 'unreachable',
   PermissionDenied: 'denied',
   Unauthenticated: 'denied',
   NotFound: 'not-found',
