@@ -38,7 +38,6 @@ export function drillNamespace(home: KubeObject, name: string, token: string, st
     },
     {
       // Before the rest of it: who drills by a schedule may make that only in such a namespace.
-
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'RoleBinding',
       metadata: { name: drillName, namespace: name },
