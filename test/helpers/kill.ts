@@ -2,7 +2,6 @@
  * Interrupts runs in every way that there is and goes on with them from another process, as an operator would. What is
  * random comes from a seed.
  */
-import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,18 +11,7 @@ import { isResumable } from '../../src/lib/engine/runs.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { eventually } from './lab.ts'
 import { type CliEnded, type CliProcess, type LabCli, told } from './lab-cli.ts'
-import { seed } from './seed.ts'
-
-export const full = process.env.K8SOPS_TEST_FULL === '1'
-
-/** Numbers from 0 to 1, the same for the same seed and purpose. */
-export function randomOf(purpose: string): () => number {
-  let count = 0
-  return () => {
-    const bytes = createHash('sha256').update(`${seed} ${purpose} ${count++}`).digest()
-    return bytes.readUInt32BE() / 2 ** 32
-  }
-}
+import { full, randomOf, sample, seed } from './seed.ts'
 
 const preload = join(import.meta.dirname, 'kill-at-boundary.ts')
 
@@ -146,15 +134,6 @@ export async function killAt(lab: LabCli, args: string[], moment: Moment): Promi
   const ended = await run.ended
   await nothingLeft(lab)
   return ended
-}
-
-/** So many of them, in their own order. */
-export function sample<T>(all: T[], count: number, random: () => number): T[] {
-  const ranked = all.map((item, index) => ({ item, index, rank: random() })).sort((a, b) => a.rank - b.rank)
-  return ranked
-    .slice(0, count)
-    .sort((a, b) => a.index - b.index)
-    .map(({ item }) => item)
 }
 
 /**

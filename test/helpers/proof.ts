@@ -1,6 +1,6 @@
 /** Proofs that take too long for `npm test`: whole with `npm run test:full`, otherwise skipped, counted, with the reason. */
 import { test } from 'vitest'
-import { full } from './kill.ts'
+import { full } from './seed.ts'
 
 declare module 'vitest' {
   interface TaskMeta {

@@ -18,13 +18,11 @@ import {
   killAt,
   killAtBoundaries,
   killAtInstants,
-  randomOf,
-  sample,
 } from '../helpers/kill.ts'
 import { boundaryOf } from '../helpers/kill-at-boundary.ts'
 import { kubectl, labHome, talosctl } from '../helpers/lab.ts'
 import { type LabCli, labCli, patience, statesOf, told } from '../helpers/lab-cli.ts'
-import { seed } from '../helpers/seed.ts'
+import { randomOf, sample, seed } from '../helpers/seed.ts'
 import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
 
 const home = labHome()

@@ -1,8 +1,9 @@
 /** `k8sops ceph` on a cluster that is well, on one whose OSDs rest, and on one that is not well. Rook is played, all else is real. */
 import { beforeAll, expect, it } from 'vitest'
-import { boundaries, full, killAtBoundaries } from '../helpers/kill.ts'
+import { boundaries, killAtBoundaries } from '../helpers/kill.ts'
 import { eventually, inLab } from '../helpers/lab.ts'
 import { type LabCli, labCli, statesOf, told, wellAgain } from '../helpers/lab-cli.ts'
+import { full } from '../helpers/seed.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
 
 let lab: LabCli

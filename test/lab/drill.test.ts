@@ -5,10 +5,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
-import { begun, full, killAt, randomOf, sample } from '../helpers/kill.ts'
+import { begun, killAt } from '../helpers/kill.ts'
 import { eventually, kubectl } from '../helpers/lab.ts'
 import { type LabCli, labCli, told } from '../helpers/lab-cli.ts'
 import { proof } from '../helpers/proof.ts'
+import { full, randomOf, sample } from '../helpers/seed.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
 
 const id = 'business/odoo'

@@ -9,9 +9,9 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addFixtures } from '../../src/lib/lab/fixtures/index.ts'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
-import { full, randomOf, sample } from '../helpers/kill.ts'
 import { eventually, kubectl, talosctl } from '../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, statesOf, told, wellAgain } from '../helpers/lab-cli.ts'
+import { full, randomOf, sample } from '../helpers/seed.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
 
 let record: LabRecord

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { blocksOf, type RunbookBlock, readRunbooks, runbookSections } from '../../src/lib/repo/runbooks.ts'
-import { seed } from '../helpers/seed.ts'
+import { full, seed } from '../helpers/seed.ts'
 import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
 
 declare module 'vitest' {
@@ -29,7 +29,6 @@ const blocks = [...blocksOf('README', readme), ...runbooks.flatMap((runbook) => 
 const inLab = blocks.filter(({ notInLab }) => notInLab === undefined)
 
 const rank = ({ id }: RunbookBlock) => createHash('sha256').update(`${seed} ${id}`).digest('hex')
-const full = process.env.K8SOPS_TEST_FULL === '1'
 const chosen = full ? inLab : inLab.toSorted((a, b) => rank(a).localeCompare(rank(b))).slice(0, sampleSize)
 
 describe('runbooks', () => {

@@ -5,9 +5,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { boundaries, full, killAtBoundaries } from '../helpers/kill.ts'
+import { boundaries, killAtBoundaries } from '../helpers/kill.ts'
 import { eventually, inLab, repositoryRoot } from '../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, statesOf, told } from '../helpers/lab-cli.ts'
+import { full } from '../helpers/seed.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
 
 let lab: LabCli

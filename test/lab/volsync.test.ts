@@ -4,10 +4,11 @@
  */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { LabRecord } from '../../src/lib/lab/record.ts'
-import { atWork, begun, full, interruptAt, killAt, randomOf, sample } from '../helpers/kill.ts'
+import { atWork, begun, interruptAt, killAt } from '../helpers/kill.ts'
 import { eventually, kubectl } from '../helpers/lab.ts'
 import { type LabCli, labCli, statesOf, told } from '../helpers/lab-cli.ts'
 import { proof } from '../helpers/proof.ts'
+import { full, randomOf, sample } from '../helpers/seed.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
 
 /** An application of the repository that has a volume; Flux applies it. */

@@ -12,10 +12,10 @@ import { renderersOf } from '../../src/lib/repo/renderers.ts'
 import { isYaml, readSourceFiles } from '../../src/lib/repo/source-files.ts'
 import { type Validation, validateRepository } from '../../src/lib/repo/validation.ts'
 import { drawMutation } from '../helpers/mutations.ts'
+import { full } from '../helpers/seed.ts'
 import { offline } from './offline.ts'
 import { projectRoot } from './tool.ts'
 
-const full = process.env.K8SOPS_TEST_FULL === '1'
 const seed = Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261130)
 const wanted = full ? 60 : 2
 const seconds = full ? 900 : 15

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments, stringify } from 'yaml'
 import { openRepository } from '../../src/lib/config/load.ts'
+import { full } from '../helpers/seed.ts'
 import { fc } from '../helpers/seeded-check.ts'
 import { changesOf, workingCopy } from './working-copy.ts'
 
@@ -100,7 +101,7 @@ describe('each of these is taken, and no rule has anything to say of it', () => 
 })
 
 describe('whatever is answered', () => {
-  const numRuns = process.env.K8SOPS_TEST_FULL === '1' ? 200 : 10
+  const numRuns = full ? 200 : 10
   const byte = (from: number, to: number) => fc.integer({ min: from, max: to })
   const network = (first: number, last: number, prefixes: number[]) =>
     fc.tuple(byte(first, last), fc.constantFrom(...prefixes)).map(([second, prefix]) => `10.${second}.0.0/${prefix}`)

@@ -12,6 +12,7 @@ import { readSourceFiles } from '../../src/lib/repo/source-files.ts'
 import { kustomizeBuild } from '../../src/lib/tools/kustomize.ts'
 import type { KubeObject } from '../../src/lib/types.ts'
 import { generator } from '../helpers/mutations.ts'
+import { full } from '../helpers/seed.ts'
 import { projectRoot, runTool } from './tool.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'k8sops-flux-build-'))
@@ -90,7 +91,7 @@ async function renderSample(root: string, cluster: string): Promise<RenderedKust
   const skipped = listed.filter(({ isSkipped }) => isSkipped).map(({ kustomization }) => nameOf(kustomization))
   const pick = generator(Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261130))
   const drawn = new Set<string>()
-  const wanted = process.env.K8SOPS_TEST_FULL === '1' ? skipped.length : Math.min(sample, skipped.length)
+  const wanted = full ? skipped.length : Math.min(sample, skipped.length)
   while (drawn.size < wanted) drawn.add(skipped[pick(skipped.length)] as string)
   const known = new Map(listed.map((one) => [nameOf(one.kustomization), one]))
   return renderCluster(root, cluster, {

@@ -9,7 +9,7 @@ import { afterEach, expect, test } from 'vitest'
 import { commands } from '../../src/commands/index.ts'
 import { isYaml, readSourceFiles } from '../../src/lib/repo/source-files.ts'
 import { drawMutation, generator } from '../helpers/mutations.ts'
-import { seed } from '../helpers/seed.ts'
+import { full, seed } from '../helpers/seed.ts'
 import { type WorkingCopy, workingCopy } from './working-copy.ts'
 
 /** What stands for the arguments of a command that has to be given some. */
@@ -34,7 +34,7 @@ const planned = [
   ['app', 'new', 'wiki', '--dry-run'],
 ]
 
-const count = process.env.K8SOPS_TEST_FULL === '1' ? 20 : 1
+const count = full ? 20 : 1
 const first = Number(seed.replaceAll(/\D/g, ''))
 let copy: WorkingCopy | undefined
 afterEach(() => copy?.remove())

@@ -14,9 +14,9 @@ import { kustomizeBuild } from '../../src/lib/tools/kustomize.ts'
 import type { KubeObject } from '../../src/lib/types.ts'
 import { incrementalView } from '../helpers/incremental-view.ts'
 import { drawMutation, withoutDefaults } from '../helpers/mutations.ts'
+import { full } from '../helpers/seed.ts'
 import { projectRoot } from './tool.ts'
 
-const full = process.env.K8SOPS_TEST_FULL === '1'
 const seed = Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261124)
 const wanted = Number(process.env.K8SOPS_TEST_MUTATIONS ?? (full ? 1000 : 40))
 /** On a machine with other work fewer are tried, but never fewer than this. */

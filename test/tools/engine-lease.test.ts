@@ -11,8 +11,8 @@ import { createLeaseLock } from '../../src/lib/engine/lease-lock.ts'
 import { processes } from '../../src/lib/exec/process-info.ts'
 import { createLeasePort } from '../../src/lib/kube/lease.ts'
 import { resolveTool } from '../../src/lib/tools/resolve.ts'
-import { full } from '../helpers/kill.ts'
 import type { LockOrder, LockReport } from '../helpers/lock-operator.ts'
+import { full } from '../helpers/seed.ts'
 import { startTestCluster, type TestCluster } from '../helpers/test-cluster.ts'
 
 const names = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'kubectl']

@@ -10,13 +10,13 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import type { StoredRun } from '../../../src/lib/engine/runs.ts'
 import type { RunResult } from '../../../src/lib/types.ts'
 import { differences, type EndState, readEndState } from '../../helpers/end-state.ts'
-import { boundaries, killAtBoundaries, nextCommand, randomOf } from '../../helpers/kill.ts'
+import { boundaries, killAtBoundaries, nextCommand } from '../../helpers/kill.ts'
 import { boundaryOf } from '../../helpers/kill-at-boundary.ts'
 import { histogram, interruptEverywhere, killAlong, type Strike, timelineOf } from '../../helpers/kill-chains.ts'
 import { labHome } from '../../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, statesOf, told } from '../../helpers/lab-cli.ts'
 import { proof } from '../../helpers/proof.ts'
-import { seed } from '../../helpers/seed.ts'
+import { randomOf, seed } from '../../helpers/seed.ts'
 
 const hour = 3_600_000
 const instants = 100

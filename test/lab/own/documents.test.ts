@@ -9,8 +9,8 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { full } from '../../helpers/kill.ts'
 import { repositoryRoot } from '../../helpers/lab.ts'
+import { full } from '../../helpers/seed.ts'
 
 declare module 'vitest' {
   interface TaskMeta {

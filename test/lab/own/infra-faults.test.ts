@@ -11,10 +11,10 @@ import { killProcess } from '../../../src/lib/exec/process-info.ts'
 import { processesOfLab } from '../../../src/lib/lab/processes.ts'
 import type { RunEvent } from '../../../src/lib/types.ts'
 import { differences, readEndState } from '../../helpers/end-state.ts'
-import { atWork, full, isDisturbed, randomOf, sample } from '../../helpers/kill.ts'
+import { atWork, isDisturbed } from '../../helpers/kill.ts'
 import { eventually, inLab, kubectl, labHome, talosctl } from '../../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, patience, statesOf, told } from '../../helpers/lab-cli.ts'
-import { seed } from '../../helpers/seed.ts'
+import { full, randomOf, sample, seed } from '../../helpers/seed.ts'
 import { sharedLabUp, sharedPlace } from '../../helpers/shared-lab.ts'
 
 declare module 'vitest' {

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../../helpers/lab.ts'
 import { proof } from '../../helpers/proof.ts'
+import { full } from '../../helpers/seed.ts'
 
-const full = process.env.K8SOPS_TEST_FULL === '1'
 const prefix = mkdtempSync(join(tmpdir(), 'k8sops-package-'))
 const git = { GIT_AUTHOR_NAME: 'A', GIT_AUTHOR_EMAIL: 'a@b.c', GIT_COMMITTER_NAME: 'A', GIT_COMMITTER_EMAIL: 'a@b.c' }
 const env = { ...process.env, ...git, XDG_STATE_HOME: join(prefix, 'state') }

@@ -5,9 +5,9 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../src/lib/types.ts'
-import { full } from '../../helpers/kill.ts'
 import { kubectl, labHome } from '../../helpers/lab.ts'
 import { isStart, type LabCli, labCli, statesOf, told } from '../../helpers/lab-cli.ts'
+import { full } from '../../helpers/seed.ts'
 
 declare module 'vitest' {
   interface TaskMeta {

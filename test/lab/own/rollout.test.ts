@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { gitIn } from '../../helpers/git-server.ts'
-import { boundaries, full } from '../../helpers/kill.ts'
+import { boundaries } from '../../helpers/kill.ts'
 import { proof } from '../../helpers/proof.ts'
 import {
   anotherClone,
@@ -13,6 +13,7 @@ import {
   type RolloutClusters,
   startRolloutClusters,
 } from '../../helpers/rollout-clusters.ts'
+import { full } from '../../helpers/seed.ts'
 
 const settings = (name: string, value: string, more: object = {}) =>
   JSON.stringify({

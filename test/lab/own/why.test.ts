@@ -6,11 +6,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type FluxCluster, startFluxCluster } from '../../helpers/flux-cluster.ts'
-import { seed } from '../../helpers/seed.ts'
+import { full, seed } from '../../helpers/seed.ts'
 import { commit } from '../../helpers/test-cluster.ts'
 import { type Case, corpus, faults, filesOf } from '../../helpers/why-corpus.ts'
 
-const full = process.env.K8SOPS_TEST_FULL === '1'
 const all = corpus(seed)
 /** Every third, of both halves, beginning somewhere else each day. */
 const cases = full ? all : all.filter((_, index) => (index + seed.charCodeAt(seed.length - 1)) % 3 === 0)

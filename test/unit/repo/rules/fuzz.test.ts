@@ -7,6 +7,7 @@ import { rules } from '../../../../src/lib/repo/rules/catalog.ts'
 import { checkRules } from '../../../../src/lib/repo/rules/check.ts'
 import { sourceFile } from '../../../../src/lib/repo/source-files.ts'
 import type { Problem } from '../../../../src/lib/types.ts'
+import { full } from '../../../helpers/seed.ts'
 import { fc } from '../../../helpers/seeded-check.ts'
 import { fileCases } from './cases-files.ts'
 import { objectCases } from './cases-objects.ts'
@@ -37,7 +38,7 @@ const pieces = [
 const sound = Object.values({ ...fileCases, ...objectCases }).flatMap((one) => Object.values(one.sound))
 
 /** A third in every `npm test` (which `npm run check` has half a minute for), all with K8SOPS_TEST_FULL=1. */
-const runs = (all: number) => (process.env.K8SOPS_TEST_FULL === '1' ? all : Math.ceil(all / 3))
+const runs = (all: number) => (full ? all : Math.ceil(all / 3))
 
 /** Noise, noise in the middle of what is sound, and what is sound cut off. */
 const anything = fc.oneof(
