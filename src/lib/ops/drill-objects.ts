@@ -122,6 +122,8 @@ export function drillApp(
     nodeSelector,
     tolerations,
     automountServiceAccountToken: false,
+    // Nothing of it is worth a farewell; and who removes its namespace looks again only after half of it (namespace controller, 1.35).
+    terminationGracePeriodSeconds: 1,
     containers: made,
     volumes: [...kept, { name: own, persistentVolumeClaim: { claimName: claim } }],
   }
