@@ -71,9 +71,7 @@ export function callTalos(
   return promise
 }
 
-/** What a code means for who asked. A machine that goes down or comes up answers Unavailable: its API is there, what it asks is not. */
-const reasons: Record<string, 'unreachable' | 'denied' | 'not-found'> = {
-  Unavailable: 'unreachable',
+const reasons: Record<string, 'denied' | 'not-found'> = {
   PermissionDenied: 'denied',
   Unauthenticated: 'denied',
   NotFound: 'not-found',
