@@ -71,6 +71,7 @@ export function callTalos(
   return promise
 }
 
+/** Unavailable is none of these: a machine that answers says so of a service that does not run, as of etcd before its bootstrap. */
 const reasons: Record<string, 'denied' | 'not-found'> = {
   PermissionDenied: 'denied',
   Unauthenticated: 'denied',
