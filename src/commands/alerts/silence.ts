@@ -3,7 +3,7 @@ import { parseDurationSec } from '../../lib/cli/duration.ts'
 import { operatorName } from '../../lib/cli/operator.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { type AlertmanagerPath, alertsRunbook, planSilence, planSilenceEnd } from '../../lib/ops/alert-silence.ts'
-import { observeBasis } from '../../lib/ops/basis.ts'
+import { basisOf } from '../../lib/ops/basis.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { layout } from '../../lib/repo/layout.ts'
 import { isMatcher } from '../../lib/tools/alertmanager.ts'
@@ -86,8 +86,8 @@ async function alertmanagerOf(context: CommandContext): Promise<Found> {
   const { service, cluster } = await openMonitoring(context, 'alerts')
   const home = service.home ?? ''
   const there = await context.another(home)
-  const options = { worktree: false, tools: pinnedVersions('bootstrap'), paths: [layout.repositoryFile] }
-  const { basis } = await observeBasis(await there.exec(), there.cluster, there.target, options)
+  const files = { tools: pinnedVersions('bootstrap'), paths: [layout.repositoryFile] }
+  const basis = await basisOf(await there.exec(), there.target, files, { alertmanager: `${service.name} in ${home}` })
   const path = { home, context: there.target.context, proxyPath: service.proxyPath ?? '' }
-  return { path, basis: { ...basis, observed: { alertmanager: `${service.name} in ${home}` } }, cluster }
+  return { path, basis, cluster }
 }

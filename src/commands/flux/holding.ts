@@ -1,13 +1,14 @@
 /** What `flux suspend`, `flux resume` and `holds` have in common: what is there, what is meant, what has expired. */
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { UnreachableError, UsageError } from '../../lib/errors.ts'
-import { observeBasis } from '../../lib/ops/basis.ts'
+import { basisOf } from '../../lib/ops/basis.ts'
 import { chosenApps, type HoldableView, isHoldable } from '../../lib/ops/flux-choice.ts'
 import type { HoldScope } from '../../lib/ops/flux-hold.ts'
 import { observeFlux } from '../../lib/ops/flux-observe.ts'
 import { type FluxKind, type FluxView, nameOf } from '../../lib/ops/flux-view.ts'
 import { isExpired } from '../../lib/ops/hold.ts'
-import { pinnedVersions } from '../../lib/tools/catalog.ts'
+import { layout } from '../../lib/repo/layout.ts'
+import { pinnedVersion, toolNamed } from '../../lib/tools/catalog.ts'
 import type { Basis, Cluster, Json, Target } from '../../lib/types.ts'
 
 export interface Holdable {
@@ -32,11 +33,9 @@ export async function observeHoldable(
 
 /** Nothing of the repository but the cluster's name and context: what is held stands in the cluster. */
 export async function holdBasis(context: CommandContext, observed: { [name: string]: Json }): Promise<Basis> {
-  const [cluster, target, exec] = await Promise.all([context.cluster(), context.target(), context.exec()])
-  const { kubectl = '' } = pinnedVersions('all')
-  const options = { worktree: false, tools: { kubectl }, paths: ['k8sops.yaml'] }
-  const { basis } = await observeBasis(exec, cluster, target, options)
-  return { ...basis, observed }
+  const [target, exec] = await Promise.all([context.target(), context.exec()])
+  const tools = { kubectl: pinnedVersion(toolNamed('kubectl')) }
+  return basisOf(exec, target, { paths: [layout.repositoryFile], tools }, observed)
 }
 
 export interface Meant {

@@ -2,7 +2,7 @@
 import type { CommandContext } from '../../lib/cli/define.ts'
 import { operatorName } from '../../lib/cli/operator.ts'
 import { UnreachableError, UsageError } from '../../lib/errors.ts'
-import { observeBasis } from '../../lib/ops/basis.ts'
+import { basisOf } from '../../lib/ops/basis.ts'
 import { machinePaths } from '../../lib/ops/machine-plan.ts'
 import { chosenNodes } from '../../lib/ops/node-choice.ts'
 import { type HoldInput, holderName } from '../../lib/ops/node-hold.ts'
@@ -13,9 +13,8 @@ import type { Basis, ClusterNode, Json } from '../../lib/types.ts'
 /** Names and addresses are all that such a plan takes from the repository. */
 export async function machineBasis(context: CommandContext, observed: { [name: string]: Json }): Promise<Basis> {
   const [cluster, target, exec] = await Promise.all([context.cluster(), context.target(), context.exec()])
-  const options = { worktree: false, tools: pinnedVersions('bootstrap'), paths: machinePaths(cluster.name) }
-  const { basis } = await observeBasis(exec, cluster, target, options)
-  return { ...basis, observed }
+  const files = { tools: pinnedVersions('bootstrap'), paths: machinePaths(cluster.name) }
+  return basisOf(exec, target, files, observed)
 }
 
 /** @throws UnreachableError when the API server does not tell */

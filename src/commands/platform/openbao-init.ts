@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { ConfigError, GateError } from '../../lib/errors.ts'
-import { observeBasis } from '../../lib/ops/basis.ts'
+import { basisOf } from '../../lib/ops/basis.ts'
 import { machinePaths } from '../../lib/ops/machine-plan.ts'
 import { firstServer, openbaoRunbook, planOpenbaoInit } from '../../lib/ops/openbao-init.ts'
 import { platformKinds } from '../../lib/ops/platform-facts.ts'
@@ -42,12 +42,8 @@ export const platformOpenbaoInit = defineCommand({
       throw new GateError(
         `cluster ${cluster.name} has no OpenBao${listed.ok ? '' : ` that can be read: ${listed.detail}`}`,
       )
-    const { basis } = await observeBasis(exec, cluster, target, {
-      worktree: false,
-      tools: pinnedVersions('bootstrap'),
-      paths: [...machinePaths(cluster.name), template],
-    })
-    const input = { cluster, target, pod, item: String(context.options.item), vault, template }
-    return planOpenbaoInit(input, { ...basis, observed: { pod: `${pod.namespace}/${pod.name}` } })
+    const files = { tools: pinnedVersions('bootstrap'), paths: [...machinePaths(cluster.name), template] }
+    const basis = await basisOf(exec, target, files, { pod: `${pod.namespace}/${pod.name}` })
+    return planOpenbaoInit({ cluster, target, pod, item: String(context.options.item), vault, template }, basis)
   },
 })

@@ -4,7 +4,7 @@ import { parseDurationSec } from '../../lib/cli/duration.ts'
 import type { Git } from '../../lib/config/source.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { checksNamed } from '../../lib/gates/own-params.ts'
-import { observeBasis } from '../../lib/ops/basis.ts'
+import { basisOf } from '../../lib/ops/basis.ts'
 import { operationToken } from '../../lib/ops/machine-plan.ts'
 import { type RolloutClusters, remote, rolloutClusters } from '../../lib/ops/rollout/branches.ts'
 import type { Decision } from '../../lib/ops/rollout/decide.ts'
@@ -15,7 +15,7 @@ import type { RolloutRecord } from '../../lib/ops/rollout/record.ts'
 import { sampleOf } from '../../lib/ops/rollout/sample.ts'
 import { layout } from '../../lib/repo/layout.ts'
 import { quietGit } from '../../lib/repo/revision.ts'
-import { pinnedVersions } from '../../lib/tools/catalog.ts'
+import { pinnedVersion, toolNamed } from '../../lib/tools/catalog.ts'
 import { githubAccess, githubRepository } from '../../lib/tools/github.ts'
 import type { Json, RolloutPolicy } from '../../lib/types.ts'
 import type { OpenedCluster } from '../flux/clusters.ts'
@@ -105,10 +105,8 @@ export async function rolloutBase(
   observed: { [name: string]: Json } = {},
 ): Promise<RolloutBase> {
   const { first, clusters, policy, timeScale, now } = at
-  const { kubectl = '' } = pinnedVersions('all')
-  const options = { worktree: false, tools: { kubectl }, paths: [layout.repositoryFile] }
-  const { basis } = await observeBasis(await first.exec(), first.cluster, first.target, options)
   const { main, release } = branches
+  const files = { tools: { kubectl: pinnedVersion(toolNamed('kubectl')) }, paths: [layout.repositoryFile] }
   const github = await githubOf(at)
   return {
     context: first.target.context,
@@ -117,7 +115,7 @@ export async function rolloutBase(
     timeScale,
     stored,
     token: operationToken(operation, new Date(now)),
-    basis: { ...basis, observed: { main, release, ...observed } },
+    basis: await basisOf(await first.exec(), first.target, files, { main, release, ...observed }),
     liveLimitSec: waitSec,
     ...(github ? { github } : {}),
   }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { defineCommand } from '../../lib/cli/define.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { observeBasis } from '../../lib/ops/basis.ts'
+import { basisOf } from '../../lib/ops/basis.ts'
 import { observeEtcd } from '../../lib/ops/etcd-observe.ts'
 import { defaultKeep, planEtcdSnapshot, snapshotFile, snapshotNode } from '../../lib/ops/etcd-snapshot.ts'
 import { machinePaths } from '../../lib/ops/machine-plan.ts'
@@ -33,11 +33,7 @@ export const talosEtcdSnapshot = defineCommand({
     const etcd = await observeEtcd(await context.talos(), cluster, signal)
     const node = named ?? snapshotNode(cluster, etcd.answering)
     const directory = typeof options.out === 'string' ? resolve(cwd, options.out) : target.snapshotDir
-    const { basis } = await observeBasis(exec, cluster, target, {
-      worktree: false,
-      tools: pinnedVersions('bootstrap'),
-      paths: machinePaths(cluster.name),
-    })
+    const files = { tools: pinnedVersions('bootstrap'), paths: machinePaths(cluster.name) }
     return planEtcdSnapshot(
       {
         cluster,
@@ -47,7 +43,7 @@ export const talosEtcdSnapshot = defineCommand({
         keep: countOf(options.keep),
         maxAgeSec: 3600,
       },
-      { ...basis, observed: { etcd: etcd.facts } },
+      await basisOf(exec, target, files, { etcd: etcd.facts }),
     )
   },
 })

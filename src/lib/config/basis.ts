@@ -25,9 +25,9 @@ export async function computeBasis(
   git: Git,
   request: BasisRequest,
 ): Promise<Pick<Basis, 'commit' | 'digest' | 'paths' | 'tools'>> {
-  const head = await git(['rev-parse', '--verify', '--quiet', 'HEAD'])
+  const [head, digested] = await Promise.all([git(['rev-parse', '--verify', '--quiet', 'HEAD']), digest(request)])
   const commit = head.exitCode === 0 ? head.stdout.trim() : 'unknown'
-  return { commit, digest: await digest(request), paths: request.paths, tools: request.tools }
+  return { commit, digest: digested, paths: request.paths, tools: request.tools }
 }
 
 /** The digest alone. */

@@ -1,5 +1,5 @@
 /** What every plan on a cluster is based on: the files of the commit that it follows, and the pinned tools. */
-import { computeBasis } from '../config/basis.ts'
+import { type BasisRequest, computeBasis } from '../config/basis.ts'
 import { clusterPaths, type Git, observeSource, requireSource, sourceFact } from '../config/source.ts'
 import type { Exec } from '../exec/types.ts'
 import type { Basis, Cluster, Json, Target } from '../types.ts'
@@ -23,6 +23,20 @@ export interface SourceOptions {
   tools: Record<string, string>
   /** Files that the operation uses, relative to the root; default: everything that is the cluster's. */
   paths?: string[]
+}
+
+/**
+ * The basis of a plan that takes nothing from the repository that the cluster follows, but names and addresses: whether the files are
+ * those of its commit is not asked.
+ * @param observed what was seen, for the reader of the plan
+ */
+export async function basisOf(
+  exec: Exec,
+  target: Pick<Target, 'root'>,
+  files: Omit<BasisRequest, 'root'>,
+  observed: { [name: string]: Json },
+): Promise<Basis> {
+  return { ...(await computeBasis(gitIn(exec), { root: target.root, ...files })), observed }
 }
 
 /** A plan's basis, and the comparison of the working tree with the commit that the cluster follows. */
