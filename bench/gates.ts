@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { createGatePorts } from '../src/gates.ts'
+import { createGatePorts } from '../src/gate-ports.ts'
 import type { Services } from '../src/lib/cli/services.ts'
 import { createGatePort } from '../src/lib/gates/evaluate.ts'
 import { clusterHealthy } from '../src/lib/gates/lifecycle-sets.ts'
@@ -77,7 +77,7 @@ async function measure(labName: string): Promise<void> {
     reads = []
     const gates = createGatePort({
       ...timedPorts(ports.kube, ports.talos, reads),
-      probes: (kube, talos) => createProbes(own, kube, talos),
+      probes: async (kube, talos) => createProbes(own, kube, talos),
       timeScale: 1,
     })
     const started = performance.now()

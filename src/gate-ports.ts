@@ -1,13 +1,10 @@
-/** The composition root's part for gates: fills the ports that probes look through. Imported by src/main.ts only when a gate is needed. */
+/** The composition root's part for gates: fills the ports that probes look through. */
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { OpenedCluster } from './lib/cli/services.ts'
-import type { GateReader } from './lib/engine/ports.ts'
 import { UsageError } from './lib/errors.ts'
 import type { Exec, Redactor } from './lib/exec/types.ts'
-import { createGatePort } from './lib/gates/evaluate.ts'
 import type { GatePorts, ToolState } from './lib/gates/ports.ts'
-import { createProbes } from './lib/gates/probes/index.ts'
 import { readAccess } from './lib/kube/kubeconfig.ts'
 import { layout } from './lib/repo/layout.ts'
 import { quietGit } from './lib/repo/revision.ts'
@@ -26,28 +23,17 @@ import { createMachineConfigPort } from './lib/tools/talhelper.ts'
 import { talosPort } from './lib/tools/talos-api/connection.ts'
 import { readIdentity } from './lib/tools/talos-api/identity.ts'
 import { talosMessage } from './lib/tools/talosctl.parse.ts'
-
 import { parseDryRun } from './lib/tools/talosctl-dry-run.parse.ts'
 import { dryRunConfigArgs } from './lib/tools/talosctl-node.args.ts'
 import type { KubePort, TalosPort, Target } from './lib/types.ts'
 
-interface Ports {
+export interface Ports {
   kube: KubePort
   talos: TalosPort
   exec: Exec
   redactor: Redactor
   /** The cluster itself, then the others of the repository: where its alerts may go. */
   peers: () => Promise<Peer[]>
-}
-
-/** The gates of one cluster, looking at its live state. */
-export function createGates(opened: OpenedCluster, ports: Ports): GateReader {
-  const own = createGatePorts(opened, ports)
-  return createGatePort({
-    ...ports,
-    probes: (kube, talos) => createProbes(own, kube, talos),
-    timeScale: opened.target.timeScale,
-  })
 }
 
 export function createGatePorts(opened: OpenedCluster, { exec, redactor, peers }: Ports): GatePorts {

@@ -235,7 +235,7 @@ export function sourcesOf(world: World): GateSources {
   return {
     kube,
     talos,
-    probes: (...reads) => createProbes(portsOf(world), ...reads),
+    probes: async (...reads) => createProbes(portsOf(world), ...reads),
     timeScale: 1,
     now: () => nowOf(world),
   }

@@ -19,8 +19,8 @@ export type Probe = (params: Record<string, string>, signal: AbortSignal) => Pro
 export interface GateSources {
   kube: KubePort
   talos: TalosPort
-  /** Made anew over other reads when several gates share them. */
-  probes: (kube: KubePort, talos: TalosPort) => Record<ProbeName, Probe>
+  /** Made anew over other reads when several gates share them. Most looks need none, and they are the greater part of what gates load. */
+  probes: (kube: KubePort, talos: TalosPort) => Promise<Record<ProbeName, Probe>>
   /** Factor on `stableSec`: 1 for real clusters, less in a lab. */
   timeScale: number
   /** Milliseconds since 1970; the machine's clock unless a test says otherwise. */
@@ -37,9 +37,12 @@ export function createGatePort(sources: GateSources, definitions: Record<string,
   const { now = Date.now } = sources
   const lookingThrough = ({ kube, talos }: Pick<Reads, 'kube' | 'talos'>) => {
     const reads = { kube, talos, now }
-    const probes = sources.probes(kube, talos)
+    let probes: ReturnType<GateSources['probes']> | undefined
     const once = async (gate: Gate, check: Check, signal: AbortSignal): Promise<Verdict> => {
-      if ('probe' in gate) return completed(gate, await probes[gate.probe](check.params ?? {}, signal))
+      if ('probe' in gate) {
+        probes ??= sources.probes(kube, talos)
+        return completed(gate, await (await probes)[gate.probe](check.params ?? {}, signal))
+      }
       const verdicts = await Promise.all((looksOf(gate) ?? []).map((look) => lookAt(look, reads, signal)))
       return completed(gate, merged(verdicts))
     }
