@@ -21,15 +21,17 @@ if (process.argv.length === 3 && /^(-V|--version)$/.test(process.argv[2])) {
   v8.setFlagsFromString('--no-concurrent-sparkplug --no-concurrent-recompilation')
   // After the flags: each set of them has a cache of its own.
   module.enableCompileCache()
+  // Installed as a package it is plain JavaScript: Node strips no types under node_modules.
+  const packaged = import.meta.url.includes('/node_modules/') && existsSync(new URL('../src/main.js', import.meta.url))
+  const sources = new URL('../src/', import.meta.url).href
+  const format = packaged ? 'module' : 'module-typescript'
   // A hundred sources know each other by path: nothing has to be looked up for that, which takes a tenth of a command's time.
   module.registerHooks({
     resolve: (name, { parentURL }, next) =>
-      /^\.{1,2}\/.*\.ts$/.test(name)
-        ? { url: new URL(name, parentURL).href, format: 'module-typescript', shortCircuit: true }
+      /^\.{1,2}\/.*\.[jt]s$/.test(name) && parentURL?.startsWith(sources)
+        ? { url: new URL(name, parentURL).href, format, shortCircuit: true }
         : next(name),
   })
-  // Installed as a package it is plain JavaScript: Node strips no types under node_modules.
-  const packaged = import.meta.url.includes('/node_modules/') && existsSync(new URL('../src/main.js', import.meta.url))
   await import(packaged ? '../src/main.js' : '../src/main.ts')
 } else {
   const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))

@@ -42,7 +42,7 @@ function preliminaryOptions(argv: string[], env: NodeJS.ProcessEnv): OptionValue
 
 type Act = (leaf: Command, args: Record<string, string>, rest: Record<string, string[]>) => Promise<void>
 
-/** The tree of all commands by name and summary; only `wanted` has its options and its action. */
+/** What is wanted, with its options and its action; without a command the tree of all of them by name and summary, to choose from. */
 function buildProgram(
   invocation: Invocation,
   wanted: CommandEntry | undefined,
@@ -55,7 +55,7 @@ function buildProgram(
     )
     .version(invocation.version, '-V, --version', 'print the version')
     .helpCommand(false)
-  for (const entry of invocation.entries) {
+  for (const entry of wanted ? [wanted] : invocation.entries) {
     const words = entry.path.split(' ')
     const parent = words
       .slice(0, -1)
