@@ -32,7 +32,8 @@ export function createServices(binDir: string): Services {
     },
     basis: openBasis,
     contextServer: async (kubeconfig, context) => {
-      const access = await (await import('./lib/kube/kubeconfig.ts')).readAccess(kubeconfig, context)
+      const { accessReader } = await import('./lib/kube/kubeconfig.ts')
+      const access = await accessReader({ kubeconfig, context })()
       return access.ok ? access.value.server : undefined
     },
   }

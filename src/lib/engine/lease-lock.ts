@@ -163,9 +163,10 @@ export function createLeaseLock(options: LeaseLockOptions): LeaseLock {
   const release = async (): Promise<void> => {
     if (!mine) return
     mine = false
+    const free = (lease: Lease) => port.replace({ ...lease, holder: '', annotations: {} })
+    if (last && (await free(last)).ok) return
     const read = await port.get(name)
-    if (!read.ok || read.value.holder !== holder) return
-    await port.replace({ ...read.value, holder: '', annotations: {} })
+    if (read.ok && read.value.holder === holder) await free(read.value)
   }
 
   return {

@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { Result } from '../types.ts'
-import { type Access, createAccessReader, tlsOptions } from './kubeconfig.ts'
+import { type Access, accessReader, tlsOptions } from './kubeconfig.ts'
 
 export interface RequestOptions {
   /** Another address of the same cluster, `https://10.25.13.12:6443`. */
@@ -48,7 +48,7 @@ interface Ways {
  * context into it while this connection is already in use.
  */
 export function createConnection(target: { kubeconfig: string; context: string }): Connection {
-  const accessNow = createAccessReader(target)
+  const accessNow = accessReader(target)
   let known: Ways | undefined
 
   const access = async (): Promise<Result<Ways>> => {

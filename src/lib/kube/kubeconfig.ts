@@ -66,11 +66,20 @@ export async function readAccess(file: string, context: string): Promise<Result<
   return directAccess(file, cluster, user)
 }
 
+const readers = new Map<string, () => Promise<Result<Access>>>()
+
 /**
  * The same whenever it is asked, of a file that others write meanwhile; understood anew, as another object, only when it was written. Those
- * who ask at one time share a look at it.
+ * who ask at one time share a look at it, and all of one context the reader.
  */
-export function createAccessReader(target: { kubeconfig: string; context: string }): () => Promise<Result<Access>> {
+export function accessReader(target: { kubeconfig: string; context: string }): () => Promise<Result<Access>> {
+  const key = JSON.stringify([target.kubeconfig, target.context])
+  const reader = readers.get(key) ?? createAccessReader(target)
+  readers.set(key, reader)
+  return reader
+}
+
+function createAccessReader(target: { kubeconfig: string; context: string }): () => Promise<Result<Access>> {
   let known: { stamp: string; access: Promise<Result<Access>> } | undefined
   let looking: Promise<Result<Access>> | undefined
   const look = async (): Promise<Result<Access>> => {

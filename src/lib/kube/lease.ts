@@ -2,14 +2,19 @@
  * The lock's write door: Leases in kube-system. The only thing that this program itself writes to an API server
  * (everything else goes through the binary that the runbook names).
  */
-import { request as httpsRequest } from 'node:https'
+import { Agent, request as httpsRequest } from 'node:https'
 import type { Lease, LeasePort } from '../engine/ports.ts'
 import type { Result } from '../types.ts'
-import { type Access, createAccessReader, tlsOptions } from './kubeconfig.ts'
+import { type Access, accessReader, tlsOptions } from './kubeconfig.ts'
 
 const base = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases'
 /** While machines are still off, this is what every write waits for; an API server that lives answers in milliseconds. */
 const timeoutMs = 3_000
+/**
+ * The lock's requests come in bursts, which share a connection because its handshake costs more than they do. A later one makes its own:
+ * the lock must not hang on a connection that died with a control plane.
+ */
+const burstMs = 1_000
 const label = { 'app.kubernetes.io/managed-by': 'k8sops' }
 
 interface LeaseObject {
@@ -25,12 +30,21 @@ interface LeaseObject {
 
 /** The kubeconfig is looked at in each call: bootstrap writes it while the run goes on. */
 export function createLeasePort(target: { kubeconfig: string; context: string }): LeasePort {
-  const accessNow = createAccessReader(target)
+  const accessNow = accessReader(target)
+  let known: { access: Access; agent: Agent } | undefined
+  const agentOf = (access: Access): Agent => {
+    if (access.agent) return access.agent
+    if (known?.access !== access) {
+      const agent = new Agent({ keepAlive: true, timeout: burstMs, ...tlsOptions(access) })
+      known = { access, agent }
+    }
+    return known.agent
+  }
   const call = async (method: string, path: string, body?: LeaseObject): Promise<Result<Lease>> => {
     const access = await accessNow()
     // No context yet: as far as the lock goes, a cluster that isn't there yet.
     if (!access.ok) return { ok: false, why: 'unreachable', detail: access.detail }
-    const answer = await send(access.value, method, path, body)
+    const answer = await send(access.value, agentOf(access.value), method, path, body)
     if (answer instanceof Error) return { ok: false, why: 'unreachable', detail: answer.message }
     if (answer.status >= 200 && answer.status < 300)
       return { ok: true, value: fromObject(JSON.parse(answer.body) as LeaseObject) }
@@ -48,16 +62,19 @@ interface Answer {
   body: string
 }
 
-/** One request on a connection of its own: the lock must not hang on one that died with a control plane. */
-function send(access: Access, method: string, path: string, body: LeaseObject | undefined): Promise<Answer | Error> {
+function send(
+  { server, headers }: Access,
+  agent: Agent,
+  method: string,
+  path: string,
+  body: LeaseObject | undefined,
+): Promise<Answer | Error> {
   const { promise, resolve } = Promise.withResolvers<Answer | Error>()
-  const { server, headers, agent } = access
   const url = new URL(path, server)
   const request = httpsRequest(url, {
     method,
     headers: { accept: 'application/json', ...(body ? { 'content-type': 'application/json' } : {}), ...headers },
-    ...(agent ? { agent } : { agent: false as const }),
-    ...tlsOptions(access),
+    agent,
     signal: AbortSignal.timeout(timeoutMs),
   })
   request.on('error', (error) =>
