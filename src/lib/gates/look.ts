@@ -1,8 +1,8 @@
 /** One look at what a gate is about: Kubernetes objects, resources of machines, or several of both. */
-import type { KubeObject, KubePort, Result, TalosPort, Verdict } from '../types.ts'
+import type { KubeObject, KubePort, ObjectRef, Result, TalosPort, Verdict } from '../types.ts'
 import { judge, type Observed } from './conditions.ts'
 import { countOf, listOf } from './fill.ts'
-import type { Gate, ObjectLook, TalosLook } from './types.ts'
+import type { Condition, Gate, ObjectLook, TalosLook } from './types.ts'
 import { unreadable } from './unreadable.ts'
 
 export interface Reads {
@@ -20,8 +20,18 @@ export function looksOf(gate: Gate): (ObjectLook | TalosLook)[] | undefined {
 
 export async function lookAt(look: ObjectLook | TalosLook, reads: Reads, signal: AbortSignal): Promise<Verdict> {
   if ('talos' in look) return lookAtMachines(look, reads, signal)
-  return judgeObjects(look, await reads.kube.list(look.object, signal), reads.now())
+  return judgeObjects(look, await reads.kube.list(askedFor(look), signal), reads.now())
 }
+
+/** A gate about one object by name needs no list of all its neighbours. */
+export function askedFor({ object, expect: { named, where = [] } }: ObjectLook): ObjectRef {
+  const names = named === undefined ? where.flatMap(namesIn) : listOf(named)
+  const [name, namespace] = names.length === 1 ? (names[0] ?? '').split('/').reverse() : []
+  return name ? { ...(namespace ? { namespace } : {}), ...object, name } : object
+}
+
+const namesIn = (condition: Condition): string[] =>
+  'in' in condition && condition.path === 'metadata.name' ? condition.in.flatMap(listOf) : []
 
 /** A kind that isn't served (its CRD is missing) has no objects: that will do only where none is expected. */
 export function judgeObjects({ object, expect }: ObjectLook, read: Result<KubeObject[]>, now: number): Verdict {

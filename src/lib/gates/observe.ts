@@ -1,7 +1,7 @@
 /** Looks at a gate again and again: objects are watched, everything else is asked at an interval. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject, Verdict } from '../types.ts'
-import { judgeObjects, lookAt, merged, type Reads } from './look.ts'
+import { askedFor, judgeObjects, lookAt, merged, type Reads } from './look.ts'
 import { podReasons } from './pods.ts'
 import type { ObjectLook, TalosLook } from './types.ts'
 
@@ -74,7 +74,7 @@ async function watch(
     ...(interval === undefined ? [] : [setInterval(judgeAgain, interval * 1000)]),
   ]
   try {
-    await kube.watch(look.object, signal, (read) => {
+    await kube.watch(askedFor(look), signal, (read) => {
       const verdict = judgeObjects(look, read, now())
       const first = current === undefined
       current = { verdict, read }
