@@ -22,13 +22,13 @@ export interface ReconcileInput {
 }
 
 const plurals: Record<FluxKind, string> = {
-  GitRepository: 'gitrepositories.source.toolkit.fluxcd.io',
-  OCIRepository: 'ocirepositories.source.toolkit.fluxcd.io',
-  HelmRepository: 'helmrepositories.source.toolkit.fluxcd.io',
-  HelmChart: 'helmcharts.source.toolkit.fluxcd.io',
-  Bucket: 'buckets.source.toolkit.fluxcd.io',
-  Kustomization: 'kustomizations.kustomize.toolkit.fluxcd.io',
-  HelmRelease: 'helmreleases.helm.toolkit.fluxcd.io',
+  GitRepository: 'gitrepositories.v1.source.toolkit.fluxcd.io',
+  OCIRepository: 'ocirepositories.v1.source.toolkit.fluxcd.io',
+  HelmRepository: 'helmrepositories.v1.source.toolkit.fluxcd.io',
+  HelmChart: 'helmcharts.v1.source.toolkit.fluxcd.io',
+  Bucket: 'buckets.v1.source.toolkit.fluxcd.io',
+  Kustomization: 'kustomizations.v1.kustomize.toolkit.fluxcd.io',
+  HelmRelease: 'helmreleases.v2.helm.toolkit.fluxcd.io',
 }
 /** Each level uses what the one before brought. */
 const levels: FluxKind[][] = [

@@ -9,7 +9,7 @@ export const resetKey = 'reconcile.fluxcd.io/resetAt'
 export const forceKey = 'reconcile.fluxcd.io/forceAt'
 
 export interface ReconcileRequest {
-  /** `kustomizations.kustomize.toolkit.fluxcd.io` */
+  /** `kustomizations.v1.kustomize.toolkit.fluxcd.io` */
   resource: string
   namespace: string
   names: string[]

@@ -45,9 +45,13 @@ export interface HeldObjects {
   names: string[]
 }
 
+/**
+ * With their version: else kubectl (1.35) takes `kustomize` for one, does not find it, and asks the server anew for everything that it
+ * serves, which is a third of the time of a patch.
+ */
 const plurals: Record<HeldKind, string> = {
-  Kustomization: 'kustomizations.kustomize.toolkit.fluxcd.io',
-  HelmRelease: 'helmreleases.helm.toolkit.fluxcd.io',
+  Kustomization: 'kustomizations.v1.kustomize.toolkit.fluxcd.io',
+  HelmRelease: 'helmreleases.v2.helm.toolkit.fluxcd.io',
 }
 
 /** A hold as it stands on its object. */
