@@ -211,8 +211,13 @@ describe('lease', () => {
     const first = lockOf(1)
     await clock.run(first.acquire())
     await clock.run(first.release())
-    await clock.run(lockOf(2).acquire())
+    const second = lockOf(2)
+    await clock.run(second.acquire())
     expect(leases.current()).toMatchObject({ transitions: 1, holder: expect.stringContaining('op2@machine-2') })
+    // Written by somebody meanwhile, who did not take it.
+    await leases.port.replace({ ...leases.current()! })
+    await clock.run(second.release())
+    expect(leases.current()).toMatchObject({ transitions: 1, holder: '' })
   })
 
   test('the API away for a while: the holder keeps its lock and waits; for too long: exit 4, nothing written', async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessPort } from '../exec/types.ts'
 import type { Plan } from '../types.ts'
-import { isResumable, listRuns, type StoredRun } from './runs.ts'
+import { descending, isResumable, listRuns, type StoredRun } from './runs.ts'
 
 /** Runs kept for each cluster and scope, besides those that could still be resumed. */
 export const keptRuns = 20
@@ -24,9 +24,8 @@ export function pruneRuns(
 ): string[] {
   try {
     if (readdirSync(join(stateDir, 'runs')).length <= keep) return []
-    const runs = listRuns(stateDir, processes)
-      .filter(({ plan }) => plan.cluster === of.cluster && plan.scope === of.scope)
-      .sort((a, b) => lastBegun(b).localeCompare(lastBegun(a)))
+    const isOurs = ({ cluster, scope }: Plan) => cluster === of.cluster && scope === of.scope
+    const runs = listRuns(stateDir, processes, isOurs).sort((a, b) => descending(lastBegun(a), lastBegun(b)))
     const old = runs.filter((run, index) => index >= keep && isSettled(run, runs.slice(0, index)))
     return old.map(({ id, dir }) => {
       discard(stateDir, id, dir)

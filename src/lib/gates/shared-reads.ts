@@ -54,7 +54,8 @@ export function sharedReads({ kube, talos }: { kube: KubePort; talos: TalosPort 
   }
 }
 
-const sorted = (ref: ObjectRef) => Object.entries(ref).toSorted(([left], [right]) => left.localeCompare(right))
+/** Not by the rules of a language, whose tables take 8 ms to load: it is only to be the same each time. */
+export const sorted = (ref: ObjectRef) => Object.entries(ref).toSorted(([left], [right]) => (left < right ? -1 : 1))
 
 function isSelected({ metadata }: KubeObject, ref: ObjectRef): boolean {
   if (ref.name && metadata.name !== ref.name) return false

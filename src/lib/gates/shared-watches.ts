@@ -1,5 +1,6 @@
 /** Watches that several gates share: one of a kind at the API server, however many look on. */
 import type { KubeObject, KubePort, ObjectRef, Result } from '../types.ts'
+import { sorted } from './shared-reads.ts'
 
 type Listener = (objects: Result<KubeObject[]>) => void
 
@@ -12,7 +13,7 @@ interface Shared {
 export function sharedWatches(kube: KubePort, signal: AbortSignal): KubePort {
   const watches = new Map<string, Shared>()
   const sharedOf = (ref: ObjectRef): Shared => {
-    const key = JSON.stringify(Object.entries(ref).toSorted(([left], [right]) => left.localeCompare(right)))
+    const key = JSON.stringify(sorted(ref))
     const known = watches.get(key)
     if (known) return known
     const made: Shared = { listeners: new Set() }
