@@ -25,7 +25,7 @@ export function createDiscovery(connection: Connection): Discovery {
     const key = keyOf(ref)
     const known = found.get(key)
     if (known) return { ok: true, value: known }
-    const listed = await connection.text(groupPath(ref.apiVersion), signal ? { signal } : {})
+    const listed = await connection.text(groupPath(ref.apiVersion), { queued: true, ...(signal ? { signal } : {}) })
     if (!listed.ok) return listed.why === 'not-found' ? notServed(ref) : listed
     const { resources } = JSON.parse(listed.value) as { resources: (Resource & { kind: string })[] }
     for (const { name, namespaced, kind } of resources) {
