@@ -29,8 +29,10 @@ export async function letGo(
   { cluster, target, views }: Holdable,
   letting: Letting,
 ): Promise<Plan> {
-  if (letting.objects.length > 0) await tellOutstanding(context, target.root, letting.objects, views)
-  const basis = await holdBasis(context, { objects: holdFacts(letting.objects) })
+  const [basis] = await Promise.all([
+    holdBasis(context, { objects: holdFacts(letting.objects) }),
+    letting.objects.length > 0 ? tellOutstanding(context, target.root, letting.objects, views) : undefined,
+  ])
   return planRelease({ cluster, target, ...letting }, basis)
 }
 

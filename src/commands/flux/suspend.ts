@@ -30,7 +30,8 @@ export const fluxSuspend = defineCommand({
   runbook: 'docs/runbooks/holds.md',
   async plan(context) {
     const { options, rest, note } = context
-    const { cluster, target, views } = await observeHoldable(context)
+    // Git takes as long as the cluster does: both are asked at once.
+    const [{ cluster, target, views }, basis] = await Promise.all([observeHoldable(context), holdBasis(context, {})])
     const { scope, label, objects } = meantObjects(views, rest.app ?? [], options.scope)
     const now = Date.now()
     const hold = {
@@ -48,7 +49,7 @@ export const fluxSuspend = defineCommand({
       for (const view of dependentsOf(objects, views))
         note(`${idOf(view)} depends on it: no commit after this one reaches it until then (DependencyNotReady)`)
     const expired = expiredHolds(views, now).filter((view) => !objects.includes(view))
-    const basis = await holdBasis(context, { objects: holdFacts(objects) })
-    return planSuspend({ cluster, target, note: hold, objects, expired, force: options.force === true }, scope, basis)
+    const input = { cluster, target, note: hold, objects, expired, force: options.force === true }
+    return planSuspend(input, scope, { ...basis, observed: { objects: holdFacts(objects) } })
   },
 })
