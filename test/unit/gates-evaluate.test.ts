@@ -83,8 +83,8 @@ const ok = (...objects: KubeObject[]): Result<KubeObject[]> => ({ ok: true, valu
 
 function portOf(kube: KubePort, probe?: Probe, timeScale = 1) {
   const sources = sourcesOf({ reason: '' })
-  const probes: GateSources['probes'] = (...reads) => ({
-    ...sources.probes(...reads),
+  const probes: GateSources['probes'] = async (...reads) => ({
+    ...(await sources.probes(...reads)),
     ...(probe ? { 'op-signed-in': probe } : {}),
   })
   return createGatePort({ ...sources, kube, probes, timeScale }, definitions)
