@@ -1,11 +1,15 @@
 /** Times whole processes side by side: A B C A B C ..., so that a drift of the machine's speed hits all of them. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installPackage, makePackage } from '../test/helpers/install-package.ts'
 
 export const root = join(import.meta.dirname, '..')
-export const cli = join(root, 'bin/k8sops.js')
+const prefix = mkdtempSync(join(tmpdir(), 'k8sops-bench-package-'))
+process.on('exit', () => rmSync(prefix, { recursive: true, force: true }))
+/** The program as it is installed: what is released is what is measured. */
+export const cli = installPackage(makePackage(), prefix)
 
 export interface Contender {
   name: string

@@ -3,10 +3,11 @@
  * to a lab. Here with this repository's dependencies beside it; with K8SOPS_TEST_FULL=1 `npm install` gets its own.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { installPackage, makePackage } from '../../helpers/install-package.ts'
 import { repositoryRoot } from '../../helpers/lab.ts'
 import { proof } from '../../helpers/proof.ts'
 import { full } from '../../helpers/seed.ts'
@@ -18,19 +19,10 @@ afterAll(() => rmSync(prefix, { recursive: true }))
 
 let tarball: string
 beforeAll(() => {
-  execFileSync(process.execPath, ['tools/package.ts'], { cwd: repositoryRoot })
-  const dist = join(repositoryRoot, 'dist')
-  tarball = join(dist, readdirSync(dist).find((name) => name.endsWith('.tgz'))!)
-  const modules = join(prefix, 'node_modules')
-  if (full) {
-    writeFileSync(join(prefix, 'package.json'), '{"private": true}')
-    execFileSync('npm', ['install', '--no-audit', '--no-fund', tarball], { cwd: prefix })
-    return
-  }
-  mkdirSync(join(modules, 'k8sops'), { recursive: true })
-  execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', join(modules, 'k8sops')])
-  for (const name of readdirSync(join(repositoryRoot, 'node_modules')).filter((name) => !name.startsWith('.')))
-    symlinkSync(join(repositoryRoot, 'node_modules', name), join(modules, name))
+  tarball = makePackage()
+  if (!full) return void installPackage(tarball, prefix)
+  writeFileSync(join(prefix, 'package.json'), '{"private": true}')
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', tarball], { cwd: prefix })
 })
 
 const k8sops = (...args: string[]) => {
