@@ -321,6 +321,14 @@ test('what a step requires must hold at one time: what held at first is looked a
   expect(states(await done)).toEqual({ a: 'done' })
 })
 
+test('what no waiting changes ends the wait for the rest, which has said what it waits for', async () => {
+  const require = [{ gate: 'broken' }, { gate: 'file', params: { name: 'later' } }]
+  const step = makeFile('a', { require, timeoutSec: 600 })
+  const { error, outcome } = await run(makePlan([step]))
+  expect(outcome).toBe('failed')
+  expect(error?.message).toMatch(/^Make a: not started, wrong; later is not there$/m)
+})
+
 describe('an action that falls silent', () => {
   const stall = { afterSec: 0.7, attempts: 2 }
   // The first start hangs; the next one goes on.

@@ -242,15 +242,27 @@ async function waitForEach(context: StepContext, step: Step, wait: Wait): Promis
   }
   const over = new AbortController()
   const gates = context.gates.together(over.signal)
+  // One that no waiting changes ends the wait for the others, each as soon as it has said what it waits for.
+  let hopeless = false
+  const told = new Set<AbortController>()
   const verdicts = await Promise.all(
     checks.map(async (check) => {
+      const ending = new AbortController()
       const waiting = gates.waitFor(check, {
         deadline: phase.deadline,
-        signal: phase.signal,
-        onWaiting: (waitingFor) => tell(check, waitingFor),
+        signal: AbortSignal.any([phase.signal, ending.signal]),
+        onWaiting: (waitingFor) => {
+          tell(check, waitingFor)
+          told.add(ending)
+          if (hopeless) ending.abort()
+        },
       })
       const limitMs = Math.max(phase.deadline - performance.now(), 0) + overrunMs
       const verdict = await orGiveUp(waiting, limitMs, 'the gate did not answer in time')
+      if (verdict.status !== 'pass' && verdict.final) {
+        hopeless = true
+        for (const one of told) one.abort()
+      }
       if (open.has(check)) tell(check, verdict.status === 'pass' ? [] : (verdict.waitingFor ?? []))
       return verdict
     }),

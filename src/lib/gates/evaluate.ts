@@ -12,7 +12,9 @@ import { everySec, observe, poll } from './observe.ts'
 import { sharedReads } from './shared-reads.ts'
 import { sharedWatches } from './shared-watches.ts'
 import type { Gate, ProbeName } from './types.ts'
-import { interrupted, untilPassed } from './until-passed.ts'
+import { untilPassed } from './until-passed.ts'
+
+const interrupted: Verdict = { status: 'unknown', detail: 'interrupted' }
 
 export type Probe = (params: Record<string, string>, signal: AbortSignal) => Promise<Verdict>
 

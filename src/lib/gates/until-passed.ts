@@ -2,8 +2,6 @@
 import type { WaitOptions } from '../engine/ports.ts'
 import type { Verdict } from '../types.ts'
 
-export const interrupted: Verdict = { status: 'unknown', detail: 'interrupted' }
-
 /** Feeds on verdicts until one has passed for `stableMs` on end, one is final, the time is over or we are interrupted. */
 export async function untilPassed(
   observe: (signal: AbortSignal, emit: (verdict: Verdict) => void) => Promise<void>,
@@ -36,23 +34,18 @@ export async function untilPassed(
     show(verdict.waitingFor ?? [verdict.detail])
   }
 
-  const interrupt = () => resolve(last.status === 'pass' ? interrupted : last)
-  options.signal.addEventListener('abort', interrupt, { once: true })
-  if (options.signal.aborted) interrupt()
-  const deadline = setTimeout(
-    () =>
-      resolve(
-        last.status === 'pass' ? { ...last, status: 'fail', detail: `${last.detail}, but not long enough` } : last,
-      ),
-    Math.max(0, options.deadline - performance.now()),
-  )
+  const end = () =>
+    resolve(last.status === 'pass' ? { ...last, status: 'fail', detail: `${last.detail}, but not long enough` } : last)
+  options.signal.addEventListener('abort', end, { once: true })
+  if (options.signal.aborted) end()
+  const deadline = setTimeout(end, Math.max(0, options.deadline - performance.now()))
   observe(observing.signal, emit).catch(reject)
   try {
     return await promise
   } finally {
     clearTimeout(deadline)
     clearTimeout(stable)
-    options.signal.removeEventListener('abort', interrupt)
+    options.signal.removeEventListener('abort', end)
     observing.abort()
   }
 }
