@@ -47,6 +47,9 @@ test('it is small, and holds nothing of the clusters that it was made beside but
 
 test('it answers, reads a repository, and plans for it', () => {
   expect(k8sops('--version')).toMatch(/^\d+\.\d+\.\d+\n$/)
+  // By the name that bootstrap/helmfile.d calls.
+  const named = join(prefix, 'node_modules/k8sops/bin/k8sops')
+  expect(execFileSync(named, ['--version'], { env, encoding: 'utf8' })).toBe(k8sops('--version'))
   expect(k8sops('app', 'list', '--repo', repositoryRoot)).toContain('n8n')
   const plan = JSON.parse(k8sops('bootstrap', '--cluster', 'apps', '--repo', repositoryRoot, '--dry-run', '-o', 'json'))
   expect(plan).toMatchObject({ kind: 'Plan', operation: 'bootstrap' })
