@@ -11,8 +11,8 @@ import { placeholderArchive, placeholderFiles, valuesSchema } from '../../src/li
 import { type ChartRecord, labDataDir, readChartRecord } from '../../src/lib/lab/charts/record.ts'
 import { createTable } from '../../src/lib/lab/charts/schemas-from-crds.ts'
 import { createChartSources } from '../../src/lib/lab/charts/sources.ts'
-import { valueKeys } from '../../src/lib/lab/charts/value-keys.ts'
 import { unknownValueKeys } from '../../src/lib/repo/chart-facts.ts'
+import { valueKeys } from '../../src/lib/repo/chart-value-keys.ts'
 
 const root = join(import.meta.dirname, '../..')
 let dir: string

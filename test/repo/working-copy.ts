@@ -30,6 +30,8 @@ export function workingCopy() {
     root,
     /** Offline, with the pinned tools. */
     k8sops: (...args: string[]) => run(args, {}),
+    /** With more in the environment: a registry that answers. */
+    within: (env: NodeJS.ProcessEnv, ...args: string[]) => run(args, env),
     /** On a terminal, where these lines are typed; not in CI, unless the environment says so. */
     typed: (lines: string[], env: NodeJS.ProcessEnv, ...args: string[]) =>
       run(args, { CI: '', ...env }, lines.join('\n')),

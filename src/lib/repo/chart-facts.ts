@@ -41,6 +41,10 @@ export function unknownValueKeys({ values: keys }: ChartValueKeys, values: Relea
   return inside(values, [])
 }
 
+/** The switch of a chart's own monitor, at the top or beside what it runs; of subcharts and parts that are off nothing is said. */
+export const monitorSwitch =
+  /^([\w.]+\.)?((service|pod|servicem|podm)?monitor|monitoring)\.(enabled|create|podMonitorEnabled)$/i
+
 /** `a.b.c` -> `a`, `b`, `c`; a dot of a key itself has a backslash before it (`grafana\.ini`). */
 export const keysOf = (path: string): string[] => path.split(/(?<!\\)\./).map((key) => key.replaceAll('\\.', '.'))
 

@@ -1,15 +1,19 @@
 /** The files of a new application, from what was chosen for it. Pure: what there is already is the caller's business. */
 import { layout } from './layout.ts'
+import type { NewRelease } from './new-release.ts'
+import { newRunbook } from './new-runbook.ts'
 import { stringify } from './yaml.ts'
 
 export interface NewApplication {
   name: string
   namespace: string
   cluster: string
-  /** With tag or digest. */
-  image: string
-  /** That the container listens on; undefined for one that nobody calls. */
+  /** A Deployment of this image, with tag or digest, or the release of a chart. */
+  runs: { image: string } | { release: NewRelease }
+  /** That its Service listens on, and the container of an image; undefined for one that nobody calls. */
   port: number | undefined
+  /** Its Service; the chart gives the name, an image's has the application's. */
+  service: string
   /** Whether it is there and ready is asked here, over HTTP. */
   healthPath: string
   /** Memory limit, a quantity such as 512Mi; half of it is requested. */
@@ -51,34 +55,48 @@ function piecesOf({ database, secret, route, internet, volume }: NewApplication)
 
 /** @returns texts by path below the repository's root; the cluster's list and the table of runbooks are not among them */
 export function newApplicationFiles(choice: NewApplication): Map<string, string> {
-  const { name, namespace, cluster, port } = choice
+  const { name, namespace, cluster } = choice
   const base = `${layout.appBases}/${name}`
   const overlay = `${layout.clusterApps(cluster)}/${namespace}/${name}`
-  const own = ['deployment.yaml', ...(port === undefined ? [] : ['service.yaml'])]
+  const own = ownManifests(choice)
   return new Map([
-    [`${base}/kustomization.yaml`, kustomization(own)],
-    [`${base}/deployment.yaml`, kubernetesManifest('deployment-apps-v1', deployment(choice))],
-    ...(port === undefined
-      ? []
-      : [[`${base}/service.yaml`, kubernetesManifest('service-v1', service(choice))] as const]),
+    [`${base}/kustomization.yaml`, kustomization([...own.keys()])],
+    ...[...own].map(([file, text]) => [`${base}/${file}`, text] as const),
     [`${overlay}/kustomization.yaml`, kustomization(['ks.yaml'])],
     [`${overlay}/ks.yaml`, manifest(`${crdSchemas}/kustomize.toolkit.fluxcd.io/kustomization_v1.json`, ks(choice))],
     [`${overlay}/app/kustomization.yaml`, kustomization([`../../../../../../apps/base/${name}`])],
-    [`${layout.runbooks}/${name}.md`, runbook(choice)],
+    [`${layout.runbooks}/${name}.md`, newRunbook(choice)],
   ])
 }
 
-/** The row that leads to its runbook. */
-export const runbookRow = ({ name }: NewApplication): string => `| ${name} is away or slow | [${name}](${name}.md) |`
+/** What is in its base, by file name. */
+function ownManifests(choice: NewApplication): Map<string, string> {
+  const { runs, port } = choice
+  if ('release' in runs)
+    return new Map([
+      [
+        'helmrelease.yaml',
+        `${fluxManifest('helmrelease_v2', helmRelease(choice, runs.release))}${alsoTaken(runs.release)}`,
+      ],
+      ['ocirepository.yaml', fluxManifest('ocirepository_v1', ociRepository(choice, runs.release))],
+    ])
+  return new Map([
+    ['deployment.yaml', kubernetesManifest('deployment-apps-v1', deployment(choice, runs.image))],
+    ...(port === undefined ? [] : [['service.yaml', kubernetesManifest('service-v1', service(choice))] as const]),
+  ])
+}
 
 const crdSchemas = 'https://k8s-schemas.home-operations.com'
 const manifest = (schema: string, value: object) =>
-  `# yaml-language-server: $schema=${schema}\n${stringify(value, { lineWidth: 0 })}`
+  `# yaml-language-server: $schema=${schema}\n${stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })}`
 const kubernetesManifest = (schema: string, value: object) =>
   manifest(
     `https://raw.githubusercontent.com/yannh/kubernetes-json-schema/master/v1.35.4-standalone/${schema}.json`,
     value,
   )
+/** @param name as the schemas' file is called, `helmrelease_v2`; the group follows from it */
+const fluxManifest = (name: 'helmrelease_v2' | 'ocirepository_v1', value: object) =>
+  manifest(`${crdSchemas}/${name === 'helmrelease_v2' ? 'helm' : 'source'}.toolkit.fluxcd.io/${name}.json`, value)
 const kustomization = (resources: string[]) =>
   manifest('https://json.schemastore.org/kustomization', {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
@@ -86,7 +104,34 @@ const kustomization = (resources: string[]) =>
     resources,
   })
 
-function deployment(choice: NewApplication): object {
+const helmRelease = ({ name, namespace }: NewApplication, { values }: NewRelease): object => ({
+  apiVersion: 'helm.toolkit.fluxcd.io/v2',
+  kind: 'HelmRelease',
+  metadata: { name, namespace },
+  spec: { chartRef: { kind: 'OCIRepository', name }, interval: '15m', values },
+})
+
+const ociRepository = ({ name, namespace }: NewApplication, { url, version }: NewRelease): object => ({
+  apiVersion: 'source.toolkit.fluxcd.io/v1',
+  kind: 'OCIRepository',
+  metadata: { name, namespace },
+  spec: {
+    interval: '1h',
+    layerSelector: { mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip', operation: 'copy' },
+    ref: { tag: version },
+    url,
+  },
+})
+
+/** Below the values, which stand last: what else there is to set, and who tells what it means. */
+function alsoTaken({ url, version, others }: NewRelease): string {
+  const asked = `helm show values ${url} --version ${version}`
+  if (others === undefined) return `    # The chart could not be had when this was written. What it takes: ${asked}\n`
+  const lines = others.join(', ').replaceAll(/(.{1,97}$|.{1,96},) ?/g, '    #   $1\n')
+  return lines === '' ? '' : `    # The chart also takes (${asked}):\n${lines}`
+}
+
+function deployment(choice: NewApplication, image: string): object {
   const { name, namespace, volume, database } = choice
   const labels = { 'app.kubernetes.io/name': name }
   return {
@@ -109,7 +154,7 @@ function deployment(choice: NewApplication): object {
             runAsUser: 1000,
             seccompProfile: { type: 'RuntimeDefault' },
           },
-          containers: [container(choice)],
+          containers: [container(choice, image)],
           volumes: [
             ...(volume === undefined ? [] : [{ name: 'data', persistentVolumeClaim: { claimName: name } }]),
             { name: 'tmp', emptyDir: {} },
@@ -120,7 +165,10 @@ function deployment(choice: NewApplication): object {
   }
 }
 
-function container({ name, image, port, healthPath, memory, volume, database, secret }: NewApplication): object {
+function container(
+  { name, port, healthPath, memory, volume, database, secret }: NewApplication,
+  image: string,
+): object {
   const probe = { httpGet: { path: healthPath, port: 'http' } }
   const uri = { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: `${name}-postgres`, key: 'uri' } } }
   return {
@@ -150,15 +198,15 @@ function container({ name, image, port, healthPath, memory, volume, database, se
 }
 
 /** `1Gi` -> `512Mi`: half of what is odd needs the smaller unit. */
-function half(quantity: string): string {
+export function half(quantity: string): string {
   const [, number = '', unit = ''] = /^(\d+)(Mi|Gi)$/.exec(quantity) ?? []
   return unit === 'Gi' ? `${Number(number) * 512}Mi` : `${Math.ceil(Number(number) / 2)}Mi`
 }
 
-const service = ({ name, namespace, port }: NewApplication): object => ({
+const service = ({ name, service: serviceName, namespace, port }: NewApplication): object => ({
   apiVersion: 'v1',
   kind: 'Service',
-  metadata: { name, namespace, labels: { 'app.kubernetes.io/name': name } },
+  metadata: { name: serviceName, namespace, labels: { 'app.kubernetes.io/name': name } },
   spec: {
     ports: [{ name: 'http', port, targetPort: 'http' }],
     selector: { 'app.kubernetes.io/name': name },
@@ -179,7 +227,7 @@ const applied = {
 }
 
 function ks(choice: NewApplication): object {
-  const { name, namespace, cluster, port, healthPath, route, volume, database } = choice
+  const { name, namespace, cluster, port, service, healthPath, route, volume, database } = choice
   const taken = piecesOf(choice)
   const dependsOn = [...new Set(taken.flatMap((piece): string[] => pieces[piece]))].sort()
   const expressions = [...(route ? [accepted] : []), ...(database ? [applied] : [])]
@@ -187,7 +235,7 @@ function ks(choice: NewApplication): object {
     APP: name,
     ...(route ? { GATEWAY: route.gateway, GATUS_PATH: healthPath, HOST: route.host } : {}),
     NAMESPACE: namespace,
-    ...(route ? { PORT: String(port), SERVICE: name } : {}),
+    ...(route ? { PORT: String(port), SERVICE: service } : {}),
     ...(volume === undefined ? {} : { VOLSYNC_CAPACITY: volume }),
   }
   return {
@@ -206,55 +254,4 @@ function ks(choice: NewApplication): object {
       wait: true,
     },
   }
-}
-
-function runbook(choice: NewApplication): string {
-  const { name, namespace, cluster, image, volume, database, secret, route } = choice
-  const fields = [
-    ...(database ? ['`postgres-password`'] : []),
-    ...(secret ? ['what it reads from its environment'] : []),
-  ]
-  const needs = [
-    ...(fields.length > 0 ? [`1Password: item \`${name}\` with ${fields.join(' and ')}.`] : []),
-    ...(volume === undefined ? [] : [`Bucket \`volsync-${name}\` (docs/prerequisites.md, 7).`]),
-    ...(database ? ['[postgres](postgres.md) is Ready.'] : []),
-    ...(route ? ['[envoy-gateway-config](envoy-gateway-config.md) is Ready.'] : []),
-  ]
-  const undo = [
-    '`git revert` for the manifests.',
-    ...(volume === undefined ? [] : [`The volume comes back from its backup: [volsync](volsync.md).`]),
-    ...(database ? ['The database: [postgres](postgres.md).'] : []),
-  ]
-  return `# ${name}
-
-\`${image}\` in namespace \`${namespace}\`, on ${cluster}. Base \`${layout.appBases}/${name}\`, the overlay in \`${layout.clusterApps(cluster)}/${namespace}/${name}\`.
-
-## When
-${name} is away or slow.
-
-## Preconditions
-${needs.join(' ') || 'None.'}
-
-## Command
-\`\`\`bash
-k8sops why ${name} --cluster ${cluster}
-kubectl -n ${namespace} get pods -l app.kubernetes.io/name=${name}
-\`\`\`
-
-## What you see
-One pod Running.
-
-## If it stops
-- The pod restarts: \`k8sops logs ${name}\` has what it said last; \`OOMKilled\`: raise the memory limit in its base.
-- The Kustomization is not Ready: \`k8sops why ${name}\` names the first broken link.
-
-## Undo
-${undo.join(' ')}
-
-## Verify
-\`\`\`bash
-kubectl -n ${namespace} rollout status deployment/${name} --timeout=5m
-kubectl -n flux-system wait kustomization/${name} --for=condition=Ready --timeout=2m
-\`\`\`
-`
 }

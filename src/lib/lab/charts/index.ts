@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheRoot } from '../../tools/cache-root.ts'
+import { chartCache } from '../../tools/helm.ts'
 import type { Json } from '../../types.ts'
 import { type CrdFidelity, standInCrds } from './crds.ts'
 import { chartMetadata, placeholderArchive } from './placeholder.ts'
@@ -27,11 +27,6 @@ export interface Charts {
   knows(host: string): Promise<boolean>
   /** For `lab status`. */
   counts(): Promise<{ real: number; placeholder: number; missing: string[]; crds: Record<CrdFidelity, number> }>
-}
-
-/** Directory with real chart archives, `<name>-<version>.tgz`, that whoever can reach a registry may fill. */
-export function chartCache(env: NodeJS.ProcessEnv = process.env): string {
-  return join(cacheRoot(env), 'charts')
 }
 
 export interface ChartsOptions {

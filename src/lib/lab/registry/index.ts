@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { type Charts, createCharts } from '../charts/index.ts'
+import { type Charts, type ChartsOptions, createCharts } from '../charts/index.ts'
 import { dialledHost } from '../charts/sources.ts'
 import { proxyPort } from '../materialise/environment.ts'
 import { createImageCatalog, type ImageCatalog, imageHosts } from '../talos/images.ts'
@@ -20,12 +20,12 @@ type Outage = 'refused' | '500' | '429' | 'hang'
 /**
  * Starts the proxy on `<base>:3128` and writes `<dir>/pki/proxy-ca.crt`. Throws when the port is taken.
  */
-export async function startRegistry(lab: Lab): Promise<Part> {
+export async function startRegistry(lab: Lab, { cache }: Pick<ChartsOptions, 'cache'> = {}): Promise<Part> {
   const withheld = () => {
     const fault = lab.faults.active('crd-missing')
     return fault && (fault.params?.crd ?? '')
   }
-  const charts = createCharts(lab.spec.root, { withheld })
+  const charts = createCharts(lab.spec.root, { withheld, ...(cache === undefined ? {} : { cache }) })
   const images = createImageCatalog(lab)
   const certificates = await hostCertificates(lab.spec.dir)
   const requests: Record<string, number> = {}

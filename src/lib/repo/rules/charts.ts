@@ -1,9 +1,10 @@
 /** What a release asks of its chart: values that it reads, containers with resources, attempts after a failure. */
-import { unknownValueKeys } from '../chart-facts.ts'
+import { monitorSwitch, unknownValueKeys } from '../chart-facts.ts'
 import { isAskedFor, valuesOf } from '../chart-objects.ts'
 import { bytesOf, dig, type Fields, isFields, listAt, textAt } from '../fields.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
+import { isComplete } from '../pod-demands.ts'
 import { about, aboutRelease, each, type Rule } from './rule.ts'
 import { type KnownRelease, ofKind, type RenderedObject } from './view.ts'
 
@@ -184,10 +185,6 @@ function limitsIn(value: unknown, path: (string | number)[] = []): { path: (stri
   return [...own, ...Object.entries(value).flatMap(([key, below]) => limitsIn(below, [...path, key]))]
 }
 
-/** The switch of a chart's own monitor, at the top or beside what it runs; of subcharts and parts that are off nothing is said. */
-const monitorSwitch =
-  /^([\w.]+\.)?((service|pod|servicem|podm)?monitor|monitoring)\.(enabled|create|podMonitorEnabled)$/i
-
 function unmonitored({ release, facts }: KnownRelease): Finding[] {
   if (!facts) return []
   const switches = facts.values.filter((key) => monitorSwitch.test(key))
@@ -196,9 +193,6 @@ function unmonitored({ release, facts }: KnownRelease): Finding[] {
   if (switches.length === 0 || isOn || (facts.workloads ?? []).length === 0) return []
   return [aboutRelease(release, `has no monitor (${switches.join(' or ')})`, ['spec', 'values'])]
 }
-
-const isComplete = (resources: unknown): boolean =>
-  ['requests.cpu', 'requests.memory', 'limits.memory'].every((path) => textAt(resources, path) !== undefined)
 
 function containersOfChart({ release, facts }: KnownRelease): Finding[] {
   if (!facts) return []

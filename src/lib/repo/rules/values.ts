@@ -1,6 +1,7 @@
 /** What stands in values and fields that no schema of theirs tells: parts of pods, what Pod Security asks of them, URLs. */
-import { dig, type Fields, isFields, leaves, listAt, textAt } from '../fields.ts'
+import { dig, type Fields, isFields, leaves } from '../fields.ts'
 import type { Finding } from '../locate.ts'
+import { restrictedBreaches } from '../pod-demands.ts'
 import { checkType, type SchemaProblem, type SchemaTables, typeOf } from '../schema-tables.ts'
 import { podOf } from './charts.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -112,26 +113,10 @@ function refusedPods(cluster: ClusterView): Finding[] {
 
 const workload = /^(Deployment|StatefulSet|DaemonSet|Job|CronJob|Pod|ReplicationSource|ReplicationDestination)$/
 
-/** https://kubernetes.io/docs/concepts/security/pod-security-standards, what `restricted` asks for beyond `baseline`. */
 function lacks(one: RenderedObject): Finding[] {
   const { pod, path } = podOf(one)
-  return (['containers', 'initContainers'] as const).flatMap((list) =>
-    listAt(pod, list).flatMap((container, index) => {
-      const at = [...path, list, index]
-      const says = (what: string) =>
-        about(one, `container ${textAt(container, 'name')}: ${what}`, [...at, 'securityContext'])
-      const own = (key: string) => dig(container, `securityContext.${key}`)
-      const inherited = (key: string) => own(key) ?? dig(pod, `securityContext.${key}`)
-      const dropped = own('capabilities.drop')
-      return [
-        ...(inherited('runAsNonRoot') === true ? [] : [says('runAsNonRoot is not true')]),
-        ...(/^(RuntimeDefault|Localhost)$/.test(String(inherited('seccompProfile.type')))
-          ? []
-          : [says('has no seccompProfile')]),
-        ...(own('allowPrivilegeEscalation') === false ? [] : [says('allowPrivilegeEscalation is not false')]),
-        ...(Array.isArray(dropped) && dropped.includes('ALL') ? [] : [says('does not drop ALL capabilities')]),
-      ]
-    }),
+  return restrictedBreaches(pod).map(({ path: at, container, what }) =>
+    about(one, `container ${container}: ${what}`, [...path, ...at, 'securityContext']),
   )
 }
 

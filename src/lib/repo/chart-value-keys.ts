@@ -1,6 +1,6 @@
 /**
  * Reads the value keys of an unpacked chart, for its record. A new version of a chart needs a new record:
- *   node src/lib/lab/charts/value-keys.ts <directory of the chart>   prints the keys as JSON
+ *   node src/lib/repo/chart-value-keys.ts <directory of the chart>   prints the keys as JSON
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -119,6 +119,6 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
 
 if (import.meta.main) {
   const [directory] = process.argv.slice(2)
-  if (!directory) throw new Error('usage: node src/lib/lab/charts/value-keys.ts <directory of the chart>')
+  if (!directory) throw new Error('usage: node src/lib/repo/chart-value-keys.ts <directory of the chart>')
   process.stdout.write(`${JSON.stringify(await valueKeys(directory), null, 1)}\n`)
 }
