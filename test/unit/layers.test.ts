@@ -1,20 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'
+import { importsOf } from '../../docs/imports.ts'
 
 const root = join(import.meta.dirname, '../..')
 const sources = globSync('src/**/*.ts', { cwd: root })
-
-/** `import type` carries no code, so a fence on it would only forbid naming a shape. */
-const importsOf = (file: string) =>
-  [
-    ...readFileSync(join(root, file), 'utf8').matchAll(
-      /^\s*(?:import|export)\s+(?!type\b)[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)/gm,
-    ),
-  ].map((match) => {
-    const name = (match[1] ?? match[2]) as string
-    return name.startsWith('.') ? relative(root, join(root, dirname(file), name)) : name
-  })
 
 /** Folder -> what it may import from src/ and from npm (node: builtins are free). First match wins. */
 const fences: [folder: RegExp, allowed: RegExp][] = [

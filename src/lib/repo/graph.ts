@@ -14,9 +14,14 @@ export interface DependencyGraph {
   nodes: GraphNode[]
 }
 
+/** What Flux applies on a cluster, by what waits for what. */
+export const dependencyGraph = (cluster: string, rendered: RenderedKustomization[]): DependencyGraph => ({
+  cluster,
+  nodes: layered(new Map(rendered.map(({ kustomization }) => [nameOf(kustomization), kustomization.dependsOn]))),
+})
+
 /** Nodes by layer and name. Of a cycle each is one below the other, once; names that are not there are left out: `validate` tells. */
-export function dependencyGraph(cluster: string, rendered: RenderedKustomization[]): DependencyGraph {
-  const all = new Map(rendered.map(({ kustomization }) => [nameOf(kustomization), kustomization.dependsOn]))
+export function layered(all: ReadonlyMap<string, readonly string[]>): GraphNode[] {
   const layers = new Map<string, number>()
   const layerOf = (name: string, trail: string[]): number => {
     const known = layers.get(name)
@@ -32,5 +37,5 @@ export function dependencyGraph(cluster: string, rendered: RenderedKustomization
     layer: layerOf(name, [name]),
     dependsOn: dependsOn.filter((other) => all.has(other)).map(short),
   }))
-  return { cluster, nodes: nodes.sort((a, b) => a.layer - b.layer || (a.name < b.name ? -1 : 1)) }
+  return nodes.sort((a, b) => a.layer - b.layer || (a.name < b.name ? -1 : 1))
 }
