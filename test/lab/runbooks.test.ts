@@ -1,17 +1,18 @@
 /**
- * Runbooks are true: every ```bash block of docs/runbooks runs, as written, in a healthy lab and exits 0. A block that can't
- * says why in its first line (`# not-in-lab: reason`) and is counted as skipped.
+ * Runbooks are true: every ```bash block of docs/runbooks runs, as written, in a healthy lab of apps and exits 0. A block that can't
+ * says why in its first line (`# not-in-lab: reason`) and is counted as skipped; those of infra (`# in-lab-of: infra`) run in its lab
+ * (test/lab/own/infra-platform.test.ts).
  *
  * K8SOPS_TEST_FULL=1 runs every block; otherwise a sample, chosen by K8SOPS_TEST_SEED.
  */
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { blocksOf, type RunbookBlock, readRunbooks, runbookSections } from '../../src/lib/repo/runbooks.ts'
-import { full, seed } from '../helpers/seed.ts'
+import { blocksOf, readRunbooks, runbookSections } from '../../src/lib/repo/runbooks.ts'
+import { sampledBlocks } from '../helpers/runbook-blocks.ts'
+import { seed } from '../helpers/seed.ts'
 import { type SharedLab, sharedLab } from '../helpers/shared-lab.ts'
 
 declare module 'vitest' {
@@ -21,15 +22,10 @@ declare module 'vitest' {
 }
 
 const root = join(import.meta.dirname, '../..')
-const sampleSize = 10
-
 const runbooks = readRunbooks(root)
 const readme = readFileSync(join(root, 'docs/runbooks/README.md'), 'utf8')
 const blocks = [...blocksOf('README', readme), ...runbooks.flatMap((runbook) => runbook.blocks)]
-const inLab = blocks.filter(({ notInLab }) => notInLab === undefined)
-
-const rank = ({ id }: RunbookBlock) => createHash('sha256').update(`${seed} ${id}`).digest('hex')
-const chosen = full ? inLab : inLab.toSorted((a, b) => rank(a).localeCompare(rank(b))).slice(0, sampleSize)
+const { chosen, left } = sampledBlocks(blocks.filter(({ labOf = 'apps' }) => labOf === 'apps'))
 
 describe('runbooks', () => {
   for (const { name, markdown, symptoms } of runbooks) {
@@ -64,7 +60,6 @@ describe(`blocks of the runbooks, in a lab (seed ${seed})`, () => {
       context.skip(notInLab)
     })
   }
-  const left = inLab.length - chosen.length
   if (left > 0) {
     it(`${left} more blocks`, (context) => {
       context.task.meta.skipReason = `a sample of ${chosen.length}; all of them with K8SOPS_TEST_FULL=1`

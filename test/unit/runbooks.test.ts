@@ -8,12 +8,13 @@ import { runCli } from '../helpers/cli.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-test('blocks are told by the line that they begin on, their section, and why they are not for a lab', () => {
+test('blocks are told by the line that they begin on, their section, and which lab they are for, or why none', () => {
   const markdown =
-    '# one\n\nabout\n\n## When\nx\n## Command\n```bash\necho a\n```\n```yaml\nno: block\n```\n```bash\n# not-in-lab: no BGP here\necho b\n```\n'
+    '# one\n\nabout\n\n## When\nx\n## Command\n```bash\necho a\n```\n```yaml\nno: block\n```\n```bash\n# not-in-lab: no BGP here\necho b\n```\n```bash\n# in-lab-of: infra\necho c\n```\n'
   expect(blocksOf('one', markdown)).toEqual([
     { id: 'one:8', section: 'Command', text: 'echo a\n' },
     { id: 'one:14', section: 'Command', text: '# not-in-lab: no BGP here\necho b\n', notInLab: 'no BGP here' },
+    { id: 'one:18', section: 'Command', text: '# in-lab-of: infra\necho c\n', labOf: 'infra' },
   ])
 })
 

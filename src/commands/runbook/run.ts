@@ -25,8 +25,9 @@ export const runbookRun = defineCommand({
       import('../../lib/lab/runbook-block.ts'),
     ])
     const record = await oneLab(labChoice(context), context.env)
-    const rehearse = async ({ id, section, text, notInLab }: RunbookBlock) => {
-      if (notInLab !== undefined) return { id, section, outcome: 'not-in-lab', detail: notInLab, exitCode: null }
+    const rehearse = async ({ id, section, text, notInLab, labOf = record.cluster }: RunbookBlock) => {
+      const detail = notInLab ?? (labOf === record.cluster ? undefined : `only in a lab of ${labOf}`)
+      if (detail !== undefined) return { id, section, outcome: 'not-in-lab', detail, exitCode: null }
       context.note(`${id} (${section})\n${text.trimEnd().replace(/^/gm, '  $ ')}`)
       const begun = context.now()
       const exitCode = await runInLab(record, text, context.env)

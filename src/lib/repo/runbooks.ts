@@ -11,6 +11,8 @@ export interface RunbookBlock {
   text: string
   /** Why it can't run in a lab, from its first line (`# not-in-lab: reason`). */
   notInLab?: string
+  /** The cluster that it is about, where only a lab of that one will do (`# in-lab-of: infra`). */
+  labOf?: string
 }
 
 export interface Runbook {
@@ -53,7 +55,14 @@ export function blocksOf(name: string, markdown: string): RunbookBlock[] {
     const before = markdown.slice(0, match.index).split('\n')
     const section = before.findLast((line) => line.startsWith('## '))?.slice(3) ?? ''
     const notInLab = /^# not-in-lab: (.+)/.exec(text)?.[1]
-    return { id: `${name}:${before.length}`, section, text, ...(notInLab ? { notInLab } : {}) }
+    const labOf = /^# in-lab-of: (\S+)/.exec(text)?.[1]
+    return {
+      id: `${name}:${before.length}`,
+      section,
+      text,
+      ...(notInLab ? { notInLab } : {}),
+      ...(labOf ? { labOf } : {}),
+    }
   })
 }
 

@@ -10,7 +10,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callSupervisor } from '../../../src/lib/lab/control-socket.ts'
 import type { LabRecord } from '../../../src/lib/lab/record.ts'
+import { readRunbooks } from '../../../src/lib/repo/runbooks.ts'
 import { type Ended, eventually, repositoryRoot } from '../../helpers/lab.ts'
+import { sampledBlocks } from '../../helpers/runbook-blocks.ts'
+import { seed } from '../../helpers/seed.ts'
 import { sharedLab, sharedLabDown, sharedPlace } from '../../helpers/shared-lab.ts'
 
 const { env, flags } = sharedPlace('infra')
@@ -96,6 +99,17 @@ it('is well, row by row, when Flux is through', async () => {
     ['postgres', 'kafka', 's3', 'schema-registry', 'keycloak', 'openbao', 'gatus'].map((name) => [name, 'ok', '']),
   )
   expect(code).toBe(0)
+})
+
+const { chosen } = sampledBlocks(
+  readRunbooks(repositoryRoot).flatMap(({ blocks }) => blocks.filter(({ labOf }) => labOf === 'infra')),
+)
+describe(`blocks of the runbooks that only a lab of infra can show (seed ${seed})`, () => {
+  it.each(chosen.map(({ id }) => id))('%s', async (id) => {
+    const { stdout, stderr } = await k8sops('runbook', 'run', id, ...flags, '-o', 'json')
+    const { items } = JSON.parse(stdout) as { items: { id: string; outcome: string }[] }
+    expect(items, stderr).toMatchObject([{ id, outcome: 'passed' }])
+  })
 })
 
 describe('what is broken is the row that fails', () => {
