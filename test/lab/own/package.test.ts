@@ -57,9 +57,10 @@ test('it answers, reads a repository, and plans for it', () => {
 
 describe('a newcomer with an empty directory', () => {
   const clusters = join(prefix, 'clusters')
-  const begun = Date.now()
+  let begun = 0
 
   test('has a repository that is sound, and a plan', () => {
+    begun = Date.now()
     const answers = [
       '--name',
       'home',
