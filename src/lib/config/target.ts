@@ -2,7 +2,7 @@
  * Resolves where a cluster's commands go. This file and src/lib/lab are the only ones that know of the lab: with --lab
  * the target is the materialised copy of the repository that the lab keeps, with other addresses, keys and environment.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -147,11 +147,21 @@ function parseLabFile(text: string): LabFile | undefined {
 /**
  * The one kubeconfig file that holds `context`: the first of KUBECONFIG's list that names it, else the list's first
  * (where a new context would be written), else ~/.kube/config.
+ * @throws ConfigError for a directory, which kubectl takes for no kubeconfig either
  */
 export function kubeconfigPath(env: NodeJS.ProcessEnv, context: string): string {
   const files = (env.KUBECONFIG ?? '').split(delimiter).filter(Boolean)
+  const fallback = join(env.HOME || homedir(), '.kube', 'config')
+  for (const file of files.length > 0 ? files : [fallback])
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+      throw new ConfigError(`${file} is a directory, and no kubeconfig`, [], {
+        next:
+          files.length > 0
+            ? 'KUBECONFIG has to name the file in it'
+            : 'move it away: k8sops talos kubeconfig writes a file there',
+      })
   const [first] = files
-  if (first === undefined) return join(env.HOME || homedir(), '.kube', 'config')
+  if (first === undefined) return fallback
   if (files.length === 1) return first
   // A text search is enough to choose among files: whoever reads the chosen one parses it.
   const line = new RegExp(`^\\s*(- )?name:\\s*["']?${context.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}["']?\\s*$`, 'm')

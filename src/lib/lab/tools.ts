@@ -1,9 +1,11 @@
 /** The pinned binaries of a lab: those that it starts itself, and those that the commands in it call. */
 import { ensureTools, type ToolProgress } from '../tools/build.ts'
-import { toolsFor } from '../tools/catalog.ts'
+import { catalog, toolsFor } from '../tools/catalog.ts'
+import { resolveTool } from '../tools/resolve.ts'
 
 /**
- * Absolute paths by name. What this machine lacks is fetched or built, which takes minutes once.
+ * Absolute paths by name. What this machine lacks is fetched or built, which takes minutes once; what only `validate` and the like call is taken
+ * where it is there already: a lab has another HOME, so its commands would not find it.
  * @throws ToolError for the first tool that can't be had
  */
 export async function labTools(
@@ -22,5 +24,11 @@ export async function labTools(
     told = `${tool}${state}`
   }
   const found = await ensureTools(names, { env, signal, onProgress })
-  return Object.fromEntries([...found].map(([name, { path }]) => [name, path]))
+  const others = catalog
+    .filter((tool) => !names.includes(tool.name) && tool.package !== 'crds')
+    .flatMap(({ name }): [string, string][] => {
+      const there = resolveTool(name, { env })
+      return there ? [[name, there.path]] : []
+    })
+  return Object.fromEntries([...[...found].map(([name, { path }]): [string, string] => [name, path]), ...others])
 }

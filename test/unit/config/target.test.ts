@@ -50,6 +50,14 @@ test('a real cluster is reached from the repository with the operator’s own ku
   })
 })
 
+test('a kubeconfig that is a directory is told as what it is', async () => {
+  const target = (KUBECONFIG: string) =>
+    resolveTarget(repository, 'east', { lab: false, env: { HOME: '/home/op', KUBECONFIG } })
+  const directory = expect.objectContaining({ exitCode: 2, message: `${scratch} is a directory, and no kubeconfig` })
+  await expect(target(scratch)).rejects.toEqual(directory)
+  await expect(target(`${join(scratch, 'none')}:${scratch}`)).rejects.toEqual(directory)
+})
+
 test('of several kubeconfigs it is the one that has the context, else the first', async () => {
   const [first, second] = ['a', 'b'].map((name) => join(scratch, name)) as [string, string]
   writeFileSync(first, 'contexts:\n- context: {}\n  name: east-old\n')
