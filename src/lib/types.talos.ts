@@ -29,6 +29,7 @@ export interface EtcdMember {
 
 /** Kinds of resources of a machine that we read, by the names that `talosctl get` takes. */
 export type TalosResourceType =
+  | 'discoveredvolumes'
   | 'extensions'
   | 'machinestatus'
   | 'members'

@@ -1,8 +1,9 @@
-/** What putting OSDs to rest, and waking them, shows with --dry-run. */
+/** What putting OSDs to rest and waking them, removing one and adding some shows with --dry-run. */
 import { Chalk } from 'chalk'
 import { expect, it } from 'vitest'
 import { planRest, planWake, type RestView, wakeSteps } from '../../src/lib/ops/ceph-maintenance.ts'
 import { renderPlan } from '../../src/lib/ui/plan-text.ts'
+import { cephPlans } from '../unit/ceph-world.ts'
 import { cluster as fixture } from '../unit/gates-world.ts'
 
 const cluster = fixture()
@@ -28,6 +29,7 @@ const resting = (node: string, owner = 'jane@desk'): RestView => ({
 const plans = [
   planRest({ ...rest, resting: [] }, now, basis),
   planWake({ ...place, at, view: resting('apps-w1'), settleTimeoutSec: 1800 }, basis),
+  ...cephPlans(),
 ]
 
 it.each(plans.map((plan) => [plan.operation, plan] as const))('%s', async (name, plan) => {

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { deleteCephJobArgs, deleteCephJobsArgs, restartOperatorArgs } from '../../src/lib/tools/ceph-job.args.ts'
 import {
   applyAllArgs,
   applyRecordArgs,
@@ -68,7 +69,7 @@ import {
   wipeDisksArgs,
 } from '../../src/lib/tools/talosctl.args.ts'
 import { removeEtcdMemberArgs } from '../../src/lib/tools/talosctl-etcd.args.ts'
-import { applyConfigArgs, dryRunConfigArgs, resetArgs } from '../../src/lib/tools/talosctl-node.args.ts'
+import { applyConfigArgs, dryRunConfigArgs, resetArgs, wipeDiskArgs } from '../../src/lib/tools/talosctl-node.args.ts'
 import type { Command } from '../../src/lib/types.ts'
 
 const repository = join(import.meta.dirname, '..', '..')
@@ -113,6 +114,7 @@ describe('talosctl', () => {
     removeEtcdMemberArgs('out/talosconfig', closed, '8e9e05c52164694d'),
     discoveredVolumesArgs(closed),
     wipeDisksArgs(closed, ['nvme1n1', 'sda6']),
+    wipeDiskArgs('out/talosconfig', closed, 'nvme1n1'),
   ])('$args', (command) => {
     const result = run(command)
     expect(result.status).not.toBe(0)
@@ -152,6 +154,9 @@ describe('kubectl', () => {
     restNodeArgs('flags', 'apps-w1', 'ceph.maintenance/me', holdNote),
     evictOsdsArgs('flags', 'apps-w1', 5),
     wakeNodeArgs('flags', 'apps-w1', '4711'),
+    deleteCephJobArgs('flags', 'rook-ceph', 'k8sops-osd-3-ask-00ff'),
+    deleteCephJobsArgs('flags', 'rook-ceph', 'osd-3'),
+    restartOperatorArgs('flags', { namespace: 'rook-ceph', name: 'rook-ceph-operator' }),
     forceSyncArgs('flags', 'business', 'odoo', 'secrets.sync/1'),
     fileDigestsArgs('flags', { namespace: 'business', pod: 'odoo-0', container: 'odoo' }, ['/etc/odoo/admin']),
     deletePathArgs('flags', '/api/v1/namespaces/n/services/s:http/proxy/api/v2/silence/1'),

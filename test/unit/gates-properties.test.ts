@@ -18,6 +18,8 @@ const passing = Object.keys(gates).flatMap((gate) =>
 
 /** They say that something is not there, so that an API server which has none of it says just that. */
 const ofAbsence = [
+  'ceph-job-absent',
+  'ceph-jobs-absent',
   'etcd-absent',
   'flux-released',
   'flux-running',

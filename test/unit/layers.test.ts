@@ -13,7 +13,7 @@ const fences: [folder: RegExp, allowed: RegExp][] = [
   [/^src\/commands\//, /^src\/(lib\/(cli|ops|config|repo|tools|engine|gates|ui|types|errors)|commands)/],
   [
     /^src\/lib\/ops\//,
-    /^src\/lib\/(ops|types|errors|repo|config|gates\/(catalog|disruption-rules|drill-outcome|lifecycle-sets|used-disks)|tools\/[a-z-]+\.args)/,
+    /^src\/lib\/(ops|types|errors|repo|config|gates\/(catalog|ceph-osds|disruption-rules|drill-outcome|lifecycle-sets|used-disks)|tools\/[a-z-]+\.args)/,
   ],
   [/^src\/lib\/engine\//, /^src\/lib\/(engine|types|errors|gates|exec\/render)/],
   [/^src\/lib\/gates\//, /^(src\/lib\/(gates|types|errors|tools\/[a-z-]+\.args)|yaml$)/],

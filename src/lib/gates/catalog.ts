@@ -6,6 +6,7 @@ import { apiGates } from './catalog/api.ts'
 import { backupGates } from './catalog/backups.ts'
 import { bypassGates } from './catalog/bypasses.ts'
 import { cephGates } from './catalog/ceph.ts'
+import { cephOsdGates } from './catalog/ceph-osds.ts'
 import { connectivityGates } from './catalog/connectivity.ts'
 import { databaseGates } from './catalog/databases.ts'
 import { drillGates } from './catalog/drills.ts'
@@ -39,6 +40,7 @@ export const gates = {
   ...databaseGates,
   ...drillGates,
   ...cephGates,
+  ...cephOsdGates,
   ...upgraderGates,
   ...releaseGates,
   ...secretHopGates,

@@ -192,7 +192,7 @@ function exec(cluster: Cluster, command: Command, also: string[] = []): Step['ac
   return { kind: 'exec', pipeline: [command], retry: { ...away, while: [...away.while, ...also] } }
 }
 
-const cephHealthy = ({ gates: { ceph } }: Cluster): Check[] => [
+export const cephHealthy = ({ gates: { ceph } }: Cluster): Check[] => [
   check('ceph-healthy', { expect: String(Math.max(1, ceph.clusters)), tolerate: ceph.tolerate.join(',') }),
 ]
 

@@ -50,3 +50,8 @@ export function resetArgs(talosconfig: string, node: string, { graceful, wipe, t
   const flags = [`--graceful=${graceful}`, '--reboot', '--timeout', `${timeoutSec}s`]
   return secure(talosconfig, node, ['reset', ...labels, ...flags])
 }
+
+/** Of a machine that goes on: Talos refuses a disk that it uses itself. @param device as its resource is called, `nvme1n1` */
+export function wipeDiskArgs(talosconfig: string, node: string, device: string): Command {
+  return secure(talosconfig, node, ['wipe', 'disk', device])
+}

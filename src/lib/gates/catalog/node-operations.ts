@@ -100,7 +100,7 @@ export const nodeOperationGates = {
       },
     ],
     params: ['node'],
-    next: 'take the node from storage.nodes in Git, or Flux and Rook bring its OSDs back; then purge them one by one (docs/runbooks/talos.md, Remove), and try again',
+    next: 'one by one: k8sops ceph osd remove OSD --dry-run shows the edit of Git that it takes first (docs/runbooks/rook-ceph.md); then try again',
     runbook: talosRunbook,
   },
   'local-volumes-absent': {

@@ -6,6 +6,7 @@ import type { ProbeName } from '../types.ts'
 import { alertProbes } from './alerts.ts'
 import { apiProbes } from './api.ts'
 import { backupProbes } from './backups.ts'
+import { cephProbes } from './ceph.ts'
 import { connectivityProbes } from './connectivity.ts'
 import { databaseProbes } from './databases.ts'
 import { disruptionProbes } from './disruption.ts'
@@ -36,6 +37,7 @@ export function createProbes(ports: GatePorts, kube: KubePort, talos: TalosPort)
     ...etcdSnapshotProbes(ports),
     ...apiProbes(ports, kube),
     ...backupProbes(ports, kube),
+    ...cephProbes(ports, kube, talos),
     ...connectivityProbes(ports, kube),
     ...databaseProbes(ports, kube),
     ...drillProbes(ports, kube),

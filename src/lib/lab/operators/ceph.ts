@@ -9,6 +9,8 @@ import { isTrue, now, statusHolds } from '../kube/conditions.ts'
 import type { Manifest } from '../kube/writer.ts'
 import type { Lab } from '../types.ts'
 import { type CephFacts, type Daemon, type HealthCheck, healthChecks, overall } from './ceph-health.ts'
+import { diskBytes } from './ceph-jobs.ts'
+import { cephMap } from './ceph-map.ts'
 import { daemonBudget, daemonDeployment, isOsdBudget, osdBudgets, rbdController } from './ceph-workloads.ts'
 import { nodeList } from './node-list.ts'
 import { type Operator, startOperator } from './operator.ts'
@@ -40,6 +42,7 @@ const newMemory = (): Memory => ({
 
 export function startCeph(lab: Lab, view: ClusterView): Operator {
   const memories = new Map<string, Memory>()
+  const map = cephMap(lab)
   /** Namespaces whose CSI controller was applied since the operator began to run. */
   const csiMade = new Set<string>()
   const pace = (wanted: number) => wanted * 1000 * lab.spec.pace
@@ -78,6 +81,7 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     await keepDaemons(cluster)
     const mons = daemons(namespace, 'rook-ceph-mon')
     const osds = daemons(namespace, 'rook-ceph-osd')
+    map.hosts = new Set(osds.map(({ node }) => node))
     const memory = memories.get(uid) ?? newMemory()
     memories.set(uid, memory)
     const away = new Set(osds.filter(({ up }) => !up).map(({ node }) => node))
@@ -91,7 +95,8 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     const checkLeftMs = memory.checkedAt + checkMs - Date.now()
     if (checkLeftMs <= 0) {
       memory.checkedAt = Date.now()
-      await reportHealth(cluster, mons, osds, { recovering: recoveryLeftMs > 0, ...nooutOf(memory) })
+      const lacking = osds.some(({ id, up }) => !up && map.out.has(id)) && map.progress().left > 0
+      await reportHealth(cluster, mons, osds, { recovering: recoveryLeftMs > 0 || lacking, ...nooutOf(memory) })
     }
     const next = checkLeftMs <= 0 ? checkMs : checkLeftMs
     return recoveryLeftMs > 0 ? Math.min(next, recoveryLeftMs) : next
@@ -108,7 +113,7 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
     return undefined
   }
 
-  /** Whatever the CephCluster asks for and isn't there yet; an OSD that an operator purged stays away with its node. */
+  /** Whatever the CephCluster asks for and isn't there yet; a disk that still carries a purged OSD is taken for no empty one. */
   async function keepDaemons(cluster: KubeObject): Promise<void> {
     const { namespace = '' } = cluster.metadata
     const spec = cluster.spec as {
@@ -136,11 +141,18 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
         .map((id, index) => daemonDeployment('rook-ceph-mon', id, { ...shared, ...onNode(names[index]) })),
       ...letters.slice(0, spec.mgr?.count ?? 2).map((id) => daemonDeployment('rook-ceph-mgr', id, shared)),
       ...names
-        .filter((node) => !hosts.has(node) && hasStorage(node))
+        .filter((node) => !hosts.has(node) && hasStorage(node) && !map.left.has(node))
         .map((node, index) => daemonDeployment('rook-ceph-osd', osdIds[index] ?? node, { ...shared, node })),
     ]
-    for (const daemon of wanted.filter(({ metadata }) => !there.has(metadata.name)))
+    for (const daemon of wanted.filter(({ metadata }) => !there.has(metadata.name))) {
       await view.writer().apply(daemon, fieldManager)
+      if (cluster.status?.phase === 'Ready' && daemon.metadata.name.startsWith('rook-ceph-osd-')) map.moved()
+    }
+    // Rook wants every OSD to run that it knows: one that is stopped comes back, unless the operator is away.
+    const stopped = deployments.list.filter(
+      (one) => matches(one, { app: 'rook-ceph-osd' }, namespace) && one.spec?.replicas === 0,
+    )
+    for (const osd of stopped) await view.writer().patch(osd, { spec: { replicas: 1 } })
     for (const app of ['rook-ceph-mon', 'rook-ceph-mgr'] as const) await keepBudget(daemonBudget(app, namespace))
     if (!csiMade.has(namespace)) {
       for (const part of rbdController(namespace, shared.owner)) await view.writer().apply(part, fieldManager)
@@ -212,7 +224,9 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
       if (!statusHolds(cluster, status)) await view.writer().patchStatus(cluster, status)
       return
     }
-    const found = healthChecks({ mons, osds, recovering, ...(noout === undefined ? {} : { noout }) })
+    // One that is out is missed by nobody.
+    const counted = osds.filter(({ id, up }) => up || !map.out.has(id))
+    const found = healthChecks({ mons, osds: counted, recovering, ...(noout === undefined ? {} : { noout }) })
     // Without a quorum `ceph status` gets no answer: what was known before stays, and grows old.
     if (!found) return
     const { checks, lastChecked } = withFault(found)
@@ -240,9 +254,9 @@ export function startCeph(lab: Lab, view: ClusterView): Operator {
         lastChecked,
         ...(before.health === health ? {} : { lastChanged: now(), previousHealth: before.health ?? 'HEALTH_OK' }),
         capacity: {
-          bytesTotal: osds.length * 2e12,
+          bytesTotal: osds.length * diskBytes,
           bytesUsed: 4e11,
-          bytesAvailable: osds.length * 2e12 - 4e11,
+          bytesAvailable: osds.length * diskBytes - 4e11,
           lastUpdated: lastChecked,
         },
       },

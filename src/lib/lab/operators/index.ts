@@ -4,6 +4,7 @@ import type { Lab, Part } from '../types.ts'
 import { startApicurio } from './apicurio.ts'
 import { followBlockedDrain } from './blocked-drain.ts'
 import { startCeph } from './ceph.ts'
+import { startCephJobs } from './ceph-jobs.ts'
 import { startCertManager } from './cert-manager.ts'
 import { startCiliumOperator } from './cilium.ts'
 import { startCnpg } from './cnpg.ts'
@@ -34,6 +35,7 @@ export async function startOperators(lab: Lab): Promise<Part> {
     startEnvoyGateway,
     startNotificationController,
     startCeph,
+    startCephJobs,
     startRbdDriver,
     startLocalProvisioner,
     startCnpg,
@@ -53,7 +55,7 @@ export async function startOperators(lab: Lab): Promise<Part> {
     status: () => ({
       ...Object.fromEntries(operators.map((operator) => [operator.name, operator.status()])),
       simulated:
-        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads), Reloader (restarts what uses a changed Secret of theirs), Cilium's operator (CRDs, CiliumNodes, addresses for Services of type LoadBalancer; no datapath, no BGP session), Envoy Gateway (proxies as pods, Services, conditions of gateways, routes and policies; no traffic), notification-controller (a Receiver's path), Rook (monitors, OSDs, their budgets and the CSI controller as pods, health from the pods and nodes; no data), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover, first backups, which archive a recovery reads and writes; no PostgreSQL, no plugin, no data), Dragonfly (instances and which is the master; no data), VolSync (first and manual synchronisations, which snapshots there are and which one a restore takes; no mover pod, no schedule, no data), Strimzi (brokers and controllers as pods, Services, Secrets of users; no Kafka), Keycloak's and Apicurio's operators (pods, Services, a realm import's Job; no server), OpenBao (the labels of its pods; no server), VictoriaMetrics (what its operator makes, as pods with volumes, and statuses; nothing is scraped, stored or sent, monitors are not converted): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
+        "cert-manager (certificates of the lab's own authority, no ACME server is asked), External Secrets (the values that the lab's op reads), Reloader (restarts what uses a changed Secret of theirs), Cilium's operator (CRDs, CiliumNodes, addresses for Services of type LoadBalancer; no datapath, no BGP session), Envoy Gateway (proxies as pods, Services, conditions of gateways, routes and policies; no traffic), notification-controller (a Receiver's path), Rook (monitors, OSDs, their budgets and the CSI controller as pods, health from the pods and nodes; no data), Ceph's own answers to the Jobs of ceph osd remove and ceph expand (who is out, how far data would have moved, Rook's purge of an OSD; no data moves, no script runs), the RBD and node-local drivers (claims bound, VolumeAttachments of the real attach-detach controller answered), CloudNativePG (instances, budgets, switchover, first backups, which archive a recovery reads and writes; no PostgreSQL, no plugin, no data), Dragonfly (instances and which is the master; no data), VolSync (first and manual synchronisations, which snapshots there are and which one a restore takes; no mover pod, no schedule, no data), Strimzi (brokers and controllers as pods, Services, Secrets of users; no Kafka), Keycloak's and Apicurio's operators (pods, Services, a realm import's Job; no server), OpenBao (the labels of its pods; no server), VictoriaMetrics (what its operator makes, as pods with volumes, and statuses; nothing is scraped, stored or sent, monitors are not converted): each works while its pod runs. No admission webhook is registered but by the fault webhook-timeout",
     }),
     async stop() {
       for (const end of endings) end()

@@ -1,5 +1,6 @@
-/** What fault `disks-used` leaves on a machine's disks (block.DiscoveredVolumeSpec, v1.12.0), and how that goes away. */
+/** What is on a machine's disks (block.DiscoveredVolumeSpec, v1.12.0): the lab's OSD, what fault `disks-used` leaves, and how that goes away. */
 import { basename } from 'node:path'
+import { cephMap } from '../operators/ceph-map.ts'
 import { inMaintenance, type SimulatedMachine } from './simulated-machine.ts'
 import { StatusError } from './status.ts'
 
@@ -14,11 +15,14 @@ interface DiscoveredVolume {
   parent_dev_path?: string
 }
 
-/** Every disk, and what the fault puts there on a machine without a config: an OSD on the largest one, a partition on the first. */
+/**
+ * Every disk. An OSD is on the largest one, as long as the node has one or has not lost what a purged one has left; the fault puts one there on a
+ * machine without a config, and a partition on the first.
+ */
 export function discoveredVolumes(machine: SimulatedMachine): DiscoveredVolume[] {
   const { disks } = machine.spec
   const [system] = disks
-  const largest = disks.toSorted((a, b) => b.size - a.size)[0]
+  const largest = largestOf(machine)
   const isUsed = (path: string) =>
     machine.fault('disks-used') !== undefined &&
     inMaintenance(machine) &&
@@ -27,7 +31,7 @@ export function discoveredVolumes(machine: SimulatedMachine): DiscoveredVolume[]
     dev_path: disk.path,
     type: 'disk',
     size: disk.size,
-    name: disk === largest && isUsed(disk.path) ? 'bluestore' : '',
+    name: disk === largest && (isUsed(disk.path) || carriesOsd(machine)) ? 'bluestore' : '',
   }))
   const partition = system && `${system.path}${/\d$/.test(system.path) ? 'p' : ''}6`
   if (system && partition && isUsed(partition))
@@ -42,10 +46,23 @@ export function discoveredVolumes(machine: SimulatedMachine): DiscoveredVolume[]
   return found.map((volume) => ({ device: basename(volume.dev_path), ...volume }))
 }
 
-/** @throws StatusError for a device that is not there */
+const largestOf = ({ spec: { disks } }: SimulatedMachine) => disks.toSorted((a, b) => b.size - a.size)[0]
+const nodeOf = ({ machine }: SimulatedMachine): string => machine.config?.hostname ?? ''
+const carriesOsd = (machine: SimulatedMachine): boolean => {
+  const { hosts, left } = cephMap(machine.lab)
+  return hosts.has(nodeOf(machine)) || left.has(nodeOf(machine))
+}
+
+/** @throws StatusError for a device that is not there, or that an OSD has open */
 export function wipeDevice(machine: SimulatedMachine, device: string): void {
   const known = discoveredVolumes(machine).some((volume) => volume.device === device)
   if (!known) throw new StatusError('NotFound', `blockdevice ${JSON.stringify(device)} not found`)
+  const map = cephMap(machine.lab)
+  if (device === basename(largestOf(machine)?.path ?? '')) {
+    if (map.hosts.has(nodeOf(machine)))
+      throw new StatusError('FailedPrecondition', `blockdevice ${JSON.stringify(device)} is in use by disk holders`)
+    map.left.delete(nodeOf(machine))
+  }
   machine.kernelLog.write(`wiping block device ${device}`)
   machine.record.wiped = [...(machine.record.wiped ?? []), device]
   machine.changed()

@@ -9,6 +9,7 @@ export type Call = (path: MethodPath, request?: Buffer) => Promise<Result<Buffer
 
 /** Names as `talosctl get` knows them, and what they are in COSI (Talos 1.12 and 1.13). */
 const resourceTypes: Record<TalosResourceType, { type: string; namespace: string }> = {
+  discoveredvolumes: { type: 'DiscoveredVolumes.block.talos.dev', namespace: 'runtime' },
   extensions: { type: 'ExtensionStatuses.runtime.talos.dev', namespace: 'runtime' },
   machinestatus: { type: 'MachineStatuses.runtime.talos.dev', namespace: 'runtime' },
   members: { type: 'Members.cluster.talos.dev', namespace: 'cluster' },
