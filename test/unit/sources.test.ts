@@ -213,10 +213,18 @@ describe('Flux distributions', () => {
 })
 
 describe('templates of secrets', () => {
-  test('each action becomes the field that it names', () => {
-    const values = { user: 'u', 'api-key': 'k' }
-    const template = { url: 'https://{{ .user | b64enc }}:{{ index . "api-key" }}@x', none: '{{ now }}' }
-    expect(renderTemplate(template, values)).toEqual({ url: 'https://u:k@x', none: '' })
+  test('each action becomes the field that it names, decoded where it says so', () => {
+    const values = { user: 'u', 'api-key': 'k', packed: 'a2V5cw==' }
+    const template = {
+      url: 'https://{{ .user | toString }}:{{ index . "api-key" }}@x',
+      none: '{{ now }}',
+      unpacked: '{{ .packed | b64dec }} {{ .packed | b64dec | b64enc }}',
+    }
+    expect(renderTemplate(template, values)).toEqual({
+      url: 'https://u:k@x',
+      none: '',
+      unpacked: 'keys a2V5cw==',
+    })
   })
 
   test('fields come from the template, else from the documented table, else nowhere', async () => {

@@ -7,10 +7,13 @@ const action = /\{\{-?\s*([^}]*?)\s*-?\}\}/g
 const fieldOf = (expression: string) =>
   /index \. "([^"]+)"/.exec(expression)?.[1] ?? /\.([A-Za-z_]\w*)/.exec(expression)?.[1]
 
-/**
- * Renders `target.template.data`. Functions in a pipeline (`b64enc`, `toString`) are not applied, an action that names
- * no field becomes nothing.
- */
+/** Of a pipeline; others (`toString`) leave a value as it is. */
+const functions = new Map<string, (value: string) => string>([
+  ['b64dec', (value) => Buffer.from(value, 'base64').toString('utf8')],
+  ['b64enc', (value) => Buffer.from(value).toString('base64')],
+])
+
+/** Renders `target.template.data`. An action that names no field becomes nothing. */
 export function renderTemplate(
   template: Record<string, string>,
   values: Record<string, string>,
@@ -18,7 +21,9 @@ export function renderTemplate(
   const render = (text: string) =>
     text.replace(action, (_, expression: string) => {
       const field = fieldOf(expression)
-      return field === undefined ? '' : (values[field] ?? '')
+      const value = field === undefined ? '' : (values[field] ?? '')
+      const [, ...pipeline] = expression.split('|').map((part) => part.trim())
+      return pipeline.reduce((piped, name) => functions.get(name)?.(piped) ?? piped, value)
     })
   return Object.fromEntries(Object.entries(template).map(([key, text]) => [key, render(text)]))
 }
