@@ -1,6 +1,5 @@
 /** Generic breakages of YAML files, drawn by seed and blind to what any rule looks for. */
 import { isPair, isScalar, parseAllDocuments, type Scalar, visit } from 'yaml'
-import type { KubeObject } from '../../src/lib/types.ts'
 
 /** Weyl sequence through a mixer (mulberry32): the same seed draws the same breakages everywhere, the next one others. */
 export function generator(seed: number): (below: number) => number {
@@ -126,21 +125,4 @@ export function drawMutation(files: ReadonlyMap<string, string>, names: Readonly
     const result = operators[operator]?.(files.get(file) as string, pick, names)
     if (result && result.text !== files.get(file)) return { file, operator, ...result }
   }
-}
-
-/** An object without what its API would fill in anyway, so that leaving it out is equal; and with its dependencies in one order. */
-export function withoutDefaults(object: KubeObject): KubeObject {
-  const copy = structuredClone(object) as KubeObject & { spec?: Record<string, unknown> }
-  // The API server (1.35) fills it in.
-  const roleRef = (copy as { roleRef?: { apiGroup?: unknown } }).roleRef
-  if (roleRef?.apiGroup === 'rbac.authorization.k8s.io') delete roleRef.apiGroup
-  const spec = copy.spec as Record<string, { [key: string]: unknown } | unknown> | undefined
-  if (!spec) return copy
-  const target = spec.target as { name?: unknown } | undefined
-  if (copy.kind === 'ExternalSecret' && target && target.name === copy.metadata.name) delete target.name
-  if (copy.kind === 'Kustomization' && spec.wait === false) delete spec.wait
-  const tls = spec.tls as { minVersion?: unknown } | undefined
-  if (copy.kind === 'ClientTrafficPolicy' && tls?.minVersion === '1.2') delete spec.tls
-  if (Array.isArray(spec.dependsOn)) spec.dependsOn = spec.dependsOn.map((one) => JSON.stringify(one)).sort()
-  return copy
 }

@@ -45,6 +45,14 @@ const victoria =
     services: { [`${word}-${name}`]: { http: port } },
   })
 
+const cephPorts: Record<string, Record<string, number>> = {
+  mgr: { 'http-metrics': 9283, 'http-dashboard': 7000, dashboard: 8443 },
+  exporter: { 'ceph-exporter-http-metrics': 9926 },
+}
+const kafkaPorts = { 'tcp-prometheus': 9404, 'tcp-ctrlplane': 9090, 'tcp-replication': 9091, 'tcp-kafkaagent': 8443 }
+const listenerPorts = (spec: unknown) =>
+  Object.fromEntries(listAt(spec, 'kafka.listeners').map((one) => [textAt(one, 'name'), Number(textAt(one, 'port'))]))
+
 /** By `Kind.group`. */
 const makers: Record<string, Maker> = {
   // cloudnative-pg 1.28: pkg/specs/pods.go, services.go.
@@ -69,26 +77,22 @@ const makers: Record<string, Maker> = {
   }),
   // rook 1.19: pkg/operator/ceph/controller, cluster/mgr, cluster/nodedaemon.
   'CephCluster.ceph.rook.io': ({ metadata: { namespace = '' } }) => ({
-    pods: Object.entries({
-      mon: {},
-      mgr: { 'http-metrics': 9283, dashboard: 8443 },
-      osd: {},
-      mds: {},
-      rgw: {},
-      crashcollector: {},
-      exporter: { 'ceph-exporter-http-metrics': 9926 },
-    }).map(([daemon, ports]) =>
-      pod(
-        {
-          app: `rook-ceph-${daemon}`,
-          rook_cluster: namespace,
-          'app.kubernetes.io/part-of': namespace,
-          'app.kubernetes.io/created-by': 'rook-ceph-operator',
-        },
-        ports,
-        `rook-ceph-${daemon}`,
+    pods: [
+      ...['mon', 'osd', 'mds', 'rgw', 'crashcollector', 'mgr', 'exporter'].map((daemon) =>
+        pod(
+          {
+            app: `rook-ceph-${daemon}`,
+            rook_cluster: namespace,
+            'app.kubernetes.io/part-of': namespace,
+            'app.kubernetes.io/created-by': 'rook-ceph-operator',
+          },
+          cephPorts[daemon] ?? {},
+          `rook-ceph-${daemon}`,
+        ),
       ),
-    ),
+      // ceph-csi-operator 0.6: internal/controller/driver_controller.go.
+      pod({ app: `${namespace}.rbd.csi.ceph.com-ctrlplugin` }, {}, `${namespace}.rbd.csi.ceph.com-ctrlplugin`),
+    ],
     services: {
       'rook-ceph-mgr': { 'http-metrics': 9283 },
       'rook-ceph-mgr-dashboard': { 'http-dashboard': 7000, 'https-dashboard': 8443 },
@@ -151,8 +155,8 @@ const makers: Record<string, Maker> = {
       services: Object.assign({}, ...parts.map(({ services }) => services)),
     }
   },
-  // strimzi 0.47: labels of api/kafka, Services of KafkaCluster.
-  'Kafka.kafka.strimzi.io': ({ metadata: { name } }) => ({
+  // strimzi 0.47: labels of api/kafka, Services and ports of KafkaCluster, the listeners' as they are asked for.
+  'Kafka.kafka.strimzi.io': ({ metadata: { name }, spec }) => ({
     pods: ['kafka', 'entity-operator', 'kafka-exporter', 'cruise-control'].map((component) =>
       pod(
         {
@@ -163,7 +167,7 @@ const makers: Record<string, Maker> = {
           'app.kubernetes.io/instance': name,
           'app.kubernetes.io/managed-by': 'strimzi-cluster-operator',
         },
-        { 'tcp-prometheus': 9404, 'tcp-clients': 9092, 'tcp-clientstls': 9093 },
+        { ...kafkaPorts, ...listenerPorts(spec) },
         `${name}-${component}`,
       ),
     ),
@@ -216,7 +220,8 @@ const makers: Record<string, Maker> = {
     pods: [
       pod(
         { app: 'keycloak', 'app.kubernetes.io/instance': name, 'app.kubernetes.io/managed-by': 'keycloak-operator' },
-        { http: 8080, https: 8443, management: 9000 },
+        // The servers find and watch each other by JGroups.
+        { http: 8080, https: 8443, management: 9000, jgroups: 7800, 'jgroups-fd': 57_800 },
       ),
     ],
     services: { [`${name}-service`]: { http: 8080, https: 8443, management: 9000 } },

@@ -29,12 +29,7 @@ type Facts = Pick<Cluster, 'settings' | 'vip'> & { nodes: { address: string }[] 
 export function endpointDirectory(view: ClusterView, cluster: Facts): EndpointDirectory {
   const templates = podTemplates(view)
   const namespaces = namespacesOf(view)
-  const endpoint = (template: PodTemplate): Endpoint => {
-    const text = `${template.namespace}/${template.name}`
-    if (template.hostNetwork) return nodeEndpoint('node', `${text} (in the network of its node)`)
-    const labels = podLabels(template, namespaces.get(template.namespace) ?? {})
-    return { kind: 'pod', text, variants: [labels], ...(template.ports.size > 0 ? { ports: template.ports } : {}) }
-  }
+  const endpoint = (template: PodTemplate) => podEndpoint(template, namespaces)
   const known = (namespace: string) => {
     if (namespaces.has(namespace)) return templates.filter((one) => one.namespace === namespace)
     throw new UsageError(`no manifest makes namespace ${namespace}`, {
@@ -90,6 +85,14 @@ export function endpointDirectory(view: ClusterView, cluster: Facts): EndpointDi
   }
 
   return { find, findTarget, pods: templates.map(endpoint) }
+}
+
+/** @param namespaces their labels, by name */
+export function podEndpoint(template: PodTemplate, namespaces: ReadonlyMap<string, Record<string, string>>): Endpoint {
+  const text = `${template.namespace}/${template.name}`
+  if (template.hostNetwork) return nodeEndpoint('node', `${text} (in the network of its node)`)
+  const labels = podLabels(template, namespaces.get(template.namespace) ?? {})
+  return { kind: 'pod', text, variants: [labels], ...(template.ports.size > 0 ? { ports: template.ports } : {}) }
 }
 
 function labelsOf(text: string): Record<string, string> {

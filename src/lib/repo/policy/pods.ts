@@ -13,6 +13,8 @@ export interface PodTemplate {
   ports: ReadonlyMap<string, number>
   /** Rendered, or known from a record of a chart or of an operator. */
   from: 'manifest' | 'record'
+  /** The workload that makes them. */
+  of: RenderedObject
 }
 
 const workloads = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'CronJob', 'Pod'])
@@ -52,6 +54,7 @@ function templateOf(one: RenderedObject, from: PodTemplate['from']): PodTemplate
     serviceAccount: textAt(template, 'spec.serviceAccountName'),
     ports: new Map(ports),
     from,
+    of: one,
   }
 }
 

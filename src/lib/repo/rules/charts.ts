@@ -185,12 +185,17 @@ function limitsIn(value: unknown, path: (string | number)[] = []): { path: (stri
   return [...own, ...Object.entries(value).flatMap(([key, below]) => limitsIn(below, [...path, key]))]
 }
 
-function unmonitored({ release, facts }: KnownRelease): Finding[] {
-  if (!facts) return []
-  const switches = facts.values.filter((key) => monitorSwitch.test(key))
-  const values = valuesOf(release, facts)
-  const isOn = switches.some((key) => dig(values, key) === true)
-  if (switches.length === 0 || isOn || (facts.workloads ?? []).length === 0) return []
+/** The switches of a chart's monitors, and whether one of them is on. */
+export function monitorsOf({ release, facts }: KnownRelease): { switches: string[]; isOn: boolean } {
+  const switches = (facts?.values ?? []).filter((key) => monitorSwitch.test(key))
+  const values = facts ? valuesOf(release, facts) : release.values
+  return { switches, isOn: switches.some((key) => dig(values, key) === true) }
+}
+
+function unmonitored(known: KnownRelease): Finding[] {
+  const { release, facts } = known
+  const { switches, isOn } = monitorsOf(known)
+  if (switches.length === 0 || isOn || (facts?.workloads ?? []).length === 0) return []
   return [aboutRelease(release, `has no monitor (${switches.join(' or ')})`, ['spec', 'values'])]
 }
 

@@ -1,11 +1,15 @@
 /** The dependsOn graph: complete, without cycles, shallow, and with the CRD before the custom resource. */
 import { deepestChain, dependencyFindings } from '../dependencies.ts'
-import { listAt, textAt } from '../fields.ts'
+import { leaves, listAt, textAt } from '../fields.ts'
 import { type FluxKustomization, nameOf } from '../flux.ts'
-import type { Finding } from '../locate.ts'
+import type { Finding, YamlPath } from '../locate.ts'
+import { madeBy } from '../makes.ts'
+import type { SchemaTables } from '../schema-tables.ts'
+import { monitorsOf } from './charts.ts'
 import { referencesOf } from './references.ts'
-import { about, aboutKustomization, each, type Rule } from './rule.ts'
-import { type ChartFacts, type ClusterView, ofKind } from './view.ts'
+import { about, aboutKustomization, aboutRelease, each, type Rule } from './rule.ts'
+import { takings } from './taken.ts'
+import { type ChartFacts, type ClusterView, ofKind, type RenderedObject } from './view.ts'
 
 const graph = (matches: RegExp): Rule['check'] =>
   each(({ rendered, releases }) =>
@@ -55,12 +59,13 @@ export const dependencyRules: Rule[] = [
   },
   {
     id: 'referred-before-referrer',
-    demands: 'A Kustomization depends on those whose stores, issuers, gateways, classes and clusters its objects name',
+    demands:
+      'A Kustomization depends on those whose stores, issuers, gateways, classes and clusters its objects name, and on those that make the Secrets which they take from',
     why: 'Its objects cannot become ready before those are there: at a bootstrap it would wait in vain until its timeout',
     fix: 'dependsOn: [{name: <the component that has the object>}]',
     source: 'Flux, docs/patterns.md',
     scope: 'house',
-    check: each(referredBeforeReferrer),
+    check: (view) => each((cluster) => referredBeforeReferrer(cluster, view.schemas))(view),
   },
   {
     id: 'readiness-stated',
@@ -125,26 +130,40 @@ function crdBeforeResource(cluster: ClusterView): Finding[] {
   const providers = providersByGroup(cluster)
   const through = providersThroughReferences(cluster, providers)
   const reported = new Set<string>()
-  return [...cluster.objects, ...cluster.recorded]
-    .filter(({ group }) => isCustomGroup(group))
-    .flatMap((one) => {
-      const key = `${nameOf(one.kustomization)} ${one.group}`
-      const from = providers.get(one.group)
-      if (reported.has(key)) return []
-      // Somebody else's business, or nobody's: a schema or the API server will tell.
-      if (!from || from.has(nameOf(one.kustomization))) return []
-      const before = [...one.kustomization.dependsOn, ...(through.get(one.kustomization) ?? [])]
-      if (before.some((name) => from.has(name))) return []
-      reported.add(key)
-      const names = [...from].map((provider) => provider.split('/')[1]).join(' or ')
-      return [
-        about(
-          one,
-          `Kustomization ${one.kustomization.name} does not depend on ${names}, which brings the CRDs of ${one.group}`,
-        ),
-      ]
-    })
+  const without = (kustomization: FluxKustomization, group: string): string | undefined => {
+    const key = `${nameOf(kustomization)} ${group}`
+    const from = providers.get(group)
+    if (reported.has(key)) return undefined
+    // Somebody else's business, or nobody's: a schema or the API server will tell.
+    if (!from || from.has(nameOf(kustomization))) return undefined
+    const before = [...kustomization.dependsOn, ...(through.get(kustomization) ?? [])]
+    if (before.some((name) => from.has(name))) return undefined
+    reported.add(key)
+    const names = [...from].map((provider) => provider.split('/')[1]).join(' or ')
+    return `Kustomization ${kustomization.name} does not depend on ${names}, which brings the CRDs of ${group}`
+  }
+  const appliers = new Map(cluster.rendered.map(({ kustomization }) => [nameOf(kustomization), kustomization]))
+  return [
+    ...[...cluster.objects, ...cluster.recorded]
+      .filter(({ group }) => isCustomGroup(group))
+      .flatMap((one) => {
+        const message = without(one.kustomization, one.group)
+        return message === undefined ? [] : [about(one, message)]
+      }),
+    // The monitors that a chart brings when it is asked for them stand in no record; one that is told to trust asks for no CRD.
+    ...cluster.releases
+      .filter(({ release }) => !trusts(release.values))
+      .flatMap((known) => {
+        const kustomization = appliers.get(known.release.kustomization)
+        const message =
+          kustomization && monitorsOf(known).isOn ? without(kustomization, 'monitoring.coreos.com') : undefined
+        return message === undefined ? [] : [aboutRelease(known.release, message)]
+      }),
+  ]
 }
+
+const trusts = (values: unknown): boolean =>
+  leaves(values).some(({ path, value }) => path.at(-1) === 'trustCRDsExist' && value === true)
 
 /**
  * Who brings CRDs before a Kustomization without being named by it: an ExternalSecret names its store, and whoever has the store depends
@@ -194,31 +213,50 @@ function providersByGroup(cluster: ClusterView): Map<string, Set<string>> {
   return found
 }
 
-/** Once for each Kustomization and each that it should depend on. */
-function referredBeforeReferrer(cluster: ClusterView): Finding[] {
+/** What an object needs to be there, and which Kustomizations have it. */
+interface Need {
+  one: RenderedObject
+  /** `Kind name`. */
+  what: string
+  from: ReadonlySet<string>
+  path: YamlPath
+}
+
+function needsOf(cluster: ClusterView, schemas: SchemaTables): Need[] {
   const owners = new Map<string, Set<string>>()
-  for (const { kind, name, kustomization } of [...cluster.objects, ...cluster.recorded]) {
-    const key = `${kind} ${name}`
+  const own = (key: string, { kustomization }: RenderedObject) =>
     owners.set(key, (owners.get(key) ?? new Set()).add(nameOf(kustomization)))
+  for (const one of [...cluster.objects, ...cluster.recorded]) {
+    own(`${one.kind} ${one.name}`, one)
+    for (const { kind, namespace, name } of madeBy(one)) own(`${kind} ${namespace}/${name}`, one)
   }
+  const none: ReadonlySet<string> = new Set()
+  return [
+    ...referencesOf(cluster).map(({ one, kinds, name, path }) => {
+      const kind = kinds.find((candidate) => owners.has(`${candidate} ${name}`))
+      return { one, what: `${kind} ${name}`, from: owners.get(`${kind} ${name}`) ?? none, path }
+    }),
+    ...takings(cluster, schemas).map(({ one, kind, namespace, name, path }) => ({
+      one,
+      what: `${kind} ${name}`,
+      path,
+      from: owners.get(`${kind} ${namespace}/${name}`) ?? none,
+    })),
+  ]
+}
+
+/** Once for each Kustomization and each that it should depend on. */
+function referredBeforeReferrer(cluster: ClusterView, schemas: SchemaTables): Finding[] {
   const reported = new Set<string>()
-  return referencesOf(cluster).flatMap(({ one, kinds, name, path }) => {
+  return needsOf(cluster, schemas).flatMap(({ one, what, from, path }) => {
     // The sources and parents that Flux itself has to have before anything else.
-    if (/\.toolkit\.fluxcd\.io$/.test(one.group)) return []
-    const kind = kinds.find((candidate) => owners.has(`${candidate} ${name}`))
-    const from = owners.get(`${kind} ${name}`) ?? new Set()
+    if (/^(kustomize|source)\.toolkit\.fluxcd\.io$/.test(one.group)) return []
     const own = nameOf(one.kustomization)
     const key = `${own} ${[...from].join()}`
     const isBefore = from.size === 0 || from.has(own) || one.kustomization.dependsOn.some((other) => from.has(other))
     if (isBefore || reported.has(key)) return []
     reported.add(key)
     const names = [...from].map((provider) => provider.split('/')[1]).join(' or ')
-    return [
-      about(
-        one,
-        `Kustomization ${one.kustomization.name} does not depend on ${names}, which has ${kind} ${name}`,
-        path,
-      ),
-    ]
+    return [about(one, `Kustomization ${one.kustomization.name} does not depend on ${names}, which has ${what}`, path)]
   })
 }

@@ -72,6 +72,22 @@ export const numberRules: Rule[] = [
     ),
   },
   {
+    id: 'schedule-says-zone',
+    demands: 'A CronJob that begins at an hour says in which time zone',
+    why: 'Without one it is that of the controller manager: three in the morning is in the middle of somebody’s day',
+    fix: 'timeZone: Asia/Jakarta, or Etc/UTC',
+    source: 'Kubernetes, docs/patterns.md',
+    scope: 'house',
+    looksAt: 'itself',
+    check: each((cluster) =>
+      ofKind(cluster, 'CronJob')
+        .filter(({ release }) => !release)
+        .filter((one) => textAt(one.object(), 'spec.timeZone') === undefined)
+        .filter((one) => /^\S+ \d/.test(textAt(one.object(), 'spec.schedule') ?? ''))
+        .map((one) => about(one, 'says no timeZone', ['spec', 'schedule'])),
+    ),
+  },
+  {
     id: 'secret-refresh',
     demands: 'An ExternalSecret is refreshed at least every five minutes',
     why: 'A secret that was changed in 1Password has to reach the cluster within five minutes',

@@ -1,4 +1,5 @@
 /** Pods that can start, Services that lead to one, and states that Flux waits for. */
+import { readExpression } from '../cel.ts'
 import { dig, leaves, listAt, mapAt, textAt } from '../fields.ts'
 import { isGlobal } from '../global-kinds.ts'
 import type { Finding } from '../locate.ts'
@@ -19,7 +20,8 @@ export const podRules: Rule[] = [
   },
   {
     id: 'pod-wellformed',
-    demands: 'Paths of probes begin with /, names in pods are DNS labels, and every mount has its volume',
+    demands:
+      'Paths of probes begin with /, their ports are numbers or ports of the container, names in pods are DNS labels, and every mount has its volume',
     why: 'The API server refuses the pod, long after everybody has looked away from the commit',
     fix: 'kubectl explain pod.spec',
     source: 'Kubernetes',
@@ -61,6 +63,8 @@ function deafServices(cluster: ClusterView): Finding[] {
     })
 }
 
+const portNames = (container: unknown) => listAt(container, 'ports').map((port) => textAt(port, 'name'))
+
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
 function malformedPods(one: RenderedObject): Finding[] {
@@ -81,6 +85,10 @@ function malformedPods(one: RenderedObject): Finding[] {
             inside.at(-2) === 'httpGet' && inside.at(-1) === 'path' && !/^\//.test(String(value)),
         )
         .map(({ path: inside, value }) => about(one, `${value} is no path`, [...at, ...inside])),
+      ...leaves(container)
+        .filter(({ path: inside }) => /^(httpGet|tcpSocket)$/.test(String(inside.at(-2))) && inside.at(-1) === 'port')
+        .filter(({ value }) => typeof value === 'string' && !portNames(container).includes(value))
+        .map(({ path: inside, value }) => about(one, `${value} is no port of its container`, [...at, ...inside])),
       ...listAt(container, 'volumeMounts').flatMap((mount, index) => {
         const name = textAt(mount, 'name')
         const wrong = !volumes.includes(name)
@@ -94,12 +102,17 @@ function malformedPods(one: RenderedObject): Finding[] {
   ]
 }
 
-/** CEL over an object: begins with one of its parts, or a function of one, and compares, calls or tests. */
-const expression =
-  /^[!(]*\s*(has\()?(status|metadata|spec|data)\b[\s\S]*(==|!=|<|>|\bin\b|\.exists\(|\.all\(|\.startsWith\(|^[!(]*has\()/
-const isBalanced = (text: string) =>
-  ['()', '[]', '{}'].every(([open = '', close = '']) => text.split(open).length === text.split(close).length) &&
-  text.split("'").length % 2 === 1
+const partOfObject = /^(apiVersion|kind|metadata|spec|data|status)(\.|$)/
+
+/** CEL over an object: about its parts, and its answer is yes or no. */
+function isExpression(text: string): boolean {
+  try {
+    const { names, isTest } = readExpression(text)
+    return isTest && names.length > 0 && names.every((name) => partOfObject.test(name))
+  } catch {
+    return false
+  }
+}
 
 function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[] {
   const made = new Set(
@@ -146,7 +159,7 @@ function deadChecks(cluster: ClusterView, { schemas }: RepositoryView): Finding[
       ...(dig(check, 'current') === undefined ? [says('has no expression `current`', 'healthCheckExprs', index)] : []),
       ...['current', 'failed', 'inProgress']
         .map((key) => ({ key, text: textAt(check, key) }))
-        .filter(({ text }) => text !== undefined && !(expression.test(text.trim()) && isBalanced(text)))
+        .filter(({ text }) => text !== undefined && !isExpression(text))
         .map(({ key, text }) => says(`${text} is no expression`, 'healthCheckExprs', index, key)),
     ])
     return [...checks, ...judged]

@@ -5,12 +5,14 @@ export interface Reference {
   from: string
   /** Kinds that it may refer to. */
   to: string[]
-  /** Where the name stands; a `*` goes through a list. */
+  /** Where the name stands; a `*` goes through a list, `\\.` is a dot of the key itself. */
   path: string
   /** Beside the name: the field with the kind, when it decides among `to`. */
   kind?: string
   /** What that field is when it is left out. */
   usual?: string
+  /** Whoever refers may be in another namespace than what it names. */
+  anywhere?: true
 }
 
 export const references: readonly Reference[] = [
@@ -36,7 +38,22 @@ export const references: readonly Reference[] = [
   },
   { from: 'ScheduledBackup', to: ['Cluster'], path: 'spec.cluster.name' },
   { from: 'Cluster.postgresql.cnpg.io', to: ['ObjectStore'], path: 'spec.plugins.*.parameters.barmanObjectName' },
-  { from: 'Database', to: ['Cluster'], path: 'spec.cluster.name' },
+  ...['Database', 'DatabaseRole', 'Pooler', 'Publication', 'Subscription'].map(
+    (word): Reference => ({ from: `${word}.postgresql.cnpg.io`, to: ['Cluster'], path: 'spec.cluster.name' }),
+  ),
+  ...['KafkaTopic', 'KafkaUser', 'KafkaNodePool'].map(
+    (word): Reference => ({
+      from: `${word}.kafka.strimzi.io`,
+      to: ['Kafka'],
+      path: 'metadata.labels.strimzi\\.io/cluster',
+      // The topic and user operators watch another namespace than the broker's.
+      anywhere: true,
+    }),
+  ),
+  ...['spec.storage.class', 'spec.storage.volumes.*.class'].map(
+    (path): Reference => ({ from: 'KafkaNodePool.kafka.strimzi.io', to: ['StorageClass'], path }),
+  ),
+  { from: 'KeycloakRealmImport', to: ['Keycloak'], path: 'spec.keycloakCRName' },
   { from: 'ReplicationSource', to: ['PersistentVolumeClaim'], path: 'spec.sourcePVC' },
   {
     from: 'CiliumBGPClusterConfig',
@@ -50,19 +67,28 @@ export const references: readonly Reference[] = [
     kind: 'kind',
   },
   { from: 'Alert', to: ['Provider'], path: 'spec.providerRef.name' },
-  { from: 'PersistentVolumeClaim', to: ['StorageClass'], path: 'spec.storageClassName' },
   {
-    from: 'StatefulSet',
-    to: ['StorageClass'],
-    path: 'spec.volumeClaimTemplates.*.spec.storageClassName',
+    from: 'Alert',
+    to: ['GitRepository', 'OCIRepository', 'HelmRepository', 'HelmChart', 'Bucket', 'Kustomization', 'HelmRelease'],
+    path: 'spec.eventSources.*.name',
+    kind: 'kind',
   },
-  { from: 'Cluster.postgresql.cnpg.io', to: ['StorageClass'], path: 'spec.storage.storageClass' },
-  { from: 'Cluster.postgresql.cnpg.io', to: ['StorageClass'], path: 'spec.walStorage.storageClass' },
-  ...['ReplicationSource', 'ReplicationDestination'].flatMap((from): Reference[] => [
-    { from, to: ['StorageClass'], path: 'spec.restic.storageClassName' },
-    { from, to: ['StorageClass'], path: 'spec.restic.cacheStorageClassName' },
-    { from, to: ['VolumeSnapshotClass'], path: 'spec.restic.volumeSnapshotClassName' },
-  ]),
+  ...['ReplicationSource', 'ReplicationDestination'].map(
+    (from): Reference => ({ from, to: ['VolumeSnapshotClass'], path: 'spec.restic.volumeSnapshotClassName' }),
+  ),
+  {
+    from: 'PersistentVolumeClaim',
+    to: ['ReplicationDestination', 'VolumeSnapshot', 'PersistentVolumeClaim'],
+    path: 'spec.dataSourceRef.name',
+    kind: 'kind',
+  },
+  ...['template', 'jobTemplate.spec.template']
+    .map((template) => `spec.${template}.spec.volumes.*.persistentVolumeClaim.claimName`)
+    .flatMap((path) =>
+      ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'].map(
+        (from): Reference => ({ from, to: ['PersistentVolumeClaim'], path }),
+      ),
+    ),
   { from: 'HTTPRoute', to: ['Service'], path: 'spec.rules.*.backendRefs.*.name', kind: 'kind', usual: 'Service' },
   { from: 'RoleBinding', to: ['Role', 'ClusterRole'], path: 'roleRef.name', kind: 'kind' },
   { from: 'ClusterRoleBinding', to: ['ClusterRole'], path: 'roleRef.name', kind: 'kind' },
@@ -82,7 +108,17 @@ export const references: readonly Reference[] = [
   { from: 'BackendTrafficPolicy', to: ['Gateway', 'HTTPRoute'], path: 'spec.targetRefs.*.name', kind: 'kind' },
   { from: 'ClientTrafficPolicy', to: ['Gateway'], path: 'spec.targetRefs.*.name', kind: 'kind' },
   { from: 'SecurityPolicy', to: ['Gateway', 'HTTPRoute'], path: 'spec.targetRefs.*.name', kind: 'kind' },
+  ...['Validating', 'Mutating'].map(
+    (word): Reference => ({
+      from: `${word}AdmissionPolicyBinding`,
+      to: [`${word}AdmissionPolicy`],
+      path: 'spec.policyName',
+    }),
+  ),
 ]
+
+/** What names a StorageClass, in whichever object or values it stands. */
+export const namesStorageClass = /^(s|cacheS)torageClass(Name)?$/
 
 /** Made by the controllers themselves, before any manifest. */
 export const alwaysThere: Record<string, RegExp> = {

@@ -1,10 +1,11 @@
 /** What one object says of another has to be there. */
 import { normalPath } from '../build.ts'
+import { keysOf } from '../chart-facts.ts'
 import { dig, leaves, textAt } from '../fields.ts'
 import { nameOf } from '../flux.ts'
 import { isGlobal } from '../global-kinds.ts'
 import type { Finding } from '../locate.ts'
-import { alwaysThere, references } from './reference-table.ts'
+import { alwaysThere, namesStorageClass, references } from './reference-table.ts'
 import { about, aboutKustomization, aboutRelease, each, identity, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
 
@@ -140,24 +141,54 @@ export interface ObjectReference {
   /** As the reference says, else the object's own. */
   namespace: string | undefined
   path: (string | number)[]
+  /** Its operator looks for it in other namespaces as well. */
+  anywhere?: boolean
 }
 
 /** What objects of ours name, by the table above; a kind that the table does not know is left out. */
 export function referencesOf(cluster: ClusterView): ObjectReference[] {
-  const byKind = Map.groupBy([...cluster.objects, ...cluster.recorded], ({ kind }) => kind)
-  return references.flatMap(({ from, to, path, kind, usual }) => {
-    const [name = '', ...group] = from.split('.')
-    return (byKind.get(name) ?? [])
-      .filter((one) => group.length === 0 || one.group === group.join('.'))
-      .flatMap((one) =>
-        at(one.object(), path.split('.')).flatMap((named) => {
-          const stated = kind ? (textAt(named.beside, kind) ?? usual) : undefined
-          if (stated !== undefined && !to.includes(stated)) return []
-          const namespace = textAt(named.beside, 'namespace') ?? one.namespace
-          return [{ one, kinds: stated === undefined ? to : [stated], name: named.name, namespace, path: named.path }]
-        }),
-      )
-  })
+  const all = [...cluster.objects, ...cluster.recorded].filter(({ kind }) => kind !== 'CustomResourceDefinition')
+  const byKind = Map.groupBy(all, ({ kind }) => kind)
+  return [
+    ...all.flatMap(classesNamed),
+    ...references.flatMap(({ from, to, path, kind, usual, anywhere = false }) => {
+      const [name = '', ...group] = from.split('.')
+      return (byKind.get(name) ?? [])
+        .filter((one) => group.length === 0 || one.group === group.join('.'))
+        .flatMap((one) =>
+          at(one.object(), keysOf(path)).flatMap((named) => {
+            const stated = kind ? (textAt(named.beside, kind) ?? usual) : undefined
+            if (stated !== undefined && !to.includes(stated)) return []
+            const namespace = textAt(named.beside, 'namespace') ?? one.namespace
+            const kinds = stated === undefined ? to : [stated]
+            return [{ one, kinds, name: named.name, namespace, path: named.path, anywhere }]
+          }),
+        )
+    }),
+  ]
+}
+
+/** StorageClasses are told by the key, wherever it stands. */
+function classesNamed(one: RenderedObject): ObjectReference[] {
+  return leaves(one.object())
+    .filter(({ path, value }) => namesStorageClass.test(String(path.at(-1))) && /^[a-z0-9]/.test(String(value)))
+    .map(({ path, value }) => ({ one, kinds: ['StorageClass'], name: String(value), namespace: undefined, path }))
+}
+
+/** As RBAC and admission policies call a ServiceAccount. Those of Kubernetes' own controllers are in no manifest. */
+const accountName = /\bsystem:serviceaccount:(?!kube-system:)([a-z0-9-]+):([a-z0-9.-]+)/g
+
+/** Who may do something may come later than what says so. */
+function accountsNamed(one: RenderedObject): ObjectReference[] {
+  return leaves(one.object()).flatMap(({ path, value }) =>
+    [...String(value).matchAll(accountName)].map(([, namespace, name = '']) => ({
+      one,
+      kinds: ['ServiceAccount'],
+      name,
+      namespace,
+      path,
+    })),
+  )
 }
 
 function danglingReferences(cluster: ClusterView): Finding[] {
@@ -166,21 +197,26 @@ function danglingReferences(cluster: ClusterView): Finding[] {
   const inValues = new Set(
     cluster.releases
       .filter(({ rendered }) => !rendered)
-      .flatMap(({ release }) => [release.releaseName, ...leaves(release.values).map(({ value }) => String(value))]),
+      .flatMap(({ release }) => [
+        release.releaseName,
+        ...leaves(release.values)
+          .filter(({ path }) => !namesStorageClass.test(String(path.at(-1))))
+          .map(({ value }) => String(value)),
+      ]),
   )
   // Of a chart that was neither rendered nor recorded nobody knows what it makes.
   const unknown = cluster.releases.filter(({ rendered, facts }) => !rendered && !facts).map(({ release }) => release)
   const mayBeOfChart = (kind: string, namespace: string | undefined) =>
-    kind === 'ClusterRole'
+    isGlobal(kind)
       ? unknown.length > 0
       : /^(Service|ServiceAccount|Role)$/.test(kind) &&
         unknown.some((release) => release.releaseNamespace === namespace)
-  const wrong = ({ kinds, name, namespace }: ObjectReference): string | undefined => {
+  const wrong = ({ kinds, name, namespace, anywhere }: ObjectReference): string | undefined => {
     if (name === '*' || kinds.some((kind) => alwaysThere[kind]?.test(name))) return undefined
     const found = kinds.flatMap((kind) => places.get(`${kind} ${name}`) ?? [])
     // Renderers write a namespace on what has none, too.
     const isThere = (one: RenderedObject) =>
-      isGlobal(one.kind) || one.namespace === undefined || one.namespace === namespace
+      anywhere || isGlobal(one.kind) || one.namespace === undefined || one.namespace === namespace
     if (found.some(isThere) || (found.length === 0 && kinds.some((kind) => mayBeOfChart(kind, namespace))))
       return undefined
     if (found.length === 0) return inValues.has(name) ? undefined : 'which is not there'
@@ -188,7 +224,7 @@ function danglingReferences(cluster: ClusterView): Finding[] {
   }
   return [
     ...strangeKinds(cluster),
-    ...referencesOf(cluster).flatMap((reference) => {
+    ...[...referencesOf(cluster), ...cluster.objects.flatMap(accountsNamed)].flatMap((reference) => {
       const { one, kinds, name, path } = reference
       const why = wrong(reference)
       return why ? [about(one, `refers to ${kinds.join(' or ')} ${name}, ${why}`, path)] : []
@@ -202,7 +238,7 @@ const strangeKinds = (cluster: ClusterView): Finding[] =>
     kind === undefined
       ? []
       : ofKind(cluster, from).flatMap((one) =>
-          at(one.object(), path.split('.')).flatMap((named) => {
+          at(one.object(), keysOf(path)).flatMap((named) => {
             const stated = textAt(named.beside, kind)
             return stated === undefined || /^[A-Z][A-Za-z0-9]+$/.test(stated)
               ? []

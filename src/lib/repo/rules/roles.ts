@@ -1,7 +1,9 @@
 /** What roles grant, and to whom: words that the API server knows (RBAC of Kubernetes 1.35). */
 import { listAt, textAt } from '../fields.ts'
-import type { YamlPath } from '../locate.ts'
-import type { SchemaTables } from '../schema-tables.ts'
+import { isGlobal } from '../global-kinds.ts'
+import type { Finding, YamlPath } from '../locate.ts'
+import { madeBy } from '../makes.ts'
+import { pluralOf, type SchemaTables } from '../schema-tables.ts'
 import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind } from './view.ts'
 
@@ -26,6 +28,16 @@ export const roleRules: Rule[] = [
       })(view),
   },
   {
+    id: 'role-names-exist',
+    demands:
+      'What a rule of a role grants by name is there: as a manifest, of a chart, or as the Secret that something makes',
+    why: 'A name that nothing has grants nothing, and says so only to whoever is refused',
+    fix: 'Correct resourceNames; a subresource of a Service is named with its port, name:http',
+    source: 'Kubernetes 1.35, RBAC',
+    scope: 'any',
+    check: each(namelessGrants),
+  },
+  {
     id: 'role-subject',
     demands: 'A binding names a ServiceAccount with its namespace',
     why: 'The API server refuses it otherwise',
@@ -44,6 +56,50 @@ export const roleRules: Rule[] = [
     ),
   },
 ]
+
+/** Made while a cluster runs, by whoever may create them; of these a name says nothing. */
+const madeAnyTime = /^(leases|endpoints|endpointslices|events|pods|nodes|replicasets|jobs|persistentvolumes)$/
+
+function namelessGrants(cluster: ClusterView): Finding[] {
+  // Of a chart that was neither rendered nor recorded nobody knows what it makes.
+  if (cluster.releases.some(({ rendered, facts }) => !rendered && !facts)) return []
+  const all = [...cluster.objects, ...cluster.recorded]
+  const made = new Set([
+    ...all.map(({ kind, namespace, name }) => `${pluralOf(kind)} ${isGlobal(kind) ? '' : (namespace ?? '')}/${name}`),
+    ...all.flatMap(madeBy).map(({ kind, namespace, name }) => `${pluralOf(kind)} ${namespace ?? ''}/${name}`),
+    ...cluster.releases.flatMap(({ facts }) =>
+      (facts?.crds ?? []).flatMap((crd) => crd.names).map((name) => `customresourcedefinitions /${name}`),
+    ),
+  ])
+  const anywhere = new Set([...made].map((one) => one.replace(/ .*\//, ' ')))
+  return ofKind(cluster, 'ClusterRole', 'Role')
+    .filter(({ release }) => !release)
+    .flatMap((one) => {
+      const rules = listAt(one.object(), 'rules')
+      const creates = new Set(
+        rules.filter((rule) => listAt(rule, 'verbs').includes('create')).flatMap((rule) => listAt(rule, 'resources')),
+      )
+      return rules.flatMap((rule, index) => {
+        const resources = listAt(rule, 'resources').map((resource) => String(resource).split('/')[0] ?? '')
+        if (resources.length === 0 || resources.some((resource) => madeAnyTime.test(resource) || creates.has(resource)))
+          return []
+        return listAt(rule, 'resourceNames').flatMap((word, position) => {
+          const [name = ''] = String(word).split(':')
+          const isThere = resources.some((resource) =>
+            [String(word), name].some((candidate) =>
+              one.kind === 'Role' && one.namespace !== undefined
+                ? made.has(`${resource} ${one.namespace}/${candidate}`)
+                : anywhere.has(`${resource} ${candidate}`),
+            ),
+          )
+          if (isThere) return []
+          return [
+            about(one, `no ${resources.join(' or ')} is called ${word}`, ['rules', index, 'resourceNames', position]),
+          ]
+        })
+      })
+    })
+}
 
 const verbs = new Set([
   'get',
@@ -71,7 +127,7 @@ const short = new Set(['', 'apps', 'autoscaling', 'batch', 'extensions', 'policy
 const unkept = ['/users', '/groups', 'authentication.k8s.io/tokenreviews', 'certificates.k8s.io/signers']
 
 /** Which resources a group has; of one that is not in it nobody knows. */
-function resourcesByGroup(tables: SchemaTables, { objects, releases }: ClusterView): Map<string, Set<string>> {
+export function resourcesByGroup(tables: SchemaTables, { objects, releases }: ClusterView): Map<string, Set<string>> {
   const known = new Map<string, Set<string>>()
   const add = (group: string, resource: string) =>
     known.set(group, (known.get(group) ?? new Set<string>()).add(resource))

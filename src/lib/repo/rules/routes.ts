@@ -1,9 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Flux variables
-/** What is served: under the cluster's own domain, over TLS, by images of registries that are trusted, watched at ports that exist. */
+/** What is served: under the cluster's own domain, over TLS, by images of registries that are trusted. */
 
 import type { Json } from '../../types.ts'
-import { dig, isFields, leaves, listAt, mapAt, textAt } from '../fields.ts'
+import { dig, isFields, leaves, listAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
+import { matches } from './monitors.ts'
 import { imagesOf } from './pins.ts'
 import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
@@ -38,6 +39,15 @@ export const routeRules: Rule[] = [
     source: 'NFR11, NFR12',
     scope: 'house',
     check: each(plainRoutes),
+  },
+  {
+    id: 'route-is-admitted',
+    demands: 'A gateway’s listener admits the routes that attach to it: their namespace, and one of their hosts',
+    why: 'The gateway takes no notice of any other; only the route’s status says so',
+    fix: 'allowedRoutes of the listener (Same without it), or a host below the listener’s',
+    source: 'Gateway API',
+    scope: 'any',
+    check: each(turnedAway),
   },
   {
     id: 'route-matches',
@@ -123,15 +133,6 @@ export const routeRules: Rule[] = [
       )
     },
   },
-  {
-    id: 'monitor-selects-port',
-    demands: 'Every ServiceMonitor, PodMonitor and VMServiceScrape selects a port of something that is there',
-    why: 'A monitor that selects nothing is not an error anywhere: the alert on it never fires',
-    fix: 'Correct the selector or the port’s name',
-    source: 'issue 5',
-    scope: 'house',
-    check: each(blindMonitors),
-  },
 ]
 
 /** Docker's own spelling, `name` for `docker.io/library/name`. */
@@ -200,83 +201,44 @@ function listsNamed(
   )
 }
 
-const monitors = ['ServiceMonitor', 'PodMonitor', 'VMServiceScrape', 'VMPodScrape']
-
-interface Watched {
-  namespace: string | undefined
-  labels: Record<string, string> | undefined
-  ports: (string | number)[]
-}
-
-function blindMonitors(cluster: ClusterView): Finding[] {
-  const [allPods, allServices] = [pods(cluster), services(cluster)]
-  return ofKind(cluster, ...monitors)
-    .filter(({ release }) => !release)
-    .flatMap((one) => {
-      const ofPods = one.kind.includes('Pod')
-      const spec = mapAt(one.object(), 'spec')
-      const candidates = ofPods ? allPods : allServices
-      const inNamespace = candidates.filter(({ namespace }) => selectsNamespace(spec, one.namespace, namespace))
-      const selected = inNamespace.filter(
-        ({ labels }) => labels === undefined || matches(mapAt(spec, 'selector'), labels),
+function turnedAway(cluster: ClusterView): Finding[] {
+  const gateways = new Map(
+    ofKind(cluster, 'Gateway.gateway.networking.k8s.io').map((one) => [`${one.namespace}/${one.name}`, one]),
+  )
+  const labels = new Map(ofKind(cluster, 'Namespace').map((one) => [one.name, one.object().metadata.labels ?? {}]))
+  return ofKind(cluster, 'HTTPRoute', 'GRPCRoute', 'TLSRoute').flatMap((one) => {
+    const hosts = listAt(one.object(), 'spec.hostnames').map(String)
+    return parents(one).flatMap((parent, index): Finding[] => {
+      const [name, section] = [textAt(parent, 'name'), textAt(parent, 'sectionName')]
+      const gateway = gateways.get(`${textAt(parent, 'namespace') ?? one.namespace}/${name}`)
+      if (!gateway) return []
+      const attached = listAt(gateway.object(), 'spec.listeners').filter(
+        (listener) => section === undefined || textAt(listener, 'name') === section,
       )
-      const key = Array.isArray(spec.endpoints) ? 'endpoints' : 'podMetricsEndpoints'
-      if (selected.length === 0)
-        return [about(one, `selects no ${ofPods ? 'pod' : 'Service'} that is known`, ['spec', 'selector'])]
-      return listAt(spec, key).flatMap((endpoint, index) => {
-        const port = textAt(endpoint, 'port') ?? textAt(endpoint, 'targetPort')
-        if (port === undefined || selected.some(({ ports }) => ports.map(String).includes(port))) return []
-        return [about(one, `port ${port} is none of what it selects`, ['spec', key, index])]
-      })
+      const isIn = (listener: unknown) => {
+        const from = textAt(listener, 'allowedRoutes.namespaces.from') ?? 'Same'
+        if (from === 'Selector')
+          return matches(dig(listener, 'allowedRoutes.namespaces.selector'), labels.get(one.namespace ?? '') ?? {})
+        return from === 'All' || one.namespace === gateway.namespace
+      }
+      const path = ['spec', 'parentRefs', index]
+      const admitting = attached.filter(isIn)
+      // A listener that is not there another rule tells of.
+      if (attached.length > 0 && admitting.length === 0)
+        return [about(one, `Gateway ${name} admits no route of namespace ${one.namespace}`, path)]
+      const isServed = (listener: unknown) => {
+        const served = textAt(listener, 'hostname')
+        return served === undefined || hosts.length === 0 || hosts.some((host) => meet(host, served))
+      }
+      return attached.length === 0 || admitting.some(isServed)
+        ? []
+        : [about(one, `Gateway ${name} serves none of ${hosts.join(', ')}`, path)]
     })
-}
-
-/** Of a Service that only a record tells of, the labels are not known: then the port decides. */
-const services = ({ objects, recorded }: ClusterView): Watched[] =>
-  [...objects, ...recorded.map((one) => ({ ...one, isRecorded: true }))]
-    .filter(({ kind }) => kind === 'Service')
-    .map((one) => ({
-      namespace: one.namespace,
-      labels: 'isRecorded' in one ? undefined : (one.object().metadata.labels ?? {}),
-      ports: listAt(one.object(), 'spec.ports').flatMap((port) =>
-        [textAt(port, 'name'), textAt(port, 'targetPort'), textAt(port, 'port')].filter((text) => text !== undefined),
-      ),
-    }))
-
-const pods = ({ objects, recorded }: ClusterView): Watched[] =>
-  [...objects, ...recorded]
-    .filter(({ kind }) => /^(Deployment|StatefulSet|DaemonSet)$/.test(kind))
-    .map((one) => ({
-      namespace: one.namespace,
-      labels: mapAt(one.object(), 'spec.template.metadata.labels') as Record<string, string>,
-      ports: listAt(one.object(), 'spec.template.spec.containers').flatMap((container) =>
-        listAt(container, 'ports').flatMap((port) =>
-          [textAt(port, 'name'), textAt(port, 'containerPort')].filter((text) => text !== undefined),
-        ),
-      ),
-    }))
-
-function selectsNamespace(spec: unknown, own: string | undefined, namespace: string | undefined): boolean {
-  if (dig(spec, 'namespaceSelector.any') === true) return true
-  const names = listAt(spec, 'namespaceSelector.matchNames')
-  return names.length > 0 ? names.includes(namespace ?? '') : own === namespace
-}
-
-function matches(selector: unknown, labels: Record<string, string>): boolean {
-  const equal = dig(selector, 'matchLabels')
-  if (isFields(equal) && !Object.entries(equal).every(([key, value]) => labels[key] === value)) return false
-  return listAt(selector, 'matchExpressions').every((expression) => {
-    const value = labels[textAt(expression, 'key') ?? '']
-    const values = listAt(expression, 'values').map(String)
-    switch (textAt(expression, 'operator')) {
-      case 'In':
-        return value !== undefined && values.includes(value)
-      case 'NotIn':
-        return value === undefined || !values.includes(value)
-      case 'Exists':
-        return value !== undefined
-      default:
-        return value === undefined
-    }
   })
+}
+
+/** Whether two hosts of the Gateway API have a name in common: `*.a.b` stands for all below. */
+function meet(one: string, other: string): boolean {
+  const isBelow = (host: string, wildcard: string) => wildcard.startsWith('*.') && host.endsWith(wildcard.slice(1))
+  return one === other || isBelow(one, other) || isBelow(other, one)
 }

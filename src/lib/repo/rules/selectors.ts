@@ -1,5 +1,5 @@
 /** What selects by labels has to select something: nobody says so when it does not. */
-import { dig, isFields, leaves } from '../fields.ts'
+import { dig, isFields, leaves, listAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { labelsOfKind } from '../operator-objects.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -67,7 +67,7 @@ function knownLabels({ objects, recorded, releases }: ClusterView): ReadonlySet<
 }
 
 /** `<plural>.<group>` of the CRDs that manifests and charts bring. */
-const resourcesOf = ({ objects, releases }: Pick<ClusterView, 'objects' | 'releases'>): string[] => [
+export const resourcesOf = ({ objects, releases }: Pick<ClusterView, 'objects' | 'releases'>): string[] => [
   ...objects.filter(({ kind }) => kind === 'CustomResourceDefinition').map(({ name }) => name),
   ...releases.flatMap(({ facts }) => (facts?.crds ?? []).flatMap(({ names }) => names)),
 ]
@@ -85,7 +85,7 @@ const isOurs = (key: string, value: unknown) =>
 /** Cilium's own, of namespaces and of what is no pod. */
 const ofCilium = /^(k8s:)?io\.(kubernetes\.pod\.namespace|cilium\.k8s\.)|^reserved/
 
-/** Keys of expressions; their values have several, of which not each need be there. */
+/** Expressions: keys that something has, and of those that list values each of them. */
 function strangeKeys(one: RenderedObject, known: ReadonlySet<string>): Finding[] {
   if (!/^(Cilium|NetworkPolicy$|ServiceMonitor$|PodMonitor$|VM\w+Scrape$|PodDisruptionBudget$)/.test(one.kind))
     return []
@@ -93,8 +93,17 @@ function strangeKeys(one: RenderedObject, known: ReadonlySet<string>): Finding[]
   return leaves(one.object())
     .filter(({ path }) => path.at(-1) === 'key' && path.at(-3) === 'matchExpressions')
     .filter(({ value }) => !ofCilium.test(String(value)) && !/^(k8s:)?k8sops\.dev\//.test(String(value)))
-    .filter(({ value }) => !keys.has(String(value).replace(/^k8s:/, '')))
-    .map(({ path, value }) => about(one, `selects by ${value}, which nothing has`, path))
+    .flatMap(({ path, value }) => {
+      const key = String(value)
+      if (!keys.has(key.replace(/^k8s:/, ''))) return [about(one, `selects by ${key}, which nothing has`, path)]
+      const expression = dig(one.object(), path.slice(0, -1))
+      if (textAt(expression, 'operator') !== 'In') return []
+      return listAt(expression, 'values').flatMap((word, index) =>
+        known.has(pair(key, word))
+          ? []
+          : [about(one, `selects by ${key}: ${word}, which nothing has`, [...path.slice(0, -1), 'values', index])],
+      )
+    })
 }
 
 function strangers(one: RenderedObject, known: ReadonlySet<string>): Finding[] {

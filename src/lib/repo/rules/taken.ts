@@ -44,11 +44,12 @@ export const takenRules: Rule[] = [
   },
 ]
 
-interface Taking extends Take {
+export interface Taking extends Take {
   one: RenderedObject
 }
 
-function takings(cluster: ClusterView, schemas: SchemaTables): Taking[] {
+/** What every object takes, each in the namespace that it means. */
+export function takings(cluster: ClusterView, schemas: SchemaTables): Taking[] {
   return [...cluster.objects, ...cluster.recorded]
     .filter(({ kind }) => kind !== 'CustomResourceDefinition')
     .flatMap((one) =>

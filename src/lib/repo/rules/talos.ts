@@ -26,20 +26,23 @@ export const talosRules: Rule[] = [
           file
             .documents()
             .filter((document) => !isFields(document) || document.apiVersion === undefined)
-            .flatMap((document) =>
-              checkSchema(table, root, withoutDeletions(document)).map(({ path, message }) => ({
+            .flatMap((document) => [
+              ...checkSchema(table, root, withoutDeletions(document)).map(({ path, message }) => ({
                 file: file.path,
                 path,
                 message,
               })),
-            ),
+              ...listAt(document, 'machine.files').flatMap((one, index) =>
+                halfFile(one).map((message) => ({ file: file.path, path: ['machine', 'files', index], message })),
+              ),
+            ]),
         )
     },
   },
   {
     id: 'talconfig-values',
     demands:
-      'In talconfig.yaml routes are networks, gateways addresses, disks of a type that there is, and a bond has two ports',
+      'In talconfig.yaml routes are networks, gateways addresses, disks of a type that there is, numbers numbers, and a bond has two ports',
     why: 'talhelper takes any text; the machine comes up without a network, or not at all',
     fix: 'Correct the value',
     source: 'Talos 1.12',
@@ -59,6 +62,12 @@ export const talosRules: Rule[] = [
   },
 ]
 
+/** Talos writes a file with no permissions at all where none are given. */
+const halfFile = (one: unknown): string[] =>
+  ['path', 'permissions', 'op', 'content']
+    .filter((key) => textAt(one, key) === undefined)
+    .map((key) => `a file without ${key}`)
+
 /** `$patch: delete` (or `$$patch`, before talhelper substitutes) stands in the place of anything. */
 function withoutDeletions(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutDeletions)
@@ -74,6 +83,10 @@ const isNetwork = (text: string): boolean => {
   return rest.length === 0 && isIP(address) !== 0 && /^\d{1,3}$/.test(bits)
 }
 
+/** What talhelper would read as another type, or not at all. */
+const counts = new Set(['mtu', 'vlanId', 'miimon', 'updelay', 'downdelay', 'metric', 'routeMetric'])
+const switches = new Set(['dhcp', 'controlPlane', 'allowSchedulingOnControlPlanes', 'grow', 'ignoreHostname'])
+
 function wrongValues(file: SourceFile): Finding[] {
   return file.documents().flatMap((document) => [
     ...leaves(document).flatMap(({ path, value }): Finding[] => {
@@ -82,6 +95,9 @@ function wrongValues(file: SourceFile): Finding[] {
       const key = path.at(-1)
       if (key === 'network' && path.at(-3) === 'routes' && !isNetwork(text)) return says(`${text} is no network`)
       if (key === 'gateway' && isIP(text) === 0) return says(`${text} is no address`)
+      if (counts.has(String(key)) && !Number.isInteger(value)) return says(`${text} is no number`)
+      if (switches.has(String(key)) && typeof value !== 'boolean') return says(`${text} is neither true nor false`)
+      if (path.at(-2) === 'patches' && !/^@|\n|[:{]/.test(text)) return says(`${text} is no patch`)
       if (path.at(-2) === 'addresses' && !isNetwork(text)) return says(`${text} is no address with its prefix`)
       if (key === 'type' && path.at(-2) === 'installDiskSelector' && !/^(ssd|hdd|nvme|sd)$/i.test(text))
         return says(`${text} is no type of disk`)

@@ -5,10 +5,11 @@ import type { Rule } from '../../../../src/lib/repo/rules/rule.ts'
 import { detailCases } from './cases-details.ts'
 import { fileCases } from './cases-files.ts'
 import { objectCases } from './cases-objects.ts'
+import { referenceCases } from './cases-references.ts'
 import { relationCases } from './cases-relations.ts'
 import { type Clusters, type Texts, viewOf } from './view.ts'
 
-const cases = { ...fileCases, ...objectCases, ...detailCases, ...relationCases }
+const cases = { ...fileCases, ...objectCases, ...detailCases, ...relationCases, ...referenceCases }
 
 async function said(rule: string, texts: Texts, clusters?: Clusters): Promise<string[]> {
   const { findings } = await checkRules(await viewOf(texts, clusters), { only: [ruleNamed(rule) as Rule] })

@@ -1,0 +1,78 @@
+/** Names of Services, wherever a text has one: in URLs, in settings of applications, in values of charts. */
+import { leaves, listAt, textAt } from '../fields.ts'
+import type { Finding, YamlPath } from '../locate.ts'
+import { about, each, type Rule } from './rule.ts'
+import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
+
+export const addressRules: Rule[] = [
+  {
+    id: 'service-address-exists',
+    demands: 'A Service that a text names by its address is there, and has the port',
+    why: 'The name does not resolve, or nobody answers; only the log of whoever asks says so',
+    fix: 'http://name.namespace.svc.cluster.local:port, as `kubectl get services -A` has them',
+    source: 'Kubernetes, DNS for Services',
+    scope: 'any',
+    check: each(strangeAddresses),
+  },
+]
+
+/** `scheme://a.name.namespace.svc.cluster.local:port`; a name before the Service's is one of its pods. */
+const address =
+  /(?:\b(?<scheme>[a-z][a-z0-9+]*):\/\/(?:[^/\s@"']*@)?)?(?<![\w.*-])(?:[a-z0-9-]+\.)*?(?<name>[a-z0-9-]+)\.(?<namespace>[a-z0-9-]+)\.svc(?:\.cluster\.local)?(?![\w-])(?::(?<port>\d+))?/g
+
+const usualPorts: Record<string, string> = { http: '80', https: '443' }
+
+function strangeAddresses(cluster: ClusterView): Finding[] {
+  const made = new Set(ofKind(cluster, 'Namespace').map(({ name }) => name))
+  const services = new Map(
+    [...cluster.objects, ...cluster.recorded]
+      .filter(({ kind, group }) => kind === 'Service' && group === '')
+      .map((one) => [
+        `${one.namespace}/${one.name}`,
+        listAt(one.object(), 'spec.ports').flatMap((port) => textAt(port, 'port') ?? []),
+      ]),
+  )
+  // Of a chart that was neither rendered nor recorded nobody knows what it makes.
+  const unknown = new Set(
+    cluster.releases
+      .filter(({ rendered, facts }) => !rendered && !facts)
+      .map(({ release }) => release.releaseNamespace),
+  )
+  const wrong = (namespace: string, name: string, port: string | undefined): string | undefined => {
+    if (namespace === 'default' || unknown.has(namespace)) return undefined
+    const ports = services.get(`${namespace}/${name}`)
+    if (ports === undefined)
+      return made.has(namespace) || namespace === 'kube-system'
+        ? `no Service ${namespace}/${name} is there`
+        : `namespace ${namespace} is not made`
+    return port === undefined || ports.length === 0 || ports.includes(port)
+      ? undefined
+      : `Service ${namespace}/${name} has no port ${port}`
+  }
+  return cluster.objects
+    .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+    .flatMap((one) =>
+      addressesIn(one).flatMap(({ namespace, name, port, path }) => {
+        const why = wrong(namespace, name, port)
+        return why ? [about(one, why, path)] : []
+      }),
+    )
+}
+
+export interface ServiceAddress {
+  namespace: string
+  name: string
+  /** As it is told, or as the scheme has it. */
+  port: string | undefined
+  path: YamlPath
+}
+
+/** Services that an object names by their address. */
+export const addressesIn = (one: RenderedObject): ServiceAddress[] =>
+  leaves(one.object()).flatMap(({ path, value }) => {
+    if (typeof value !== 'string' || !value.includes('.svc')) return []
+    return [...value.matchAll(address)].map(({ groups = {} }) => {
+      const { scheme = '', name = '', namespace = '', port = usualPorts[scheme] } = groups
+      return { namespace, name, port, path }
+    })
+  })
