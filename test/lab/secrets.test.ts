@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { boundaries, killAtBoundaries } from '../helpers/kill.ts'
-import { eventually, inLab, repositoryRoot } from '../helpers/lab.ts'
+import { inLab, repositoryRoot } from '../helpers/lab.ts'
 import { type CliEnded, type LabCli, labCli, statesOf, told } from '../helpers/lab-cli.ts'
 import { full } from '../helpers/seed.ts'
 import { sharedLab } from '../helpers/shared-lab.ts'
@@ -31,7 +31,7 @@ beforeAll(async () => {
   const shared = await sharedLab()
   lab = labCli(shared.record, shared.env)
   await kubectl('apply', '-k', join(repositoryRoot, 'docs/examples/rotation-test'))
-  await eventually(secret, (value) => value !== '', 60)
+  await kubectl('-n', namespace, 'wait', '--for=create', `secret/${name}`, '--timeout=60s')
   await kubectl('-n', namespace, 'rollout', 'status', `deployment/${name}`, '--timeout=60s')
 })
 afterAll(async () => {
