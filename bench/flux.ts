@@ -9,20 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readAccess } from '../src/lib/kube/kubeconfig.ts'
 import { resolveTool } from '../src/lib/tools/resolve.ts'
-import { startTestCluster, type TestCluster } from '../test/helpers/test-cluster.ts'
+import { clusterTools, startTestCluster, type TestCluster } from '../test/helpers/test-cluster.ts'
 import { cli, compare, row, run, timeAndResources } from './measure.ts'
 
 const rounds = 5
-const tools = [
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kubectl',
-  'kwok',
-  'flux',
-  'flux-crds',
-]
+const tools = [...clusterTools, 'flux', 'flux-crds']
 const contexts = ['infra', 'apps']
 
 const pathOf = (name: string): string => {

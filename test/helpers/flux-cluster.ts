@@ -19,23 +19,10 @@ import { resolveTool } from '../../src/lib/tools/resolve.ts'
 import { createServices } from '../../src/services.ts'
 import { clusterNamed, type Ended, rolloutPolicy, runCli } from './cli.ts'
 import { repositoryRoot } from './lab.ts'
-import { commit, makeRepository, startTestCluster, type TestCluster } from './test-cluster.ts'
+import { clusterTools, commit, makeRepository, startTestCluster, type TestCluster } from './test-cluster.ts'
 
 const run = promisify(execFile)
-const tools = [
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kubectl',
-  'kwok',
-  'kustomize',
-  'helm',
-  'flux',
-  'flux-crds',
-  'kustomize-controller',
-  'helm-controller',
-]
+const tools = [...clusterTools, 'kustomize', 'helm', 'flux', 'flux-crds', 'kustomize-controller', 'helm-controller']
 const charts = 'oci://ghcr.io/controlplaneio-fluxcd/charts'
 
 /** The lab's registry serves the charts that the repository names when it starts. */

@@ -18,6 +18,9 @@ import type { ChildProcess, MachineConfig } from '../../src/lib/lab/types.ts'
 import { type StubLab, stubLab } from './stub-lab.ts'
 
 const run = promisify(execFile)
+/** Tools that it consists of, and is asked with. */
+export const clusterTools = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok']
+
 export interface TestCluster {
   lab: StubLab
   /** Runs kubectl as administrator; throws with its stderr. */

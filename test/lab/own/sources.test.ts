@@ -12,16 +12,11 @@ import { startSources } from '../../../src/lib/lab/sources/index.ts'
 import type { Part } from '../../../src/lib/lab/types.ts'
 import { resolveTool } from '../../../src/lib/tools/resolve.ts'
 import { chart, kustomization, release, viaRepository } from '../../helpers/flux-manifests.ts'
-import { commit, makeRepository, startTestCluster, type TestCluster } from '../../helpers/test-cluster.ts'
+import { clusterTools, commit, makeRepository, startTestCluster, type TestCluster } from '../../helpers/test-cluster.ts'
 
 const run = promisify(execFile)
 const names = [
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kubectl',
-  'kwok',
+  ...clusterTools,
   'kustomize',
   'helm',
   'flux',
