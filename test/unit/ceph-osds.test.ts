@@ -174,6 +174,8 @@ describe('the Jobs', () => {
     writeFileSync(join(dir, 'ceph'), `#!/bin/bash\ncase "$*" in\n${answers}\nesac\n`)
     writeFileSync(join(dir, 'sleep'), '#!/bin/bash\n')
     writeFileSync(join(dir, 'message'), '')
+    // Another pod each time.
+    rmSync(join(dir, 'k8sops-progress'), { force: true })
     for (const name of ['ceph', 'sleep']) chmodSync(join(dir, name), 0o755)
     const script = (job(verb).spec.template.spec.containers[0]?.command?.[2] ?? '')
       .replaceAll('/dev/termination-log', join(dir, 'message'))
@@ -210,6 +212,9 @@ describe('the Jobs', () => {
     )
     expect(run('drain', `'osd out osd.3') ;;\n'osd safe-to-destroy osd.3') ;;`).exitCode).toBe(0)
     expect(run('drain', `'osd out osd.3') exit 1;;`).exitCode).toBe(1)
+    // Monitors that are away say nothing: that is no standstill since 1970.
+    const silent = run('drain', `'osd out osd.3') ;;\n*) exit 124;;`)
+    expect(silent).toEqual({ exitCode: 1, message: expect.stringMatching(/^since=\d+\nsaid=\n$/) })
   })
 
   test('settle only when every placement group is active and clean, and Ceph says so', () => {

@@ -158,7 +158,7 @@ while :; do
   ${look}
   moving=$(${ceph} pg stat | grep -oE '[0-9]+/[0-9]+ objects (degraded|misplaced|unfound)')
   left=$(echo $left $moving | head -c 1000)
-  [ "$left" = "$(head -n 1 $progress 2>/dev/null)" ] || printf '%s\\n%s\\n' "$left" "$(date +%s)" >$progress
+  [ -e $progress ] && [ "$left" = "$(head -n 1 $progress)" ] || printf '%s\\n%s\\n' "$left" "$(date +%s)" >$progress
   if [ $SECONDS -ge ${lookSec} ]; then
     { echo "since=$(tail -n 1 $progress)"; echo "said=$left"; } ${told}; exit 1
   fi
