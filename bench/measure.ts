@@ -8,8 +8,9 @@ import { installPackage, makePackage } from '../test/helpers/install-package.ts'
 export const root = join(import.meta.dirname, '..')
 const prefix = mkdtempSync(join(tmpdir(), 'k8sops-bench-package-'))
 process.on('exit', () => rmSync(prefix, { recursive: true, force: true }))
+export const tarball = makePackage()
 /** The program as it is installed: what is released is what is measured. */
-export const cli = installPackage(makePackage(), prefix)
+export const cli = installPackage(tarball, prefix)
 
 export interface Contender {
   name: string

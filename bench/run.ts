@@ -1,4 +1,4 @@
-/** `npm run bench [-- start-up|bootstrap|flux|gates|netpol|forecast|status|upgrade|validate|query|secrets]`: every figure of the project, as ratios in one run, and a table of them in bench/results.md. */
+/** `npm run bench [-- start-up|bootstrap|onboarding|flux|gates|netpol|forecast|status|upgrade|validate|query|secrets]`: every figure of the project, as ratios in one run, and a table of them in bench/results.md. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
@@ -9,6 +9,7 @@ import { benchForecast } from './forecast.ts'
 import { benchGates } from './gates.ts'
 import { root, rows } from './measure.ts'
 import { benchNetpol } from './netpol.ts'
+import { benchOnboarding } from './onboarding.ts'
 import { benchQuery } from './query.ts'
 import { benchSecrets } from './secrets.ts'
 import { benchStartUp } from './start-up.ts'
@@ -19,6 +20,7 @@ import { benchValidate } from './validate.ts'
 const benches: Record<string, () => void | Promise<void>> = {
   'start-up': benchStartUp,
   bootstrap: benchBootstrap,
+  onboarding: benchOnboarding,
   flux: benchFlux,
   gates: benchGates,
   netpol: benchNetpol,
