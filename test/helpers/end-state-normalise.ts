@@ -251,8 +251,12 @@ function secret(object: JsonObject): void {
   drop(at(object, 'metadata'), 'managedFields')
 }
 
-/** Who counted last: the API server when it let an object in, or the controller manager afterwards. */
+/**
+ * Who counted last: the API server when it let an object in, or the controller manager afterwards. What was counted is compared itself;
+ * the sum knows of a pod that a schedule has started, or that is gone, until it is counted again (every five minutes).
+ */
 function resourceQuota(object: JsonObject): void {
+  drop(object.status, 'used')
   const meta = at(object, 'metadata')
   meta.managedFields = list(meta.managedFields).filter(({ subresource }) => subresource !== 'status')
 }
