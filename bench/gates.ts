@@ -17,10 +17,10 @@ import { cli, median, root, row, time } from './measure.ts'
 const rounds = 5
 const clusterName = 'apps'
 
-type Timed = { what: string; ms: number; again: () => Promise<unknown> }
+export type Timed = { what: string; ms: number; again: () => Promise<unknown> }
 
 /** Ports whose reads are timed, and can be made again one at a time. */
-function timedPorts(kube: KubePort, talos: TalosPort, reads: Timed[]): { kube: KubePort; talos: TalosPort } {
+export function timedPorts(kube: KubePort, talos: TalosPort, reads: Timed[]): { kube: KubePort; talos: TalosPort } {
   const timed = async <T>(what: string, read: () => Promise<Result<T>>): Promise<Result<T>> => {
     const started = performance.now()
     const result = await read()
@@ -64,8 +64,7 @@ export async function benchGates(): Promise<void> {
 }
 
 async function measure(labName: string): Promise<void> {
-  const services = createServices(join(root, 'bin'))
-  const { opened, ports } = await openLab(services, labName)
+  const { opened, ports } = await openLab(labName)
   const { signal } = new AbortController()
   const checks = clusterHealthy(opened.cluster)
   const own = createGatePorts(opened, ports)
@@ -110,7 +109,8 @@ async function measure(labName: string): Promise<void> {
   )
 }
 
-async function openLab(services: Services, labName: string) {
+export async function openLab(labName: string) {
+  const services: Services = createServices(join(root, 'bin'))
   const repository = await services.openRepository(root)
   const opened = await services.openTarget(repository, clusterName, { lab: true, labName, env: process.env })
   const redactor = await services.redactor()

@@ -1,8 +1,9 @@
-/** `npm run bench [-- start-up|bootstrap|onboarding|flux|gates|netpol|forecast|status|upgrade|validate|query|secrets]`: every figure of the project, as ratios in one run, and a table of them in bench/results.md. */
+/** `npm run bench [-- start-up|bootstrap|onboarding|backup|flux|gates|netpol|forecast|status|upgrade|validate|query|secrets]`: every figure of the project, as ratios in one run, and a table of them in bench/results.md. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
+import { benchBackup } from './backup.ts'
 import { benchBootstrap } from './bootstrap.ts'
 import { benchFlux } from './flux.ts'
 import { benchForecast } from './forecast.ts'
@@ -21,6 +22,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   'start-up': benchStartUp,
   bootstrap: benchBootstrap,
   onboarding: benchOnboarding,
+  backup: benchBackup,
   flux: benchFlux,
   gates: benchGates,
   netpol: benchNetpol,
