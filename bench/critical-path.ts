@@ -11,10 +11,9 @@ interface ProcessEvent {
 }
 
 /**
- * What nobody can be faster than with these tools: of each step the time that its processes ran (by the journal, from the
- * first one's start to the last one's end) and that it then waited for the cluster, steps one after the other, neighbours
- * of a group side by side. Whatever else passes is ours and counts against us: start-up, planning, looking whether a step
- * is done already, locks, journal, starting processes.
+ * What nobody can be faster than with these tools: of each step the time that its processes ran (by the journal) and that it
+ * then waited for the cluster, steps one after the other, neighbours of a group side by side. Whatever else passes is ours and
+ * counts against us: start-up, planning, looking whether a step is done already, locks, journal, starting processes.
  */
 export function criticalPath(steps: StepResult[], journal: ProcessEvent[], groups: Map<string, string>): number {
   const longest = new Map<string, number>()
@@ -26,12 +25,19 @@ export function criticalPath(steps: StepResult[], journal: ProcessEvent[], group
   return [...longest.values()].reduce((sum, seconds) => sum + seconds, 0)
 }
 
-/** From the start of a step's first process to the end of its last one. */
+/** While at least one process of the step ran. */
 function processSeconds(id: string, journal: ProcessEvent[]): number {
-  const times = journal.flatMap(({ at, type, step }) =>
-    type.startsWith('process-') && step === id ? [Date.parse(at)] : [],
-  )
-  return times.length > 0 ? (Math.max(...times) - Math.min(...times)) / 1000 : 0
+  let running = 0
+  let since = 0
+  let milliseconds = 0
+  for (const { at, type, step } of journal) {
+    if (step !== id || !type.startsWith('process-')) continue
+    const now = Date.parse(at)
+    if (running > 0) milliseconds += now - since
+    since = now
+    running += type === 'process-started' ? 1 : -1
+  }
+  return milliseconds / 1000
 }
 
 /**
