@@ -20,22 +20,16 @@ import { kustomizeBuild, kustomizePath } from '../lib/tools/kustomize.ts'
 import type { Basis, Verdict } from '../lib/types.ts'
 
 /** What is wrong with the files is returned: it is said together with what else is wrong. */
-async function readFiles(
-  root: string,
-  cluster: string,
-  env: NodeJS.ProcessEnv,
-  preview: boolean,
-): Promise<BootstrapFiles | ConfigError> {
+async function readFiles(root: string, cluster: string, env: NodeJS.ProcessEnv): Promise<BootstrapFiles | ConfigError> {
   try {
     const tools = [kustomizePath(env)]
     const made = [layout.kubernetes, layout.bootstrap, layout.chartRecords]
     const cache = renderingCache<BootstrapFiles>(root, `bootstrap-${cluster}`, tools, made)
     const known = cache.read()
     if (known) return known
-    // A preview writes nothing.
-    const remember = preview ? undefined : renderingCache<Release[]>(root, `releases-${cluster}`, tools).write
-    const files = await readBootstrapFiles(root, cluster, kustomizeBuild(env), remember)
-    if (!preview) cache.write(files)
+    const releases = renderingCache<Release[]>(root, `releases-${cluster}`, tools)
+    const files = await readBootstrapFiles(root, cluster, kustomizeBuild(env), releases.write)
+    cache.write(files)
     return files
   } catch (error) {
     if (error instanceof ConfigError) return error
@@ -66,7 +60,7 @@ export async function observeBootstrap(context: CommandContext, preview: boolean
       ...sourceChoice(context),
       tools: pinnedVersions('bootstrap'),
     }),
-    readFiles(target.root, cluster.name, context.env, preview),
+    readFiles(target.root, cluster.name, context.env),
     context.repository(),
     context.gates().then((gates) => observePreflight(gates, context.signal)),
   ])

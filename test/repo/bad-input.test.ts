@@ -105,9 +105,8 @@ class Case {
       )
     })
     const after = this.files()
-    // What was rendered is remembered beside the runs, by the digest of the files it came from: that changes nothing.
     const touched = [...new Set([...before.keys(), ...after.keys()])].filter(
-      (name) => before.get(name) !== after.get(name) && !name.startsWith('repo/.k8sops/cache/'),
+      (name) => before.get(name) !== after.get(name),
     )
     return { ...outcome, touched }
   }

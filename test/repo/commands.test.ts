@@ -1,8 +1,19 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { cacheRoot } from '../../src/lib/tools/cache-root.ts'
 import { offline } from './offline.ts'
 import { projectRoot } from './tool.ts'
 
@@ -170,17 +181,22 @@ describe('k8sops repo releases', () => {
 
   test('remembers what it worked out until a file changes', async () => {
     const args = ['repo', 'releases', '--cluster', 'east', 'cert-manager/cert-manager', '-o', 'json']
-    await k8sops(['repo', 'releases', '--cluster', 'east', '-o', 'name'])
-    const cache = join(root, '.k8sops/cache/releases-east.json')
-    expect(existsSync(cache)).toBe(true)
+    const own = join(root, 'cache')
+    mkdirSync(own)
+    symlinkSync(join(cacheRoot(), 'tools'), join(own, 'tools'))
+    const env = { K8SOPS_CACHE: own }
+    await k8sops(['repo', 'releases', '--cluster', 'east', '-o', 'name'], { env })
+    const [name = ''] = readdirSync(join(own, 'renderings'))
+    expect(name).toMatch(/^releases-east-\w{32}\.json$/)
+    const cache = join(own, 'renderings', name)
     const text = readFileSync(cache, 'utf8')
     writeFileSync(cache, text.replace('v1.20.2', 'v9.9.9'))
-    expect((await k8sops(args)).stdout).toContain('v9.9.9')
+    expect((await k8sops(args, { env })).stdout).toContain('v9.9.9')
     // Same content, another time: git does that on every checkout, and it changes nothing.
     utimesSync(join(root, release), new Date(), new Date())
-    expect((await k8sops(args)).stdout).toContain('v9.9.9')
+    expect((await k8sops(args, { env })).stdout).toContain('v9.9.9')
     edit(release, '--zone=', '--zones=')
-    const { stdout } = await k8sops(args)
+    const { stdout } = await k8sops(args, { env })
     expect(stdout).toContain('--zones=east.example.org')
     expect(stdout).not.toContain('v9.9.9')
   })

@@ -1,11 +1,13 @@
 /**
  * Remembers what rendering a cluster came to: helmfile evaluates its templates several times and asks for the releases each
  * time, an operator types `bootstrap` again, and every rendering starts a kustomize for each Kustomization (five seconds of
- * processor time for sixty). What is remembered is valid for exactly the files it was made from.
+ * processor time for sixty), a lab of the same repository the same ones again. What is remembered is valid for exactly the files
+ * it was made from, wherever they stand.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cacheRoot } from '../tools/cache-root.ts'
 import { layout } from './layout.ts'
 
 export interface RenderingCache<T> {
@@ -13,8 +15,11 @@ export interface RenderingCache<T> {
   write(value: T): void
 }
 
+/** Results that are kept, for what a repository was before its last few changes, and for labs. */
+const kept = 60
+
 /**
- * One thing that is remembered, in the repository's state directory (ignored by git).
+ * One thing that is remembered, outside the checkout: a preview may remember, too.
  * @param name of its file, with the cluster's name in it
  * @param tools what else the result depends on, such as the path of the pinned kustomize
  * @param directories that it was made from, below the root
@@ -25,13 +30,12 @@ export function renderingCache<T>(
   tools: string[],
   directories: string[] = [layout.kubernetes],
 ): RenderingCache<T> {
-  const file = join(root, layout.state, 'cache', `${name}.json`)
-  const key = cacheKey(root, tools, directories)
+  const directory = join(cacheRoot(), 'renderings')
+  const file = join(directory, `${name}-${cacheKey(root, tools, directories)}.json`)
   return {
     read: () => {
       try {
-        const cached = JSON.parse(readFileSync(file, 'utf8')) as { key: string; value: T }
-        return cached.key === key ? cached.value : undefined
+        return JSON.parse(readFileSync(file, 'utf8')) as T
       } catch {
         return undefined
       }
@@ -40,14 +44,22 @@ export function renderingCache<T>(
       // Another process may write the same at the same time: whoever is last wins, and no reader sees half a file.
       const temporary = `${file}.${process.pid}`
       try {
-        mkdirSync(dirname(file), { recursive: true })
-        writeFileSync(temporary, JSON.stringify({ key, value }))
+        mkdirSync(directory, { recursive: true, mode: 0o700 })
+        writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 })
         renameSync(temporary, file)
+        forgetOld(directory)
       } catch {
-        // A repository that cannot be written to is only slower.
+        // A cache that cannot be written to is only slower.
       }
     },
   }
+}
+
+function forgetOld(directory: string): void {
+  const paths = readdirSync(directory).map((name) => join(directory, name))
+  if (paths.length <= kept) return
+  const dated = paths.map((path) => ({ path, at: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+  for (const { path } of dated.toSorted((a, b) => b.at - a.at).slice(kept)) rmSync(path, { force: true })
 }
 
 /** Changes with every file that Flux could read, with the tools, and with this program. */
@@ -69,5 +81,5 @@ function cacheKey(root: string, tools: string[], directories: string[]): string 
     }
   }
   for (const directory of directories) if (existsSync(join(root, directory))) visit(directory)
-  return hash.digest('hex')
+  return hash.digest('hex').slice(0, 32)
 }

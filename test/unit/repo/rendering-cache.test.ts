@@ -1,16 +1,20 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { renderingCache } from '../../../src/lib/repo/rendering-cache.ts'
 
 let root: string
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'k8sops-rendering-'))
+  vi.stubEnv('K8SOPS_CACHE', join(root, 'cache'))
   mkdirSync(join(root, 'kubernetes/apps'), { recursive: true })
   writeFileSync(join(root, 'kubernetes/apps/a.yaml'), 'a: 1\n')
 })
-afterEach(() => rmSync(root, { recursive: true }))
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(root, { recursive: true })
+})
 
 const cache = (tools = ['/tools/kustomize-1'], directories = ['kubernetes', 'bootstrap']) =>
   renderingCache<{ names: string[] }>(root, 'made-test', tools, directories)
@@ -32,12 +36,30 @@ test('what was remembered is valid for exactly the files and tools that it was m
   expect(cache().read()).toBeUndefined()
 })
 
-test('half a file, or a repository that can not be written to, is only slower', () => {
+test('another place with the same files has the same', () => {
   cache().write({ names: ['a'] })
-  writeFileSync(join(root, '.k8sops/cache/made-test.json'), '{"key":')
+  const copy = join(root, 'copy')
+  mkdirSync(join(copy, 'kubernetes/apps'), { recursive: true })
+  writeFileSync(join(copy, 'kubernetes/apps/a.yaml'), 'a: 1\n')
+  expect(renderingCache(copy, 'made-test', ['/tools/kustomize-1'], ['kubernetes', 'bootstrap']).read()).toEqual({
+    names: ['a'],
+  })
+})
+
+test('the newest sixty are kept', () => {
+  const renderings = join(root, 'cache/renderings')
+  for (let index = 0; index < 65; index++) cache([`/tools/kustomize-${index}`]).write({ names: [] })
+  expect(readdirSync(renderings)).toHaveLength(60)
+  expect(cache(['/tools/kustomize-64']).read()).toEqual({ names: [] })
+})
+
+test('half a file, or a cache that can not be written to, is only slower', () => {
+  cache().write({ names: ['a'] })
+  const [name = ''] = readdirSync(join(root, 'cache/renderings'))
+  writeFileSync(join(root, 'cache/renderings', name), '{"names":')
   expect(cache().read()).toBeUndefined()
-  rmSync(join(root, '.k8sops'), { recursive: true })
-  writeFileSync(join(root, '.k8sops'), 'no directory')
+  rmSync(join(root, 'cache'), { recursive: true })
+  writeFileSync(join(root, 'cache'), 'no directory')
   cache().write({ names: ['a'] })
   expect(cache().read()).toBeUndefined()
 })
