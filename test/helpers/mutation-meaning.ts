@@ -9,75 +9,7 @@ import { dig } from '../../src/lib/repo/fields.ts'
 import type { RepositoryView } from '../../src/lib/repo/rules/view.ts'
 import type { Json, KubeObject } from '../../src/lib/types.ts'
 import { runTool } from '../repo/tool.ts'
-
-const podFields: Record<string, Json> = {
-  dnsPolicy: 'ClusterFirst',
-  enableServiceLinks: true,
-  terminationGracePeriodSeconds: 30,
-  'containers.*.ports.*.protocol': 'TCP',
-  'volumes.*.configMap.defaultMode': 0o644,
-  'volumes.*.secret.defaultMode': 0o644,
-  ...Object.fromEntries(
-    ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((probe) =>
-      Object.entries({ timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 }).map(
-        ([key, value]) => [`containers.*.${probe}.${key}`, value],
-      ),
-    ),
-  ),
-}
-const pod = (path: string): Record<string, Json> =>
-  Object.fromEntries(Object.entries(podFields).map(([key, value]) => [`${path}.${key}`, value]))
-
-/** By `Kind.group`: pkg/apis/<group>/v1/defaults.go of Kubernetes 1.35, `+kubebuilder:default` and the field's documentation of the others. */
-const defaults: Record<string, Record<string, Json>> = {
-  'Deployment.apps': {
-    ...pod('spec.template.spec'),
-    'spec.replicas': 1,
-    'spec.strategy.type': 'RollingUpdate',
-    'spec.revisionHistoryLimit': 10,
-  },
-  'StatefulSet.apps': { ...pod('spec.template.spec'), 'spec.replicas': 1 },
-  'DaemonSet.apps': pod('spec.template.spec'),
-  'CronJob.batch': {
-    ...pod('spec.jobTemplate.spec.template.spec'),
-    'spec.concurrencyPolicy': 'Allow',
-    'spec.suspend': false,
-    'spec.successfulJobsHistoryLimit': 3,
-    'spec.failedJobsHistoryLimit': 1,
-    'spec.jobTemplate.spec.backoffLimit': 6,
-  },
-  'Service.': { 'spec.type': 'ClusterIP', 'spec.ports.*.protocol': 'TCP' },
-  'RoleBinding.rbac.authorization.k8s.io': { 'roleRef.apiGroup': 'rbac.authorization.k8s.io' },
-  'ClusterRoleBinding.rbac.authorization.k8s.io': { 'roleRef.apiGroup': 'rbac.authorization.k8s.io' },
-  'ValidatingAdmissionPolicy.admissionregistration.k8s.io': { 'spec.failurePolicy': 'Fail' },
-  // external-secrets 2.4, apis/externalsecrets/v1.
-  'ExternalSecret.external-secrets.io': {
-    'spec.target.creationPolicy': 'Owner',
-    'spec.target.deletionPolicy': 'Retain',
-    'spec.target.template.engineVersion': 'v2',
-    'spec.target.template.mergePolicy': 'Replace',
-  },
-  // cert-manager 1.20, pkg/apis/certmanager/v1/types_certificate.go.
-  'Certificate.cert-manager.io': { 'spec.issuerRef.group': 'cert-manager.io', 'spec.privateKey.encoding': 'PKCS1' },
-  // gateway-api 1.4.
-  'HTTPRoute.gateway.networking.k8s.io': {
-    'spec.parentRefs.*.group': 'gateway.networking.k8s.io',
-    'spec.parentRefs.*.kind': 'Gateway',
-    'spec.rules.*.backendRefs.*.kind': 'Service',
-    'spec.rules.*.backendRefs.*.weight': 1,
-    'spec.rules.*.matches.*.path.type': 'PathPrefix',
-  },
-  'Gateway.gateway.networking.k8s.io': {
-    'spec.listeners.*.allowedRoutes.namespaces.from': 'Same',
-    'spec.listeners.*.tls.mode': 'Terminate',
-    'spec.listeners.*.tls.certificateRefs.*.kind': 'Secret',
-  },
-  // envoyproxy/gateway 1.7, api/v1alpha1.
-  'ClientTrafficPolicy.gateway.envoyproxy.io': { 'spec.tls.minVersion': '1.2' },
-  // Flux 2.7.
-  'Kustomization.kustomize.toolkit.fluxcd.io': { 'spec.wait': false, 'spec.force': false },
-  'Alert.notification.toolkit.fluxcd.io': { 'spec.eventSeverity': 'info' },
-}
+import { defaultsOf } from './api-defaults.ts'
 
 /** Takes a value away where it is what stands there anyway, with what it leaves empty. */
 function take(value: unknown, keys: readonly string[], expected: Json): void {
@@ -97,7 +29,7 @@ function take(value: unknown, keys: readonly string[], expected: Json): void {
 /** An object without what its API would fill in anyway, so that leaving it out is equal; and with its dependencies in one order. */
 function withoutDefaults(object: KubeObject, group: string, chart?: { [key: string]: Json }): KubeObject {
   const copy = structuredClone(object) as KubeObject & { spec?: Record<string, unknown> }
-  for (const [path, expected] of Object.entries(defaults[`${copy.kind}.${group}`] ?? {}))
+  for (const [path, expected] of Object.entries(defaultsOf(`${copy.kind}.${group}`)))
     take(copy, path.split('.'), expected)
   if (copy.kind === 'ExternalSecret') take(copy, ['spec', 'target', 'name'], copy.metadata.name)
   if (chart) takeAll(dig(copy, 'spec.values'), chart)

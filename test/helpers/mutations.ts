@@ -60,8 +60,11 @@ const scalarsOf = (text: string): Place[] => {
 
 const sourceOf = (text: string, { range }: Place) => text.slice(range[0], range[1])
 
-/** What an object, or a group of alerts, calls itself: renaming it renames no reference. */
-const isOwnName = ({ keys }: Place) => /^(metadata|spec,groups),name$/.test(keys.join(','))
+/**
+ * What an object calls itself, or a part of it that nothing can name (a group of alerts, a condition, a peer): renaming it renames no reference.
+ */
+const isOwnName = ({ keys }: Place) =>
+  /^(metadata|spec,(groups|matchConditions|bgpInstances|bgpInstances,peers)),name$/.test(keys.join(','))
 
 /** Whether the line is one scalar of a list, and another stands above or below it. */
 function isOneOfSeveral(lines: readonly string[], index: number): boolean {

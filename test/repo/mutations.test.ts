@@ -56,7 +56,7 @@ test(`seed ${seed}`, { timeout: full ? 3_700_000 : 180_000 }, async () => {
   const [before, applied, made] = [await said(views.whole), appliedBy(views.whole), machines.make()]
 
   const counts = { found: 0, harmless: 0, otherValid: 0, missed: 0 }
-  const missed: string[] = []
+  const tell = () => console.log(`mutations, seed ${seed}: ${JSON.stringify(counts)}`)
   const deadline = Date.now() + seconds * 1000
   for (let index = 0; index < wanted && (index < least || Date.now() < deadline); index++) {
     const { file, operator, what, text, otherValid } = drawMutation(files, names, seed + index)
@@ -71,11 +71,13 @@ test(`seed ${seed}`, { timeout: full ? 3_700_000 : 180_000 }, async () => {
     const outcome = isFound ? 'found' : isEqual() ? 'harmless' : otherValid ? 'otherValid' : 'missed'
     writeFileSync(join(root, file), files.get(file) as string)
     counts[outcome] += 1
+    // At once, and the counts now and then: half an hour that is cut short has said what it saw.
     if (outcome === 'missed' || outcome === 'otherValid')
-      missed.push(`${outcome}: ${operator} (seed ${seed + index}): ${file}: ${what}`)
+      console.log(`${outcome}: ${operator} (seed ${seed + index}): ${file}: ${what}`)
+    if ((index + 1) % 50 === 0) tell()
   }
   machines.remove()
-  console.log(`mutations, seed ${seed}: ${JSON.stringify(counts)}\n${missed.map((line) => `  ${line}`).join('\n')}`)
+  tell()
   // The tree is whole again: what was measured was the breakages.
   for (const [path, text] of files) expect(readFileSync(join(root, path), 'utf8')).toBe(text)
   expect(counts.missed / (counts.found + counts.missed)).toBeLessThanOrEqual(mostMissed)
