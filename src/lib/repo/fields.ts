@@ -33,6 +33,21 @@ export const mapAt = (value: unknown, path: string): Fields => {
 export const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** Every list of that name below a value, with its path. */
+export function listsNamed(
+  name: string,
+  value: unknown,
+  path: (string | number)[] = [],
+): { list: Json[]; path: (string | number)[] }[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => listsNamed(name, item, [...path, index]))
+  if (!isFields(value)) return []
+  return Object.entries(value).flatMap(([key, below]) =>
+    key === name && Array.isArray(below)
+      ? [{ list: below, path: [...path, key] }]
+      : listsNamed(name, below, [...path, key]),
+  )
+}
+
 export interface Leaf {
   path: (string | number)[]
   value: Json

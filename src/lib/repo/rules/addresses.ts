@@ -1,5 +1,5 @@
 /** Names of Services, wherever a text has one: in URLs, in settings of applications, in values of charts. */
-import { leaves, listAt, textAt } from '../fields.ts'
+import { dig, leaves, listAt, textAt } from '../fields.ts'
 import type { Finding, YamlPath } from '../locate.ts'
 import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
@@ -14,7 +14,35 @@ export const addressRules: Rule[] = [
     scope: 'any',
     check: each(strangeAddresses),
   },
+  {
+    id: 'published-has-address',
+    demands: 'What is published under a name of its own has an address of its own, and what has an address has a name',
+    why: 'Without one Cilium takes the next free address: after it was made anew, names and firewall rules mean another',
+    fix: 'annotations: lbipam.cilium.io/ips and external-dns.alpha.kubernetes.io/hostname together',
+    source: 'FR25, FR51',
+    scope: 'house',
+    looksAt: 'itself',
+    check: each(halfPublished),
+  },
 ]
+
+const [published, addressed] = ['external-dns.alpha.kubernetes.io/hostname', 'lbipam.cilium.io/ips']
+
+/** Both, wherever annotations of a Service stand: in the Service, or where an operator takes them from. */
+function halfPublished(cluster: ClusterView): Finding[] {
+  return cluster.objects
+    .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+    .flatMap((one) =>
+      leaves(one.object())
+        .filter(({ path }) => path.at(-2) === 'annotations' && [published, addressed].includes(String(path.at(-1))))
+        .flatMap(({ path }) => {
+          const lacking = path.at(-1) === published ? addressed : published
+          return dig(one.object(), [...path.slice(0, -1), lacking]) === undefined
+            ? [about(one, `${path.at(-1)} without ${lacking}`, path)]
+            : []
+        }),
+    )
+}
 
 /** `scheme://a.name.namespace.svc.cluster.local:port`; a name before the Service's is one of its pods. */
 const address =
@@ -22,9 +50,9 @@ const address =
 
 const usualPorts: Record<string, string> = { http: '80', https: '443' }
 
-function strangeAddresses(cluster: ClusterView): Finding[] {
-  const made = new Set(ofKind(cluster, 'Namespace').map(({ name }) => name))
-  const services = new Map(
+/** Ports of each Service, by `namespace/name`; a Service without any takes every port (ExternalName). */
+export const servicePorts = (cluster: ClusterView): Map<string, string[]> =>
+  new Map(
     [...cluster.objects, ...cluster.recorded]
       .filter(({ kind, group }) => kind === 'Service' && group === '')
       .map((one) => [
@@ -32,6 +60,10 @@ function strangeAddresses(cluster: ClusterView): Finding[] {
         listAt(one.object(), 'spec.ports').flatMap((port) => textAt(port, 'port') ?? []),
       ]),
   )
+
+function strangeAddresses(cluster: ClusterView): Finding[] {
+  const made = new Set(ofKind(cluster, 'Namespace').map(({ name }) => name))
+  const services = servicePorts(cluster)
   // Of a chart that was neither rendered nor recorded nobody knows what it makes.
   const unknown = new Set(
     cluster.releases

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: Flux variables
 /** Certificates: signed by whom they can be, for names that are asked for, with keys that are stated. */
 import { dig, listAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
@@ -48,6 +49,26 @@ export const certificateRules: Rule[] = [
     scope: 'any',
     check: each((cluster) =>
       ofKind(cluster, 'Gateway.gateway.networking.k8s.io').flatMap((one) => strangeListeners(one, cluster)),
+    ),
+  },
+  {
+    id: 'listener-says-host',
+    demands: 'A gateway’s listener with a certificate says which hosts it serves',
+    why: 'Without a host it takes every name that a route claims, and answers with a certificate for others',
+    fix: 'hostname: "*.${CLUSTER_DOMAIN}"',
+    source: 'FR33, Gateway API',
+    scope: 'house',
+    looksAt: 'itself',
+    check: each((cluster) =>
+      ofKind(cluster, 'Gateway.gateway.networking.k8s.io')
+        .filter(({ release }) => !release)
+        .flatMap((one) =>
+          listAt(one.object(), 'spec.listeners').flatMap((listener, index) =>
+            listAt(listener, 'tls.certificateRefs').length === 0 || textAt(listener, 'hostname') !== undefined
+              ? []
+              : [about(one, `listener ${textAt(listener, 'name')} says no hostname`, ['spec', 'listeners', index])],
+          ),
+        ),
     ),
   },
 ]

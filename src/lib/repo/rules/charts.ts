@@ -128,6 +128,28 @@ export const chartRules: Rule[] = [
     ),
   },
   {
+    id: 'chart-layer-named',
+    demands: 'An OCIRepository that a release takes its chart from names the layer that the chart is in',
+    why: 'Without a media type it is the first layer, whatever that is: a signature, or the provenance that Helm pushes beside the chart',
+    fix: 'layerSelector: {mediaType: application/vnd.cncf.helm.chart.content.v1.tar+gzip, operation: copy}',
+    source: 'Flux',
+    scope: 'house',
+    check: each((cluster) => {
+      const charts = new Set(
+        ofKind(cluster, 'HelmRelease')
+          .filter((one) => textAt(one.object(), 'spec.chartRef.kind') === 'OCIRepository')
+          .map((one) => {
+            const chart = dig(one.object(), 'spec.chartRef')
+            return `${textAt(chart, 'namespace') ?? one.namespace}/${textAt(chart, 'name')}`
+          }),
+      )
+      return ofKind(cluster, 'OCIRepository')
+        .filter(({ namespace, name }) => charts.has(`${namespace}/${name}`))
+        .filter((one) => textAt(one.object(), 'spec.layerSelector.mediaType') === undefined)
+        .map((one) => about(one, 'names no layer for the chart', ['spec', 'layerSelector']))
+    }),
+  },
+  {
     id: 'release-upgrades-crds',
     demands: 'A release creates and replaces the CRDs of its chart, at an upgrade, too',
     why: 'Helm never touches a CRD again: the controller would be new and its API old',

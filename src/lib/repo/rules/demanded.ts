@@ -83,6 +83,11 @@ const demands: Record<string, Demand[]> = {
     ...demand('design section 2', { 'cephClusterSpec.storage.useAllDevices': 'false' }),
   ],
   'victoria-logs-single': demand('NFR42', { 'server.retentionPeriod': '>=30d' }),
+  'plugin-barman-cloud': demand('NFR6', { 'certificate.renewBefore': '>=720h' }),
+  'rook-ceph': [
+    ...demand('FR27', { 'csi.enableCephfsDriver': 'false' }),
+    ...demand('design section 2', { currentNamespaceOnly: 'true' }),
+  ],
 }
 
 function unset({ release }: KnownRelease, settings: Record<string, string>): Finding[] {

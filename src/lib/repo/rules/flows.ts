@@ -2,12 +2,13 @@
  * Connections that manifests ask for, and network policies have to leave open: from a gateway to the backends of its routes, from what scrapes to
  * what is watched, from whoever is given a Service's address to that Service. Decided from manifests alone (ADR 0035).
  */
-import { listAt, mapAt, textAt } from '../fields.ts'
+import { leaves, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding, YamlPath } from '../locate.ts'
-import { clusterPolicies } from '../policy/cluster-policies.ts'
+import { clusterPolicies, isPolicy } from '../policy/cluster-policies.ts'
 import { podEndpoint } from '../policy/endpoints.ts'
 import { explain } from '../policy/evaluate.ts'
-import { namespacesOf, type PodTemplate, podTemplates } from '../policy/pods.ts'
+import type { Endpoint, PolicySet } from '../policy/model.ts'
+import { namespacesOf, type PodTemplate, podTemplates, worldEndpoint } from '../policy/pods.ts'
 import type { SchemaTables } from '../schema-tables.ts'
 import { addressesIn } from './addresses.ts'
 import { watches } from './monitors.ts'
@@ -19,7 +20,7 @@ export const flowRules: Rule[] = [
   {
     id: 'flow-is-open',
     demands:
-      'Policies leave open what manifests ask for: a gateway reaches the backends of its routes, what scrapes reaches what is watched, and whoever is given a Service’s address reaches it',
+      'Policies leave open what manifests ask for: a gateway reaches the backends of its routes, what scrapes reaches what is watched, and whoever is given the address of a Service, or of a host outside that policies name, reaches it',
     why: 'The connection times out, long after everybody has looked away from the commit',
     fix: '`k8sops netpol explain FROM TO PORT` says which policy closes it; the label or the policy that was meant to open it',
     source: 'NFR9',
@@ -43,7 +44,8 @@ function closedFlows(cluster: ClusterView, schemas: SchemaTables): Finding[] {
   const namespaces = namespacesOf(cluster)
   const pods = podTemplates(cluster)
   const endpointOf = (template: PodTemplate) => podEndpoint(template, namespaces)
-  return [...routed(cluster, pods), ...scraped(cluster, pods), ...addressed(cluster, pods, schemas)].flatMap(
+  const readers = readersIn(cluster, pods, schemas)
+  const inside = [...routed(cluster, pods), ...scraped(cluster, pods), ...addressed(cluster, pods, readers)].flatMap(
     ({ one, path, from, to, port }) =>
       to.flatMap((target): Finding[] => {
         const number = /^\d+$/.test(port) ? Number(port) : target.ports.get(port)
@@ -59,6 +61,7 @@ function closedFlows(cluster: ClusterView, schemas: SchemaTables): Finding[] {
         return [about(one, message, path)]
       }),
   )
+  return [...inside, ...closedOutside(cluster, set, endpointOf, readers)]
 }
 
 const serviceAt = (cluster: ClusterView, namespace: string | undefined, name: string | undefined) =>
@@ -121,7 +124,11 @@ function scraped(cluster: ClusterView, pods: PodTemplate[]): Flow[] {
 }
 
 /** Whose configuration an object is: its own pods', those of the release that has it in its values, or of whoever takes from it. */
-function addressed(cluster: ClusterView, pods: PodTemplate[], schemas: SchemaTables): Flow[] {
+function readersIn(
+  cluster: ClusterView,
+  pods: PodTemplate[],
+  schemas: SchemaTables,
+): (one: RenderedObject) => PodTemplate[] {
   const all = takings(cluster, schemas)
   const made = (one: RenderedObject) => ({
     kind: one.kind === 'ConfigMap' ? 'ConfigMap' : 'Secret',
@@ -142,13 +149,56 @@ function addressed(cluster: ClusterView, pods: PodTemplate[], schemas: SchemaTab
       const isMadeOf = from === 'record' && of.release === undefined && of.manifest.file === reader.manifest.file
       return of === reader || (isMadeOf && of.kustomization === reader.kustomization)
     })
-  return cluster.objects
-    .filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+  return (one) => [...new Set(readersOf(one).flatMap(podsOf))]
+}
+
+const configuring = ({ objects }: ClusterView): RenderedObject[] =>
+  objects.filter(({ release, kind }) => !release && kind !== 'CustomResourceDefinition')
+
+const addressed = (
+  cluster: ClusterView,
+  pods: PodTemplate[],
+  readers: (one: RenderedObject) => PodTemplate[],
+): Flow[] =>
+  configuring(cluster).flatMap((one) =>
+    addressesIn(one).flatMap(({ namespace, name, port, path }): Flow[] => {
+      const found = behind(serviceAt(cluster, namespace, name), port, pods)
+      return found.port === undefined ? [] : [{ one, path, from: readers(one), to: found.to, port: found.port }]
+    }),
+  )
+
+/** Hosts outside that policies open to some: whoever is told of one of them and is not among those does not get there. */
+function closedOutside(
+  cluster: ClusterView,
+  set: PolicySet,
+  endpointOf: (template: PodTemplate) => Endpoint,
+  readers: (one: RenderedObject) => PodTemplate[],
+): Finding[] {
+  // To a host of this cluster one comes through its gateways, by a policy about their pods.
+  const own = new Set(ofKind(cluster, 'HTTPRoute').flatMap((one) => listAt(one.object(), 'spec.hostnames').map(String)))
+  const hosts = new Set(
+    set.rules
+      .flatMap(({ peers }) => peers.flatMap((peer) => (peer.kind === 'hostname' ? [peer.pattern] : [])))
+      .filter((host) => !host.includes('*') && !/\.svc(\.|$)/.test(host) && !own.has(host)),
+  )
+  return configuring(cluster)
+    .filter((one) => !isPolicy(one))
     .flatMap((one) =>
-      addressesIn(one).flatMap(({ namespace, name, port, path }): Flow[] => {
-        const found = behind(serviceAt(cluster, namespace, name), port, pods)
-        const from = [...new Set(readersOf(one).flatMap(podsOf))]
-        return found.port === undefined ? [] : [{ one, path, from, to: found.to, port: found.port }]
+      leaves(one.object()).flatMap(({ path, value }): Finding[] => {
+        if (typeof value !== 'string') return []
+        return [...hosts]
+          .filter((host) => value.includes(host))
+          .flatMap((host) => {
+            const number = Number(/^:(\d+)/.exec(value.slice(value.indexOf(host) + host.length))?.[1] ?? 443)
+            const there = worldEndpoint(host, { hostname: host })
+            const from = readers(one)
+            const [first] = from
+            const isClosed = (source: PodTemplate) =>
+              explain(set, endpointOf(source), there, { number, protocol: 'TCP' }).verdict === 'denied'
+            return first !== undefined && from.every(isClosed)
+              ? [about(one, `${first.namespace}/${first.name} may not reach ${host}:${number}`, path)]
+              : []
+          })
       }),
     )
 }

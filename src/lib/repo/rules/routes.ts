@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Flux variables
 /** What is served: under the cluster's own domain, over TLS, by images of registries that are trusted. */
 
-import type { Json } from '../../types.ts'
-import { dig, isFields, leaves, listAt, textAt } from '../fields.ts'
+import { dig, leaves, listAt, listsNamed, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
+import { servicePorts } from './addresses.ts'
 import { matches } from './monitors.ts'
 import { imagesOf } from './pins.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -70,6 +70,30 @@ export const routeRules: Rule[] = [
     ),
   },
   {
+    id: 'route-backend-port',
+    demands: 'A backend of a route says which port of its Service, and the Service has it',
+    why: 'The API server refuses a route to a Service without a port; one to a port that is not there answers every request with 500',
+    fix: 'port: <the port of the Service>, not that of its pods',
+    source: 'Gateway API',
+    scope: 'any',
+    check: each((cluster) => {
+      const services = servicePorts(cluster)
+      return ofKind(cluster, 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute').flatMap((one) =>
+        listAt(one.object(), 'spec.rules').flatMap((rule, index) =>
+          listAt(rule, 'backendRefs').flatMap((backend, at): Finding[] => {
+            if ((textAt(backend, 'kind') ?? 'Service') !== 'Service') return []
+            const [name, port] = [textAt(backend, 'name'), textAt(backend, 'port')]
+            const path = ['spec', 'rules', index, 'backendRefs', at]
+            if (port === undefined) return [about(one, `names no port of Service ${name}`, path)]
+            const ports = services.get(`${textAt(backend, 'namespace') ?? one.namespace}/${name}`) ?? []
+            if (ports.length === 0 || ports.includes(port)) return []
+            return [about(one, `Service ${name} has no port ${port}`, [...path, 'port'])]
+          }),
+        ),
+      )
+    }),
+  },
+  {
     id: 'route-target-published',
     demands: 'The name that routes become CNAMEs of is published itself: by a Service, a gateway or a DNSEndpoint',
     why: 'Every host behind it would be a name that leads nowhere',
@@ -96,13 +120,13 @@ export const routeRules: Rule[] = [
   },
   {
     id: 'gateway-redirects',
-    demands: 'A gateway with a listener for HTTP has a route that redirects it to HTTPS',
+    demands: 'A gateway with a listener for HTTP has a route that redirects it to HTTPS, for good',
     why: 'Who types a name without https:// would find nothing, or plain text',
-    fix: 'An HTTPRoute on that listener with a RequestRedirect filter to https',
+    fix: 'An HTTPRoute on that listener with a RequestRedirect filter to https, statusCode: 301',
     source: 'issue 5',
     scope: 'house',
     check: each((cluster) => {
-      const redirects = ofKind(cluster, 'HTTPRoute').filter(isRedirect)
+      const redirects = ofKind(cluster, 'HTTPRoute').filter((one) => isRedirect(one) && isForGood(one))
       return ofKind(cluster, 'Gateway')
         .filter((one) =>
           listAt(one.object(), 'spec.listeners').some((listener) => textAt(listener, 'protocol') === 'HTTP'),
@@ -110,7 +134,7 @@ export const routeRules: Rule[] = [
         .filter(
           (one) => !redirects.some((route) => parents(route).some((parent) => textAt(parent, 'name') === one.name)),
         )
-        .map((one) => about(one, 'listens for HTTP and nothing redirects it', ['spec', 'listeners']))
+        .map((one) => about(one, 'listens for HTTP and nothing redirects it for good', ['spec', 'listeners']))
     }),
   },
   {
@@ -152,6 +176,12 @@ const isRedirect = (one: RenderedObject): boolean => {
   return rules.length > 0 && rules.every(redirects)
 }
 
+/** What browsers keep, so that they don't ask in plain text again. */
+const isForGood = (one: RenderedObject): boolean =>
+  listAt(one.object(), 'spec.rules').every((rule) =>
+    listAt(rule, 'filters').some((filter) => /^30[18]$/.test(textAt(filter, 'requestRedirect.statusCode') ?? '')),
+  )
+
 function plainRoutes(cluster: ClusterView): Finding[] {
   const listeners = new Map(ofKind(cluster, 'Gateway').map((one) => [one.name, listAt(one.object(), 'spec.listeners')]))
   const routes = ofKind(cluster, 'HTTPRoute', 'GRPCRoute').filter((one) => !isRedirect(one))
@@ -184,20 +214,6 @@ function plainRoutes(cluster: ClusterView): Finding[] {
         ),
       ]
     }),
-  )
-}
-
-function listsNamed(
-  name: string,
-  value: unknown,
-  path: (string | number)[],
-): { list: Json[]; path: (string | number)[] }[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => listsNamed(name, item, [...path, index]))
-  if (!isFields(value)) return []
-  return Object.entries(value).flatMap(([key, below]) =>
-    key === name && Array.isArray(below)
-      ? [{ list: below, path: [...path, key] }]
-      : listsNamed(name, below, [...path, key]),
   )
 }
 

@@ -1,12 +1,12 @@
 /** Who selects pods selects some of those that there are, and the ports that are opened are ports of theirs. */
-import { dig, isFields, listAt, mapAt } from '../fields.ts'
+import { dig, isFields, listAt, listsNamed, mapAt, textAt } from '../fields.ts'
 import type { Finding, YamlPath } from '../locate.ts'
 import { labelsOfKind } from '../operator-objects.ts'
 import { isPolicy } from '../policy/cluster-policies.ts'
 import type { Labels, PolicyRule, PortMatch, Requirement, Selector } from '../policy/model.ts'
 import { namespacesOf, type PodTemplate, podLabels, podTemplates } from '../policy/pods.ts'
 import { readPolicies } from '../policy/read.ts'
-import { inNamespace, kubernetesSelector, namespaceKey, selects } from '../policy/selector.ts'
+import { inNamespace, kubernetesSelector, namespaceKey, requirementsOf, selects } from '../policy/selector.ts'
 import { about, each, type Rule } from './rule.ts'
 import { resourcesOf } from './selectors.ts'
 import type { ClusterView, RenderedObject } from './view.ts'
@@ -37,6 +37,46 @@ export const selectedRules: Rule[] = [
     check: each((cluster) => {
       const pods = podsOf(cluster)
       return cluster.objects.filter((one) => !one.release && isPolicy(one)).flatMap((one) => strangePorts(one, pods))
+    }),
+  },
+  {
+    id: 'policy-peer-has-namespace',
+    demands: 'A peer of a clusterwide policy that is told by labels of pods is told by its namespace, too',
+    why: 'Whoever may make pods in any namespace gives one those labels, and is let in, or is called in the other’s place',
+    fix: 'k8s:io.kubernetes.pod.namespace: <the namespace>, or the key with operator Exists when any is meant',
+    source: 'NFR9',
+    scope: 'house',
+    looksAt: 'itself',
+    check: each((cluster) =>
+      cluster.objects
+        .filter(({ release, kind }) => !release && kind === 'CiliumClusterwideNetworkPolicy')
+        .flatMap((one) =>
+          ['fromEndpoints', 'toEndpoints'].flatMap((field) =>
+            listsNamed(field, one.object()).flatMap(({ list, path }) =>
+              list.flatMap((peer, index) => {
+                const wanted = requirementsOf(peer)
+                const own = wanted.filter(({ key }) => !ofOthers.test(key))
+                return own.length === 0 || wanted.some(({ key }) => ofNamespaces.test(key))
+                  ? []
+                  : [about(one, `${told(own)}: in no namespace`, [...path, index])]
+              }),
+            ),
+          ),
+        ),
+    ),
+  },
+  {
+    id: 'service-target-stated',
+    demands: 'A port of a Service says which port of its pods it leads to, and they have it',
+    why: 'Without targetPort it is the Service’s own number; nobody listens there, and every connection is refused',
+    fix: 'targetPort: <the name of the container’s port>',
+    source: 'Kubernetes',
+    scope: 'house',
+    check: each((cluster) => {
+      const pods = podsOf(cluster)
+      return cluster.objects
+        .filter(({ release, kind, group }) => !release && kind === 'Service' && group === '')
+        .flatMap((one) => strangeTargets(one, pods))
     }),
   },
   {
@@ -157,6 +197,25 @@ function strangePorts(one: RenderedObject, pods: Pods): Finding[] {
       .map(({ port }) =>
         about(one, `opens port ${port}, which no pod has that it leads to`, [...keysOfPlace(at), 'toPorts']),
       )
+  })
+}
+
+function strangeTargets(one: RenderedObject, pods: Pods): Finding[] {
+  const selector = mapAt(one.object(), 'spec.selector')
+  if (Object.keys(selector).length === 0 || one.namespace === undefined) return []
+  const wanted = [...kubernetesSelector({ matchLabels: selector }), inNamespace(one.namespace)]
+  const behind = pods.all.filter(({ labels }) => selects(wanted, labels) !== 'no')
+  const isKnown = behind.length > 0 && behind.every(({ template }) => template.ports.size > 0)
+  return listAt(one.object(), 'spec.ports').flatMap((port, index) => {
+    const path = ['spec', 'ports', index]
+    const target = textAt(port, 'targetPort')
+    if (target === undefined) return [about(one, `port ${textAt(port, 'port')} says no targetPort`, path)]
+    const isThere = behind.some(
+      ({ template: { ports } }) => ports.has(target) || [...ports.values()].includes(Number(target)),
+    )
+    return isThere || !isKnown
+      ? []
+      : [about(one, `leads to port ${target}, which no pod has that it selects`, [...path, 'targetPort'])]
   })
 }
 

@@ -25,7 +25,8 @@ export const takenRules: Rule[] = [
   },
   {
     id: 'secret-is-taken',
-    demands: 'Something takes from the Secret of an ExternalSecret, and each of its keys',
+    demands:
+      'Something takes from the Secret of an ExternalSecret or a Certificate, and each of the keys that were chosen for it',
     why: 'A secret that nobody reads is one more that can leak; and mostly its reader means it by another name',
     fix: 'Correct the name or the key on either side, or leave it out',
     source: 'NFR8, External Secrets',
@@ -107,6 +108,15 @@ const readWhole: { field: RegExp; kind: RegExp; needs: string[]; may: RegExp }[]
     needs: ['RESTIC_REPOSITORY', 'RESTIC_PASSWORD'],
     may: /^(AWS|RESTIC|B2|AZURE|GOOGLE|ST|OS)_[A-Z0-9_]+$/,
   },
+  // envoyproxy/gateway 1.7, api/v1alpha1/oidc_types.go.
+  { kind: /^SecurityPolicy$/, field: /^spec\.oidc\.clientSecret$/, needs: ['client-secret'], may: /^$/ },
+  // source-controller 1.8, docs/spec.
+  {
+    kind: /^(GitRepository|HelmRepository|OCIRepository)$/,
+    field: /^spec\.secretRef$/,
+    needs: [],
+    may: /^(identity(\.pub)?|known_hosts|username|password|bearerToken|githubApp\w+|(ca|tls)\.(crt|key)|\.dockerconfigjson)$/,
+  },
   // cloudnative-pg 1.28: Secrets of type kubernetes.io/basic-auth.
   {
     kind: /^(Cluster|DatabaseRole)$/,
@@ -118,16 +128,18 @@ const readWhole: { field: RegExp; kind: RegExp; needs: string[]; may: RegExp }[]
 
 function idle(cluster: ClusterView, { schemas }: RepositoryView): Finding[] {
   const all = takings(cluster, schemas)
-  return ofKind(cluster, 'ExternalSecret')
+  return ofKind(cluster, 'ExternalSecret', 'Certificate.cert-manager.io')
     .filter(({ release }) => !release)
     .flatMap((one): Finding[] => {
-      const name = textAt(one.object(), 'spec.target.name') ?? one.name
+      const isCertificate = one.kind === 'Certificate'
+      const target = isCertificate ? 'spec.secretName' : 'spec.target.name'
+      const name = textAt(one.object(), target) ?? one.name
       const takes = all.filter((take) => isOf(take, { kind: 'Secret', name, namespace: one.namespace }))
       // A chart may want the name as plain text.
       const isMentioned = mentions(cluster, name, takes)
       if (takes.length === 0 && !isMentioned)
-        return [about(one, `nothing takes from Secret ${name}`, ['spec', 'target'])]
-      const keys = keysOfExternalSecret(one.object())
+        return [about(one, `nothing takes from Secret ${name}`, target.split('.').slice(0, 2))]
+      const keys = isCertificate ? undefined : keysOfExternalSecret(one.object())
       if (!keys || isMentioned) return []
       return [
         ...takes.flatMap((take) =>
@@ -159,7 +171,7 @@ function mentions({ objects }: ClusterView, name: string, takes: Taking[]): bool
   const word = new RegExp(`(^|[^\\w.-])${name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}($|[^\\w.-])`)
   const counted = new Map(takes.map(({ one, path }) => [`${one.manifest.file} ${one.kind} ${path.join('.')}`, true]))
   return objects
-    .filter(({ kind, release }) => kind !== 'ExternalSecret' && !release)
+    .filter(({ kind, release }) => kind !== 'ExternalSecret' && kind !== 'Certificate' && !release)
     .some((one) => {
       const isValues = one.kind === 'HelmRelease'
       const parts = isValues

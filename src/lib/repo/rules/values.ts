@@ -1,4 +1,5 @@
 /** What stands in values and fields that no schema of theirs tells: parts of pods, what Pod Security asks of them, URLs. */
+import type { Json } from '../../types.ts'
 import { dig, type Fields, isFields, leaves } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { restrictedBreaches } from '../pod-demands.ts'
@@ -36,6 +37,32 @@ export const valueRules: Rule[] = [
     check: each(refusedPods),
   },
   {
+    id: 'value-fits-key',
+    demands:
+      'Values of a chart are what their key says: `enabled` is true or false, a port a port, `size` of a volume a size, a schedule a schedule, and so on',
+    why: 'For a template every text is true, and what it prints as a number the API server refuses as a word: the release fails, or does the opposite',
+    fix: 'The type that the chart’s values.yaml has there',
+    source: 'Helm',
+    scope: 'any',
+    looksAt: 'itself',
+    check: each((cluster) =>
+      ofKind(cluster, 'HelmRelease').flatMap((one) => {
+        const values = dig(one.object(), 'spec.values')
+        return leaves(values)
+          .filter(
+            ({ path, value }) => value !== null && value !== '' && !/\$\{|\{\{/.test(String(value)) && path.length > 0,
+          )
+          .flatMap(({ path, value }) => {
+            const [key, beside] = [String(path.at(-1)), dig(values, path.slice(0, -1))]
+            const wrong = shapes.find((shape) => shape.key.test(key) && (shape.beside?.(beside) ?? true))
+            return wrong === undefined || wrong.fits(value)
+              ? []
+              : [about(one, `${path.join('.')}: ${value} is no ${wrong.is}`, ['spec', 'values', ...path])]
+          })
+      }),
+    ),
+  },
+  {
     id: 'url-wellformed',
     demands: 'A field called url has a URL',
     why: 'Nobody is reached, and only the log of whoever asks says so',
@@ -62,6 +89,40 @@ export const valueRules: Rule[] = [
 
 /** `url`, `baseUrl`; not `maxDiskUsagePerURL`. */
 const isUrlField = /^url$|(?<!Per)U(rl|RL)$/
+
+interface Shape {
+  key: RegExp
+  is: string
+  fits: (value: Json) => boolean
+  /** By what else stands there. */
+  beside?: (siblings: unknown) => boolean
+}
+
+const asText = (pattern: RegExp) => (value: Json) => pattern.test(String(value))
+const isVolume = (siblings: unknown) =>
+  isFields(siblings) && Object.keys(siblings).some((key) => /^(storageClass|accessMode|existingClaim)/.test(key))
+
+/** By the words that charts share; a key that means one thing here and another there is left out. */
+const shapes: Shape[] = [
+  // OpenBao and Vault take `-` for what `global.enabled` says.
+  { key: /^(enabled|create)$/, is: 'switch', fits: (value) => typeof value === 'boolean' || value === '-' },
+  { key: /^(replicas|replicaCount)$/, is: 'number', fits: asText(/^\d+$/) },
+  { key: /^(\w+P|p)ort$/, is: 'port', fits: asText(/^(\d{1,5}|[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?)$/) },
+  { key: /^(runAs(User|Group)|fsGroup|\w+Seconds|revisionHistoryLimit)$/, is: 'number', fits: asText(/^\d+$/) },
+  { key: /^(maxUnavailable|minAvailable|maxSurge)$/, is: 'number or share', fits: asText(/^\d+%?$/) },
+  { key: /^size$/, beside: isVolume, is: 'size', fits: asText(/^\d+(\.\d+)?([kMGT]i?)?$/) },
+  { key: /^(s|\w+S)torageClass(Name)?$/, is: 'name of a class', fits: asText(/^(-|[a-z0-9][a-z0-9.-]*)$/) },
+  { key: /^accessModes?$/, is: 'access mode', fits: asText(/^Read(WriteOnce|OnlyMany|WriteMany|WriteOncePod)$/) },
+  {
+    key: /^(s|\w+S)chedule$/,
+    is: 'schedule',
+    fits: asText(/^((CRON_)?TZ=\S+ )?(@\w+( \S+)?|[\d*][\d*/,-]*( [\d*?LW#/,A-Za-z-]+){4,5})$/),
+  },
+  { key: /^(interval|timeout|\w+(Interval|Timeout))$/, is: 'duration', fits: asText(/^-?\d/) },
+  { key: /^(imageP|p)ullPolicy$/, is: 'pull policy', fits: asText(/^(Always|IfNotPresent|Never)$/) },
+  { key: /^mountPath$/, is: 'path', fits: asText(/^\//) },
+  { key: /^(clusterIP|loadBalancerIP)$/, is: 'address', fits: asText(/^([\d.]+|[\da-f:]+|None)$/) },
+]
 
 /** Where the fields of a pod's parts stand: in the pod's own spec, or in that of a container. */
 const ofPod = ['spec', 'template', 'spec']

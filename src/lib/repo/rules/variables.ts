@@ -53,6 +53,33 @@ export const variableRules: Rule[] = [
     },
   },
   {
+    id: 'substitute-used',
+    demands: 'What a Kustomization substitutes is used by something that it builds',
+    why: 'A name that nothing asks for is mostly one that was spelled otherwise there, or of a component that is gone: what was meant keeps its default',
+    fix: 'Correct the name in postBuild.substitute, include the component that asks for it, or leave it out',
+    source: 'docs/patterns.md',
+    scope: 'house',
+    looksAt: 'sources',
+    check: ({ files, clusters }) => {
+      const byPath = new Map(files.map((file) => [file.path, file]))
+      return clusters.flatMap((cluster) =>
+        cluster.rendered.flatMap(({ kustomization }) => {
+          const names = Object.keys(kustomization.substitute)
+          if (names.length === 0 || kustomization.isForeign) return []
+          const used = new Set(
+            [...reachedFiles(byPath, kustomization.spec)].flatMap((path) => namesIn(byPath.get(path)?.text ?? '')),
+          )
+          return names
+            .filter((name) => !used.has(name))
+            .map((name) => ({
+              ...aboutKustomization(kustomization, `nothing uses ${name}`, ['spec', 'postBuild', 'substitute', name]),
+              cluster: cluster.name,
+            }))
+        }),
+      )
+    },
+  },
+  {
     id: 'app-is-name',
     demands: 'APP of a Kustomization is its own name, and NAMESPACE one that is made',
     why: 'Alerts, routes and volumes of the opt-in components are called by them; by another name they watch and serve nobody',
@@ -91,6 +118,7 @@ const builtIn = new Set(['kube-system', 'default'])
 
 // A `$$` before it is an escape; a default makes it optional.
 const variable = /(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-=+?])?/g
+const namesIn = (text: string) => [...text.matchAll(variable)].map(([, name = '']) => name)
 const disabled = /kustomize\.toolkit\.fluxcd\.io\/substitute:\s*["']?disabled/
 
 /** Of the machines' network: src/lib/config/rules compares them with talconfig.yaml. */
@@ -99,7 +127,6 @@ export const ofMachines =
 
 function unusedSettings({ files, clusters }: RepositoryView): Finding[] {
   const byPath = new Map(files.map((file) => [file.path, file]))
-  const namesIn = (text: string) => [...text.matchAll(variable)].map(([, name = '']) => name)
   const ofComponents = files.filter(({ path }) => path.startsWith(`${layout.apps}/components/`))
   return clusters.flatMap(({ name, rendered }) => {
     const file = byPath.get(layout.settings(name))

@@ -25,7 +25,7 @@ const route = (rest: string, name = 'r') =>
 const https = '- {name: https, protocol: HTTPS}\n'
 const http = '- {name: http, protocol: HTTP}\n'
 const redirect = route(
-  'parentRefs:\n  - {name: gw, sectionName: http}\nrules:\n  - filters:\n      - {type: RequestRedirect, requestRedirect: {scheme: https}}\n',
+  'parentRefs:\n  - {name: gw, sectionName: http}\nrules:\n  - filters:\n      - {type: RequestRedirect, requestRedirect: {scheme: https, statusCode: 301}}\n',
   'redirect',
 )
 const pod = (container: string) =>
@@ -374,7 +374,7 @@ export const objectCases: Record<string, Case> = {
   'gateway-redirects': one(
     gateway(http),
     7,
-    'Gateway ns/gw: listens for HTTP and nothing redirects it',
+    'Gateway ns/gw: listens for HTTP and nothing redirects it for good',
     join(gateway(http), redirect),
   ),
   'prune-disabled': one(

@@ -71,14 +71,17 @@ const closed = join(
   policy(
     '  endpointSelector: {matchLabels: {k8sops.dev/d: client}}\n  egress: [{toEndpoints: [{matchLabels: {app: d}}]}]\n',
   ).replace('name: p', 'name: clients'),
+  policy(
+    '  endpointSelector: {matchLabels: {k8sops.dev/x: client}}\n  egress: [{toFQDNs: [{matchName: x.org}], toPorts: [{ports: [{port: "443", protocol: TCP}]}]}]\n',
+  ).replace('name: p', 'name: outside'),
 )
 const service2 = object('v1', 'Service', 'd', 'spec:\n  selector: {app: d}\n  ports: [{port: 80, targetPort: http}]\n')
-const client = (labels: string) =>
+const client = (labels: string, url = 'http://d.ns.svc', name = 'c') =>
   object(
     'apps/v1',
     'Deployment',
-    'c',
-    `spec:\n  template:\n    metadata: {labels: ${labels}}\n    spec:\n      containers:\n        - env:\n            - {name: A, value: http://d.ns.svc}\n`,
+    name,
+    `spec:\n  template:\n    metadata: {labels: ${labels}}\n    spec:\n      containers:\n        - env:\n            - {name: A, value: ${url}}\n`,
   )
 
 export const referenceCases: Record<string, Case> = {
@@ -308,14 +311,23 @@ export const referenceCases: Record<string, Case> = {
   'machines-agree': {
     breaks: {
       [talconfig]: 'cniConfig: {name: none}\npatches: ["@../patches/a.yaml"]\n',
-      'talos/patches/a.yaml': 'cluster: {proxy: {disabled: false}}\n',
-      [file]: release('cilium', '1.19.3', 'kubeProxyReplacement: true\n'),
+      'talos/patches/a.yaml': 'cluster: {proxy: {disabled: false}}\nmachine: {files: [{content: a = true}]}\n',
+      [file]: join(
+        release('cilium', '1.19.3', 'kubeProxyReplacement: true\n'),
+        release('rook-ceph', 'v1.19.4', '{}\n'),
+      ),
     },
-    says: [`${talconfig}:1: cluster.proxy.disabled is false, and HelmRelease ns/cilium needs true`],
+    says: [
+      `${talconfig}:1: cluster.proxy.disabled is false, and HelmRelease ns/cilium needs true`,
+      `${talconfig}:1: machine.kernel.modules is unset, and HelmRelease ns/rook-ceph needs nbd`,
+    ],
     sound: {
       [talconfig]: 'cniConfig: {name: none}\npatches: ["@../patches/a.yaml"]\n',
-      'talos/patches/a.yaml': 'cluster: {proxy: {disabled: true}}\n',
-      [file]: release('cilium', '1.19.3', 'kubeProxyReplacement: true\n'),
+      'talos/patches/a.yaml': 'cluster: {proxy: {disabled: true}}\nmachine: {kernel: {modules: [{name: nbd}]}}\n',
+      [file]: join(
+        release('cilium', '1.19.3', 'kubeProxyReplacement: true\n'),
+        release('rook-ceph', 'v1.19.4', '{}\n'),
+      ),
     },
   },
   'machines-alike': one(
@@ -326,11 +338,21 @@ export const referenceCases: Record<string, Case> = {
     talconfig,
   ),
   'flow-is-open': {
-    breaks: { [file]: join(closed, service2, deployment(), client('{app: c}')) },
+    breaks: { [file]: join(closed, service2, deployment(), client('{app: c}'), client('{}', 'https://x.org/a', 'e')) },
     says: [
-      `${file}:53: Deployment ns/c: ns/c may not reach ns/d:8080 (egress: no rule allows it, and these close the direction)`,
+      `${file}:62: Deployment ns/c: ns/c may not reach ns/d:8080 (egress: no rule allows it, and these close the direction)`,
+      `${file}:75: Deployment ns/e: ns/e may not reach x.org:443`,
     ],
-    sound: { [file]: join(closed, service2, deployment(), client('{app: c, k8sops.dev/d: client}')) },
+    sound: {
+      [file]: join(
+        closed,
+        service2,
+        deployment(),
+        client('{app: c, k8sops.dev/d: client}'),
+        client('{k8sops.dev/x: client}', 'https://x.org/a', 'e'),
+        client('{}', 'https://nobody-says.org', 'f'),
+      ),
+    },
   },
   'variable-has-value': one(
     container('env: [{name: A}]'),

@@ -39,6 +39,8 @@ const reader = (key: string) =>
     'd',
     `spec:\n  template:\n    spec:\n      containers:\n        - name: c\n          env:\n            - {name: A, valueFrom: {secretKeyRef: {name: s, key: ${key}}}}\n`,
   )
+const certificate = (name: string) => object('cert-manager.io/v1', 'Certificate', 'c', `spec:\n  secretName: ${name}\n`)
+const authority = (name: string) => object('cert-manager.io/v1', 'Issuer', 'i', `spec:\n  ca: {secretName: ${name}}\n`)
 const template = (text: string) => `    template:\n      data:\n        x: '${text}'\n`
 const deny = object(
   'cilium.io/v2',
@@ -139,12 +141,16 @@ export const relationCases: Record<string, Case> = {
     join(quota('{pods: "3", limits.memory: 4Gi}'), workload(3)),
   ),
   'secret-is-taken': {
-    breaks: { [file]: join(external('key'), reader('token')), [other]: external('a').replaceAll(' s\n', ' t\n') },
+    breaks: {
+      [file]: join(external('key'), reader('token')),
+      [other]: join(external('a').replaceAll(' s\n', ' t\n'), certificate('t-tls')),
+    },
     says: [
       `${file}:9: ExternalSecret ns/s: nothing takes key from Secret s`,
       `${other}:7: ExternalSecret ns/t: nothing takes from Secret t`,
+      `${other}:19: Certificate ns/c: nothing takes from Secret t-tls`,
     ],
-    sound: { [file]: join(external('token'), reader('token')) },
+    sound: { [file]: join(external('token'), reader('token'), certificate('c-tls'), authority('c-tls')) },
   },
   'secret-template-complete': {
     breaks: { [file]: external('a', template('{{ .b | quote }}')) },

@@ -3,13 +3,14 @@ import { ruleNamed, rules } from '../../../../src/lib/repo/rules/catalog.ts'
 import { checkRules } from '../../../../src/lib/repo/rules/check.ts'
 import type { Rule } from '../../../../src/lib/repo/rules/rule.ts'
 import { detailCases } from './cases-details.ts'
+import { familyCases } from './cases-families.ts'
 import { fileCases } from './cases-files.ts'
 import { objectCases } from './cases-objects.ts'
 import { referenceCases } from './cases-references.ts'
 import { relationCases } from './cases-relations.ts'
 import { type Clusters, type Texts, viewOf } from './view.ts'
 
-const cases = { ...fileCases, ...objectCases, ...detailCases, ...relationCases, ...referenceCases }
+const cases = { ...fileCases, ...objectCases, ...detailCases, ...relationCases, ...referenceCases, ...familyCases }
 
 async function said(rule: string, texts: Texts, clusters?: Clusters): Promise<string[]> {
   const { findings } = await checkRules(await viewOf(texts, clusters), { only: [ruleNamed(rule) as Rule] })
