@@ -9,10 +9,15 @@ for (const stream of [process.stdout, process.stderr])
   })
 
 const argv = process.argv.slice(2)
-// A Tab is answered before anything is parsed: a shell waits for it.
-const exitCode = argv[0] === '__complete' ? await completeLine() : await runLine()
-// Left-over handles (a kept-alive connection, a watch) must not hold the terminal; what was written is waited for.
-process.stdout.write('', () => process.exit(exitCode))
+// No await out here: the package's form of this file is CommonJS, which has none.
+void run()
+
+async function run(): Promise<void> {
+  // A Tab is answered before anything is parsed: a shell waits for it.
+  const exitCode = argv[0] === '__complete' ? await completeLine() : await runLine()
+  // Left-over handles (a kept-alive connection, a watch) must not hold the terminal; what was written is waited for.
+  process.stdout.write('', () => process.exit(exitCode))
+}
 
 async function completeLine(): Promise<number> {
   const { completeWords } = await import('./commands/complete-words.ts')

@@ -7,6 +7,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSy
 import { join, relative } from 'node:path'
 import { layout } from '../src/lib/repo/layout.ts'
 import { isKept, partsFile, readParts } from '../src/lib/repo/template.ts'
+import { bundleProgram } from './bundle.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -15,6 +16,7 @@ const staged = join(dist, 'package')
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(staged, { recursive: true })
 execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.package.json'], { cwd: root, stdio: 'inherit' })
+await bundleProgram(root, staged)
 
 /** What the program reads beside its sources: recipes of the tools, records and stand-ins of the lab, Talos' protocol. */
 const besides = [

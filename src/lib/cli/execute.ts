@@ -4,7 +4,6 @@ import { resolve } from 'node:path'
 import type { Surroundings } from '../engine/start.ts'
 import { ConfigError, OperatorError, UsageError } from '../errors.ts'
 import type { Plan, RunResult } from '../types.ts'
-import { askLine, askYesNo } from './ask.ts'
 import { refuseForeignContext } from './cluster-choice.ts'
 import type { ClusterContext, Contexts } from './context.ts'
 import type { RunCommand, RunSource, WriteCommand } from './define.ts'
@@ -80,6 +79,7 @@ async function confirm(request: WriteRequest, question: string | undefined, name
   const { stdin, stderr } = request.invocation
   if (stdin.isTTY !== true || stderr.isTTY !== true)
     throw new UsageError(`${question} There is no terminal to ask on`, { next: 'add --yes if that is what you want' })
+  const { askYesNo } = await import('./ask.ts')
   if (!(await askYesNo(question, stdin, stderr, request.interrupts.stop)))
     throw new UsageError('not confirmed; nothing was changed')
 }
@@ -94,6 +94,7 @@ async function confirmName(request: WriteRequest, question: string, name: string
     throw new UsageError(`${question} There is no terminal to ask on`, {
       next: `add --confirm ${name} if that is what you want`,
     })
+  const { askLine } = await import('./ask.ts')
   const answer = await askLine(`${question} Type ${name} to go on:`, stdin, stderr, request.interrupts.stop)
   if (answer !== name) throw new UsageError('not confirmed; nothing was changed')
 }

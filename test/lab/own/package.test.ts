@@ -3,7 +3,7 @@
  * to a lab. Here with this repository's dependencies beside it; with K8SOPS_TEST_FULL=1 `npm install` gets its own.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -35,7 +35,7 @@ test('it is small, and holds nothing of the clusters that it was made beside but
   expect(statSync(tarball).size).toBeLessThan(5 * 2 ** 20)
   const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
   const parts = new Set(files.map((file) => file.split('/')[1]))
-  for (const part of ['README.md', 'bin', 'lab', 'package.json', 'src', 'template', 'tools'])
+  for (const part of ['README.md', 'bin', 'bundle', 'lab', 'package.json', 'src', 'template', 'tools'])
     expect(parts).toContain(part)
   for (const part of ['test', 'bench', 'terraform', 'Containerfile']) expect(parts).not.toContain(part)
   expect(
@@ -44,6 +44,13 @@ test('it is small, and holds nothing of the clusters that it was made beside but
     ),
   ).toEqual([])
   expect(files.filter((file) => /\.ts$/.test(file))).toEqual([])
+})
+
+test('each file of its bundle finds what it requires', () => {
+  const bundle = join(prefix, 'node_modules/k8sops/bundle')
+  const load = `for (const name of fs.readdirSync('.')) require('./' + name)`
+  execFileSync(process.execPath, ['--eval', load], { cwd: bundle, env })
+  expect(readdirSync(bundle)).toContain('main.cjs')
 })
 
 test('it answers, reads a repository, and plans for it', () => {
