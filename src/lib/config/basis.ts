@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import type { Basis } from '../types.ts'
+import { headCommit } from './head.ts'
 import type { Git } from './source.ts'
 
 export interface BasisRequest {
@@ -25,8 +26,7 @@ export async function computeBasis(
   git: Git,
   request: BasisRequest,
 ): Promise<Pick<Basis, 'commit' | 'digest' | 'paths' | 'tools'>> {
-  const [head, digested] = await Promise.all([git(['rev-parse', '--verify', '--quiet', 'HEAD']), digest(request)])
-  const commit = head.exitCode === 0 ? head.stdout.trim() : 'unknown'
+  const [commit = 'unknown', digested] = await Promise.all([headCommit(git, request.root), digest(request)])
   return { commit, digest: digested, paths: request.paths, tools: request.tools }
 }
 

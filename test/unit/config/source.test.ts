@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { computeBasis, digest } from '../../../src/lib/config/basis.ts'
+import { headCommit } from '../../../src/lib/config/head.ts'
 import { clusterPaths, type Git, observeSource, requireSource, sourceFact } from '../../../src/lib/config/source.ts'
 import { GateError, UsageError } from '../../../src/lib/errors.ts'
 
@@ -163,6 +164,36 @@ test('the basis is the same for the same files, and moves with a used file, a pa
 test('the basis has HEAD’s commit, unknown without git', async () => {
   const basis = { root, paths: [], tools: {} }
   expect((await computeBasis(git, basis)).commit).toBe('unknown')
+  await git(['init', '-q', '-b', 'main'])
+  expect((await computeBasis(git, basis)).commit).toBe('unknown')
+  const first = await commit('first')
+  expect((await computeBasis(git, basis)).commit).toBe(first)
+})
+
+test('HEAD’s commit is what git says it is: on a branch, packed, of another name, detached, in a worktree and below a root', async () => {
   await initialised()
-  expect((await computeBasis(git, basis)).commit).toMatch(/^[0-9a-f]{40}$/)
+  const said = async () => (await git(['rev-parse', 'HEAD'])).stdout.trim()
+  const asked: string[][] = []
+  const counting: Git = (args) => {
+    asked.push(args)
+    return git(args)
+  }
+  const same = async (at = root) => expect(await headCommit(counting, at)).toBe(await said())
+  await same()
+  await git(['checkout', '-q', '--detach'])
+  await same()
+  const beside = join(root, '../', `${basename(root)}-beside`)
+  await git(['worktree', 'add', '-q', '-b', 'beside', beside])
+  await same(beside)
+  rmSync(beside, { recursive: true })
+  // Without a process so far; what follows is asked of git.
+  expect(asked).toEqual([])
+  await git(['checkout', '-q', 'release'])
+  await git(['pack-refs', '--all'])
+  await same()
+  await git(['symbolic-ref', 'refs/heads/alias', 'refs/heads/main'])
+  await git(['symbolic-ref', 'HEAD', 'refs/heads/alias'])
+  await same()
+  await same(join(root, 'talos'))
+  expect(asked).toHaveLength(3)
 })
