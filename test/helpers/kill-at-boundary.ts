@@ -1,6 +1,6 @@
 /**
  * `node --import kill-at-boundary.ts PROGRAM`: the process group of PROGRAM dies by SIGKILL as soon as a journal entry is
- * on the disk that is to be a boundary: `{only?: string[], used: string[]}` in the file K8SOPS_TEST_BOUNDARIES says which
+ * written that is to be a boundary: `{only?: string[], used: string[]}` in the file K8SOPS_TEST_BOUNDARIES says which
  * (all, or those in `only`), and each one is used once. K8SOPS_TEST_BOUNDARY_SEED decides how that death looks: the entry
  * is whole, torn in half, or has never been written.
  * The program knows nothing of this: node:fs is patched under it.
@@ -38,24 +38,15 @@ function die(): never {
 }
 
 if (file) {
-  let condemned = false
   fs.appendFileSync = (target, data, options) => {
     const text = String(data)
     if (!isJournal(target) || text === '\n') return appendFileSync(target, data, options)
     const name = boundaryOf(JSON.parse(text) as JournalEntry)
-    condemned = isBoundary(file, name)
-    const how = condemned ? createHash('sha256').update(`${seed} ${name}`).digest().readUInt8() % 4 : 0
-    if (how === 1) die()
-    if (how === 2) {
-      appendFileSync(target, text.slice(0, Math.floor(text.length / 2)))
-      fsyncSync(target)
-      die()
-    }
-    return appendFileSync(target, data, options)
-  }
-  fs.fsyncSync = (target) => {
+    if (!isBoundary(file, name)) return appendFileSync(target, data, options)
+    const how = createHash('sha256').update(`${seed} ${name}`).digest().readUInt8() % 4
+    if (how !== 1) appendFileSync(target, how === 2 ? text.slice(0, Math.floor(text.length / 2)) : text)
     fsyncSync(target)
-    if (condemned && isJournal(target)) die()
+    die()
   }
   syncBuiltinESMExports()
 }

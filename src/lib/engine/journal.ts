@@ -1,6 +1,6 @@
 /**
- * A run on disk: `<stateDir>/runs/<id>/{plan.json,journal.ndjson,result.json,logs/}`. Every entry is on the disk before
- * what it announces happens, so that after kill -9 the next process knows where to look.
+ * A run on disk: `<stateDir>/runs/<id>/{plan.json,journal.ndjson,result.json,logs/}`. Every entry is written before what it announces
+ * happens, so that after kill -9 the next process knows where to look; a process that is about to start is on the disk before.
  */
 import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -27,10 +27,16 @@ type Undated<T> = T extends unknown ? Omit<T, 'at'> : never
 export type NewEntry = Undated<JournalEntry>
 
 export interface Journal {
-  /** On the disk when it returns. Throws when the disk is full: then the run must not go on. */
+  /** Written when it returns, and with what `lasting` names on the disk. Throws when the disk is full: then the run must not go on. */
   append: (entry: NewEntry) => void
   close: () => void
 }
+
+/**
+ * What a power cut must not take: that a process is about to start, that files are our own edit, and that all is done. Whatever was written before
+ * goes to the disk with it. What else is lost, how a step ended, is asked of live state again, as after a kill before it was written.
+ */
+const lasting = new Set<JournalEntry['type']>(['process-started', 'basis-moved', 'run-finished'])
 
 export function runDirectory(stateDir: string, runId: string): string {
   return join(stateDir, 'runs', runId)
@@ -56,7 +62,7 @@ export function openJournal(runDir: string): Journal {
   return {
     append: (entry) => {
       appendFileSync(descriptor, `${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`)
-      fsyncSync(descriptor)
+      if (lasting.has(entry.type)) fsyncSync(descriptor)
     },
     close: () => closeSync(descriptor),
   }

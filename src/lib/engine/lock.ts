@@ -73,6 +73,8 @@ export async function takeRunLock(request: LockRequest): Promise<RunLock> {
   }
   // One request to the lease at a time: a renewal between our own read and write would look like somebody else's.
   let queue: Promise<unknown> = Promise.resolve()
+  // Steps that begin together share one: it was ours a round trip ago at most, and nobody takes it within the lease's time.
+  let confirming: Promise<void> | undefined
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = queue.then(work, work)
     queue = turn.catch(() => {})
@@ -96,7 +98,10 @@ export async function takeRunLock(request: LockRequest): Promise<RunLock> {
       if (request.endsApi) return
       if (!lease.held) return acquire()
       try {
-        await inTurn(() => lease.confirm(step))
+        confirming ??= inTurn(() => lease.confirm(step)).finally(() => {
+          confirming = undefined
+        })
+        await confirming
       } catch (error) {
         lost ??= error
         request.onChange({ type: 'lock', lock: 'lease', state: 'lost', detail: String(error) })
