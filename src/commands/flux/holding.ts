@@ -18,7 +18,7 @@ export interface Holdable {
 }
 
 /**
- * @param kinds all of Flux' when what would be applied at once is to be told
+ * @param kinds others than those that can be held, for what they tell beside
  * @throws UnreachableError when the cluster does not tell
  */
 export async function observeHoldable(

@@ -7,10 +7,10 @@ import type { HoldableView } from '../../lib/ops/flux-choice.ts'
 import { holdFacts, holdsRunbook, planRelease } from '../../lib/ops/flux-hold.ts'
 import { outstandingLines, outstandingOf } from '../../lib/ops/flux-outstanding.ts'
 import { heldBy } from '../../lib/ops/flux-status.ts'
-import { type FluxView, idOf } from '../../lib/ops/flux-view.ts'
+import { type FluxView, fluxKinds, idOf } from '../../lib/ops/flux-view.ts'
 import { holderText } from '../../lib/ops/hold.ts'
 import type { Plan } from '../../lib/types.ts'
-import { type Holdable, holdBasis } from './holding.ts'
+import { type Holdable, holdBasis, observeHoldable } from './holding.ts'
 
 export interface Letting {
   operation: 'flux.resume' | 'holds.release'
@@ -24,24 +24,20 @@ export interface Letting {
 }
 
 /** Tells what Flux would do at once, which is what an operator decides by, and plans it. */
-export async function letGo(
-  context: CommandContext,
-  { cluster, target, views }: Holdable,
-  letting: Letting,
-): Promise<Plan> {
+export async function letGo(context: CommandContext, { cluster, target }: Holdable, letting: Letting): Promise<Plan> {
   const [basis] = await Promise.all([
     holdBasis(context, { objects: holdFacts(letting.objects) }),
-    letting.objects.length > 0 ? tellOutstanding(context, target.root, letting.objects, views) : undefined,
+    letting.objects.length > 0 ? tellOutstanding(context, target.root, letting.objects) : undefined,
   ])
   return planRelease({ cluster, target, ...letting }, basis)
 }
 
-async function tellOutstanding(
-  context: CommandContext,
-  root: string,
-  objects: FluxView[],
-  views: FluxView[],
-): Promise<void> {
+async function tellOutstanding(context: CommandContext, root: string, objects: FluxView[]): Promise<void> {
+  const named = new Set(objects.map(({ source }) => source?.kind))
+  const { views } = await observeHoldable(
+    context,
+    fluxKinds.filter((kind) => named.has(kind)),
+  )
   const outstanding = await outstandingOf(gitIn(await context.exec(), context.signal), root, objects, views)
   context.note('Flux would do at once:')
   for (const line of outstandingLines(outstanding)) context.note(`  ${line}`)

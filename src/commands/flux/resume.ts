@@ -5,7 +5,7 @@ import { scopeOption } from '../../lib/cli/hold-options.ts'
 import { GateError } from '../../lib/errors.ts'
 import type { HoldableView } from '../../lib/ops/flux-choice.ts'
 import { holdsRunbook } from '../../lib/ops/flux-hold.ts'
-import { fluxKinds, idOf } from '../../lib/ops/flux-view.ts'
+import { idOf } from '../../lib/ops/flux-view.ts'
 import { expiredHolds, type Meant, meantObjects, observeHoldable } from './holding.ts'
 import { letGo, refuseForeign } from './releasing.ts'
 
@@ -30,7 +30,7 @@ export const fluxResume = defineCommand({
   runbook: holdsRunbook,
   async plan(context) {
     const { options, rest } = context
-    const seen = await observeHoldable(context, fluxKinds)
+    const seen = await observeHoldable(context)
     const meant = meantObjects(seen.views, rest.app ?? [], options.scope)
     const objects = toResume(meant)
     refuseForeign(objects, options.force === true)

@@ -8,7 +8,6 @@ import { UnreachableError, UsageError } from '../../lib/errors.ts'
 import { expiredRests, type RestView, restFacts, restingNodes, wakeSteps } from '../../lib/ops/ceph-maintenance.ts'
 import type { HoldableView } from '../../lib/ops/flux-choice.ts'
 import { holdFacts, holdsRunbook, planExtend, planRelease } from '../../lib/ops/flux-hold.ts'
-import { fluxKinds } from '../../lib/ops/flux-view.ts'
 import { heldObjects, namedHolds } from '../../lib/ops/holds.ts'
 import {
   bypassFacts,
@@ -55,7 +54,7 @@ export const holdsRelease = defineCommand({
   examples: ['k8sops holds release app/coredns --cluster apps', 'k8sops holds release 3f9c --cluster apps'],
   runbook: holdsRunbook,
   async plan(context) {
-    const [seen, named] = await Promise.all([observeHoldable(context, fluxKinds), bypassesNamed(context)])
+    const [seen, named] = await Promise.all([observeHoldable(context), bypassesNamed(context)])
     const objects = heldObjects(seen.views, named.others)
     refuseForeign(objects, context.options.force === true)
     const scope = lockName(objects, named.scopes)

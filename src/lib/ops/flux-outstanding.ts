@@ -1,7 +1,7 @@
 /** What Flux would do at once if something was resumed now: commits that it has not applied, charts that it has not installed. */
 import type { Git } from '../config/source.ts'
 import { reachedFiles } from '../repo/reach.ts'
-import { readSourceFiles } from '../repo/source-files.ts'
+import { readSourceFiles, type SourceFile } from '../repo/source-files.ts'
 import { commitOf, type FluxView, idOf, nameOf, shortRevision } from './flux-view.ts'
 
 export interface Outstanding {
@@ -15,7 +15,7 @@ export interface Outstanding {
   note: string | null
 }
 
-/** @param views everything of the cluster, for the sources */
+/** @param views the sources of the objects, at least */
 export async function outstandingOf(
   git: Git,
   root: string,
@@ -23,7 +23,8 @@ export async function outstandingOf(
   views: FluxView[],
 ): Promise<Outstanding[]> {
   const byId = new Map(views.map((view) => [idOf(view), view]))
-  const files = new Map(readSourceFiles(root).map((file) => [file.path, file]))
+  // All manifests of the repository, which nobody asks for where nothing new has come.
+  let files: Map<string, SourceFile> | undefined
   return Promise.all(
     objects.map(async (view): Promise<Outstanding> => {
       const source = view.source ? byId.get(idOf(view.source)) : undefined
@@ -32,6 +33,7 @@ export async function outstandingOf(
       if (view.kind !== 'Kustomization') return { ...head, commits: [], note: null }
       const [old, next] = [commitOf(from), commitOf(to)]
       if (!next || !old || old === next) return { ...head, commits: [], note: null }
+      files ??= new Map(readSourceFiles(root).map((file) => [file.path, file]))
       const paths = [...reachedFiles(files, { path: view.path ?? '' })]
       const log = await git(['log', '--format=%h %s', '-n', '20', `${old}..${next}`, '--', ...paths])
       if (log.exitCode !== 0) return { ...head, commits: [], note: 'git does not know these commits here: git fetch' }
