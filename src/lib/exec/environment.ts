@@ -21,6 +21,11 @@ const passed = new Set([
 const passedPatterns = [/^LC_/, /^XDG_/, /^GIT_/, /^(https?|no|all)_proxy$/i]
 /** 1Password's sign-in; no other tool has a use for it. */
 const onlyForOp = /^OP_/
+/**
+ * kubectl ends before what it has taken is worth collecting: a quarter of the processor time of a patch went into that (1.35, 74 of which
+ * 57 ms are left). One that reads much still collects, at five times what it keeps and not at twice.
+ */
+const forKubectl = { GOGC: '400' }
 /** Only this program itself, as a filter, talks to GitHub. */
 const onlyForUs = /^(GITHUB_TOKEN|GH_TOKEN|GITHUB_API_URL)$/
 
@@ -36,7 +41,11 @@ export function childEnvironment(own: NodeJS.ProcessEnv, extra: Record<string, s
   const select = (test: (name: string) => boolean) => Object.fromEntries(entries.filter(([name]) => test(name)))
   return {
     env: { ...select((name) => passed.has(name) || passedPatterns.some((pattern) => pattern.test(name))), ...extra },
-    toolEnv: { op: select((name) => onlyForOp.test(name)), k8sops: select((name) => onlyForUs.test(name)) },
+    toolEnv: {
+      op: select((name) => onlyForOp.test(name)),
+      k8sops: select((name) => onlyForUs.test(name)),
+      kubectl: forKubectl,
+    },
   }
 }
 
