@@ -3,8 +3,8 @@
  * time of a command that reads a cluster, ADR 0034). It counts only while every file that it was made of has the very same bytes.
  */
 import { createHash } from 'node:crypto'
-import { readdirSync, statSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import packageFile from '../../../package.json' with { type: 'json' }
 import { cacheRoot } from '../tools/cache-root.ts'
@@ -29,19 +29,21 @@ interface Entry {
 /** Roots whose entries are kept: an operator has one or two, tests and labs many that are soon gone. */
 const kept = 20
 
-/** What was remembered of the repository at `root`, if it is still true of its files. */
+/**
+ * What was remembered of the repository at `root`, if it is still true of its files. Two dozen of small files and nothing to do meanwhile: each
+ * that is read in the background costs several times what it costs here.
+ */
 export async function recall(root: string, depth: Depth): Promise<Repository | undefined> {
   try {
-    const entry = JSON.parse(await readFile(pathOf(root, depth), 'utf8')) as Entry
+    const entry = JSON.parse(readFileSync(pathOf(root, depth), 'utf8')) as Entry
     if (entry.program !== program() || entry.root !== root) return undefined
-    const same = await Promise.all([
-      ...Object.entries(entry.texts).map(
-        async ([path, before]) => digestOf(await readFile(join(root, path), 'utf8')) === before,
-      ),
-      clusterDirectories(root).then((names) => names.join('/') === entry.clusterDirs.join('/')),
-      ...entry.present.map(async (path) => (await stat(path)).isFile()),
-    ])
-    return same.every(Boolean) ? { root, ...entry.repository } : undefined
+    const same =
+      Object.entries(entry.texts).every(
+        ([path, before]) => digestOf(readFileSync(join(root, path), 'utf8')) === before,
+      ) &&
+      entry.present.every((path) => statSync(path).isFile()) &&
+      (await clusterDirectories(root)).join('/') === entry.clusterDirs.join('/')
+    return same ? { root, ...entry.repository } : undefined
   } catch {
     // Not there, not ours, or a file of the repository is gone: it is read anew, which says what is wrong.
     return undefined
