@@ -105,7 +105,8 @@ interface RawListener {
 
 async function listen(address: string, onConnection: (socket: Socket) => void): Promise<RawListener> {
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  // As Go's listeners do: an answer is small, and would wait 40 ms for the acknowledgement of what was sent before it.
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     // A peer that went away is no error here.
     socket.on('error', () => {})
