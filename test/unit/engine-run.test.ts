@@ -1,9 +1,11 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readJournal, runDirectory } from '../../src/lib/engine/journal.ts'
+import type { WaitOptions } from '../../src/lib/engine/ports.ts'
 import { startRun } from '../../src/lib/engine/start.ts'
-import type { Plan, RunResult } from '../../src/lib/types.ts'
+import type { Check, Plan, RunResult } from '../../src/lib/types.ts'
 import { type Handle, makeFile, makePlan, makeWorld, shell, surroundings, type World } from '../helpers/engine-world.ts'
 
 // Processes take their time on a busy machine; what is measured here is order, not speed.
@@ -62,6 +64,37 @@ describe('steps in order', () => {
     writeFileSync(join(world.root, 'state/running'), '')
     expect(states(await done)).toEqual({ a: 'skipped' })
     expect(existsSync(join(world.root, 'effects'))).toBe(false)
+  })
+
+  test.each([
+    ['looks in one go at what it is skipped for and at what it needs', 0, [['a', 'needed', 'needed'], ['a']]],
+    // A machine may have restarted meanwhile.
+    ['looks anew when that took a while', 2_100, [['a', 'needed'], ['needed'], ['a'], ['a']]],
+  ])('%s', async (_, slowMs, expected) => {
+    writeFileSync(join(world.root, 'state/needed'), '')
+    const handle = surroundings(world)
+    const { gates } = handle.around
+    const looks: string[][] = []
+    const together = () => {
+      const asked: string[] = []
+      const slow = looks.push(asked) === 1 ? slowMs : 0
+      const nameOf = ({ params = {} }: Check) => params.name ?? ''
+      return {
+        evaluate: async (check: Check, signal: AbortSignal) => {
+          asked.push(nameOf(check))
+          if (nameOf(check) === 'a') await delay(slow)
+          return gates.evaluate(check, signal)
+        },
+        waitFor: (check: Check, options: WaitOptions) => {
+          asked.push(nameOf(check))
+          return gates.waitFor(check, options)
+        },
+      }
+    }
+    handle.around.gates = { ...gates, together }
+    const step = makeFile('a', { require: [{ gate: 'file', params: { name: 'needed' } }] })
+    expect(states(await run(makePlan([step]), handle))).toEqual({ a: 'done' })
+    expect(looks).toEqual(expected)
   })
 
   test('a second run changes nothing', async () => {

@@ -4,10 +4,22 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InterruptedError, OperatorError } from '../errors.ts'
 import type { Exec, ExecResult } from '../exec/types.ts'
-import type { Check, RunEvent, Step, StepResult, Verdict } from '../types.ts'
+import type { Check, RunEvent, Step, StepResult } from '../types.ts'
 import { type ExecAction, gateError, interrupted, said, toolError, unexpected } from './failures.ts'
 import type { Journal } from './journal.ts'
-import type { GatePort, RunLock } from './ports.ts'
+import {
+  alreadyTrue,
+  beginLook,
+  isOfThisMoment,
+  type Look,
+  lookAtAll,
+  orGiveUp,
+  overrunMs,
+  type Phase,
+  readAhead,
+  type Skip,
+} from './look.ts'
+import type { GatePort, Gates, RunLock } from './ports.ts'
 
 export interface StepContext {
   exec: Exec
@@ -36,13 +48,6 @@ export interface StepOutcome {
   unneeded?: string
   error?: OperatorError
 }
-
-/** One look at a gate takes at most this long; what it can't tell by then it can't tell. */
-const lookLimitMs = 60_000
-/** How much later than its deadline a gate may settle before it is given up. */
-const overrunMs = 5_000
-
-type Phase = { signal: AbortSignal; deadline: number }
 
 /** Runs one step to its end. Never rejects: what went wrong is in the outcome. */
 export async function runStep(context: StepContext, step: Step): Promise<StepOutcome> {
@@ -80,71 +85,51 @@ export async function runStep(context: StepContext, step: Step): Promise<StepOut
   }
 }
 
-interface Skip {
-  reason: string
-  by: 'unless' | 'orUnless' | 'before'
-}
-
 /** Returns why the step was skipped, or undefined when it was done. Throws what stopped it. */
 async function attempt(context: StepContext, step: Step, deadline: number, waits: Waits): Promise<Skip | undefined> {
   if (context.skippedWith !== undefined) return { reason: context.skippedWith, by: 'unless' }
   const idle: Phase = { signal: AbortSignal.any([context.stop, context.kill]), deadline }
-  const skip = await alreadyTrue(context, step, idle)
-  stopIfInterrupted(context, step, idle.signal)
-  if (skip !== undefined) return skip
-
-  if (context.begunBefore)
-    await waitForAll(context, step, { checks: step.onceBegun ?? [], phase: idle, waits, how: 'begun before, and ' })
-  const require = step.require ?? []
-  if (require.length > 0 || context.begunBefore) {
-    await waitForAll(context, step, { checks: require, phase: idle, waits, how: 'not started, ' })
-    const meanwhile = await alreadyTrue(context, step, idle)
-    stopIfInterrupted(context, step, idle.signal)
-    if (meanwhile !== undefined) return meanwhile
-  }
-  // From here on an `after` step is past the point where it can be left half done.
+  // From its action on an `after` step is past the point where it can be left half done.
   const busy: Phase = { signal: step.interrupt === 'now' ? idle.signal : context.kill, deadline }
-  const accepted = step.action.kind === 'exec' ? await act(context, step, step.action, busy) : undefined
-  await waitForAll(context, step, { checks: step.verify, phase: busy, waits, how: '', accepted })
+  const verified: Wait = { checks: step.verify, phase: busy, waits, how: '' }
+  const look = beginLook(context.gates)
+  try {
+    const skip = await prepare(context, step, look, idle, waits)
+    if (skip !== undefined) return skip
+    if (step.action.kind === 'wait') {
+      await waitForAll(context, step, step.require?.length ? verified : { ...verified, look })
+      return undefined
+    }
+  } finally {
+    look.end()
+  }
+  const accepted = await act(context, step, step.action, busy)
+  await waitForAll(context, step, { ...verified, accepted })
   return undefined
 }
 
-async function alreadyTrue(context: StepContext, step: Step, phase: Phase): Promise<Skip | undefined> {
-  const probe = async (checks: Check[] | undefined): Promise<string | undefined> => {
-    if (!checks || checks.length === 0) return undefined
-    const verdicts = await lookAtAll(context, checks, phase)
-    return verdicts.every(({ status }) => status === 'pass')
-      ? verdicts.map(({ detail }) => detail).join('; ')
-      : undefined
-  }
-  const done = await probe(step.unless)
-  if (done !== undefined) return { reason: done, by: 'unless' }
-  const otherwise = await probe(step.orUnless)
-  if (otherwise !== undefined) return { reason: otherwise, by: 'orUnless' }
-  if (!context.doneBefore) return undefined
-  // The journal says where to look, live state whether it is so: an action without `unless` is not repeated for nothing.
-  const still = await probe(step.verify)
-  return still === undefined ? undefined : { reason: `done before, and still: ${still}`, by: 'before' }
-}
-
-/** One look at each, bounded by us too: a step must not hang on a gate that forgets its signal. */
-async function lookAtAll(context: StepContext, checks: Check[], phase: Phase): Promise<Verdict[]> {
-  const limitMs = Math.max(Math.min(phase.deadline - performance.now(), lookLimitMs), 0)
-  const signal = AbortSignal.any([phase.signal, AbortSignal.timeout(Math.ceil(limitMs))])
-  const gates = context.gates.together(signal)
-  const late = `no answer within ${Math.round(limitMs / 1000)} s`
-  return Promise.all(checks.map((check) => orGiveUp(gates.evaluate(check, signal), limitMs + overrunMs, late)))
-}
-
-/** What `looking` says, or the verdict `unknown` when it doesn't settle. */
-async function orGiveUp(looking: Promise<Verdict>, limitMs: number, detail: string): Promise<Verdict> {
-  const { promise, resolve } = Promise.withResolvers<Verdict>()
-  const timer = setTimeout(() => resolve({ status: 'unknown', detail }), Math.min(limitMs, 2 ** 31 - 1))
-  try {
-    return await Promise.race([looking, promise])
-  } finally {
-    clearTimeout(timer)
-  }
+/** Until the step can begin, or returns why it need not. */
+async function prepare(
+  context: StepContext,
+  step: Step,
+  look: Look,
+  idle: Phase,
+  waits: Waits,
+): Promise<Skip | undefined> {
+  const { doneBefore, begunBefore } = context
+  const { require = [], onceBegun = [] } = step
+  const looking = alreadyTrue(look, step, idle, doneBefore)
+  readAhead(look, step.action.kind === 'wait' && require.length === 0 ? step.verify : require, idle)
+  const skip = await looking
+  stopIfInterrupted(context, step, idle.signal)
+  if (skip !== undefined || (require.length === 0 && !begunBefore)) return skip
+  if (begunBefore) await waitForAll(context, step, { checks: onceBegun, phase: idle, waits, how: 'begun before, and ' })
+  const waited = await waitForAll(context, step, { checks: require, phase: idle, waits, how: 'not started, ', look })
+  if (!waited && !begunBefore && isOfThisMoment(look)) return undefined
+  const again = beginLook(context.gates)
+  const meanwhile = await alreadyTrue(again, step, idle, doneBefore).finally(again.end)
+  stopIfInterrupted(context, step, idle.signal)
+  return meanwhile
 }
 
 /** Returns what the tool said when it failed and that was accepted: the reason, should `verify` not hold. */
@@ -208,25 +193,35 @@ interface Wait {
   how: string
   /** What the tool said when it failed and that was accepted. */
   accepted?: ExecResult | undefined
+  /** Begun already, with these checks read ahead. */
+  look?: Look
 }
 
-/** Until all of them hold at one time: one that held at first is looked at again when another one had to be waited for. */
-async function waitForAll(context: StepContext, step: Step, wait: Wait): Promise<void> {
-  const { checks, phase, waits } = wait
+/**
+ * Until all of them hold at one time: one that held at first is looked at again when another one had to be waited for.
+ * @returns whether any of them had to be waited for
+ */
+async function waitForAll(context: StepContext, step: Step, { look, ...wait }: Wait): Promise<boolean> {
   const begun = performance.now()
+  // What it read ahead is the beginning of this wait, which it answers as long as that is the state of now.
+  const first = look !== undefined && isOfThisMoment(look) ? look : undefined
   try {
-    for (let together = false; !together; ) {
-      const waited = await waitForEach(context, step, wait)
-      const verdicts = waited && checks.length > 1 ? await lookAtAll(context, checks, phase) : []
-      together = verdicts.every(({ status }) => status === 'pass')
+    let waited = await waitForEach(context, step, wait, first?.gates)
+    const any = waited
+    while (waited && wait.checks.length > 1) {
+      const look = beginLook(context.gates)
+      const verdicts = await lookAtAll(look, wait.checks, wait.phase).finally(look.end)
+      if (verdicts.every(({ status }) => status === 'pass')) break
+      waited = await waitForEach(context, step, wait)
     }
+    return any
   } finally {
-    waits.seconds += (performance.now() - begun) / 1000
+    wait.waits.seconds += (performance.now() - (first?.begun ?? begun)) / 1000
   }
 }
 
 /** Returns whether any of them had to be waited for. */
-async function waitForEach(context: StepContext, step: Step, wait: Wait): Promise<boolean> {
+async function waitForEach(context: StepContext, step: Step, wait: Wait, through?: Gates): Promise<boolean> {
   const { checks, phase, waits, how, accepted } = wait
   if (checks.length === 0) return false
   const open = new Map<Check, string[]>()
@@ -241,7 +236,7 @@ async function waitForEach(context: StepContext, step: Step, wait: Wait): Promis
     })
   }
   const over = new AbortController()
-  const gates = context.gates.together(over.signal)
+  const gates = through ?? context.gates.together(over.signal)
   // One that no waiting changes ends the wait for the others, each as soon as it has said what it waits for.
   let hopeless = false
   const told = new Set<AbortController>()
