@@ -8,6 +8,10 @@ beforeEach(() => {
 })
 afterEach(() => copy.remove())
 
+interface Dashboard {
+  templating: { list: { name: string }[] }
+}
+
 const networks = ['--pods', '10.46.0.0/16', '--services', '10.47.0.0/16', '--lb-pool', '10.25.30.0/24']
 const others = ['--vlan', '2512', '--domain', 'staging.monosense.io', '--asn', '64515', '--from', 'apps']
 const staging = (...more: string[]) => copy.k8sops('cluster', 'new', 'staging', ...networks, ...others, ...more)
@@ -30,6 +34,24 @@ test('a third cluster is valid as it is written, planned for, and asked for by n
   expect(toConfirm.length).toBeGreaterThan(20)
   const plan = await copy.k8sops('bootstrap', '--cluster', 'staging', '--dry-run', '-o', 'json')
   expect(JSON.parse(plan.stdout)).toMatchObject({ kind: 'Plan', cluster: 'staging' })
+
+  // It stands beside the two others wherever all clusters are shown; nobody is there to answer here.
+  const status = await copy.k8sops('cluster', 'status', '--cluster', 'all', '-o', 'json')
+  const rows = (JSON.parse(status.stdout) as { items: { cluster: string }[] }).items
+  expect([...new Set(rows.map(({ cluster }) => cluster))]).toEqual(['infra', 'apps', 'staging'])
+  // And in the dashboards, which know clusters by what they are told of.
+  const directory = 'kubernetes/infrastructure/configs/observability/grafana-dashboards/app'
+  const variables = copy
+    .list(directory)
+    .filter((file) => file.endsWith('.json'))
+    .flatMap((file) => (JSON.parse(copy.read(`${directory}/${file}`)) as Dashboard).templating.list)
+    .filter(({ name }) => name === 'cluster')
+  expect(variables.length).toBeGreaterThan(0)
+  for (const variable of variables)
+    expect(variable).toMatchObject({
+      type: 'query',
+      definition: expect.stringMatching(/^label_values\(\w+, cluster\)$/),
+    })
 })
 
 test('what another cluster has is refused by the rules, before anything is written', async () => {
