@@ -21,8 +21,8 @@ const ring = (name: string, testTimeout: number, extra: Record<string, unknown> 
 export default defineConfig({
   test: {
     sequence: { sequencer: ByName },
-    // A list that should be empty is told whole: of a run on another machine, the message is all that is kept.
-    chaiConfig: { truncateThreshold: 0 },
+    // What a list should not have is told: of a run on another machine the message is all that is kept.
+    chaiConfig: { truncateThreshold: 1500 },
     projects: [
       ring('unit', 60_000),
       ring('golden', 120_000),
