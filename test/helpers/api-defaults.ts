@@ -1,7 +1,7 @@
 /**
  * What an API fills in by itself, by `Kind.group` and path (`*` goes through a list): leaving it out is equal. Of custom resources it is what
  * their CRDs say (test/fixtures/api-defaults.json, made by defaults-from-crds.ts); of Kubernetes what its API server answers, and of some fields
- * what their documentation says. test/repo/api-defaults.test.ts and test/lab/api-defaults.test.ts hold all three to what can be had here.
+ * what their documentation says. test/repo/api-defaults.test.ts and test/lab/kubernetes-defaults.test.ts hold all three to what can be had here.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

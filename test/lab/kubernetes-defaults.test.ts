@@ -1,4 +1,4 @@
-/** What the mutation proof takes for a default of Kubernetes is what its API server fills in, or fills into the pod. */
+/** What the mutation proof takes for a default of Kubernetes is what its API server fills in, or fills into the job or the pod that is made of it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +19,7 @@ const pod = {
 }
 const selector = { matchLabels: { app: 'd' } }
 const template = { metadata: { labels: { app: 'd' } }, spec: pod }
+const job = { template: { spec: { ...pod, restartPolicy: 'Never' } } }
 const roleRef = { kind: 'ClusterRole', name: 'view' }
 const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }
 
@@ -28,13 +29,8 @@ const least: Record<string, object> = {
   'Deployment.apps': { apiVersion: 'apps/v1', spec: { selector, template } },
   'StatefulSet.apps': { apiVersion: 'apps/v1', spec: { selector, template, serviceName: 'd' } },
   'DaemonSet.apps': { apiVersion: 'apps/v1', spec: { selector, template } },
-  'CronJob.batch': {
-    apiVersion: 'batch/v1',
-    spec: {
-      schedule: '0 0 * * *',
-      jobTemplate: { spec: { template: { spec: { ...pod, restartPolicy: 'Never' } } } },
-    },
-  },
+  'Job.batch': { apiVersion: 'batch/v1', spec: job },
+  'CronJob.batch': { apiVersion: 'batch/v1', spec: { schedule: '0 0 * * *', jobTemplate: { spec: job } } },
   'Service.': { apiVersion: 'v1', spec: { ports: [{ port: 1 }] } },
   'RoleBinding.rbac.authorization.k8s.io': {
     apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -67,16 +63,21 @@ test('each default of Kubernetes that the mutation proof counts on is filled in'
     return JSON.parse(stdout)
   }
   try {
-    const ofPod = await filledIn('Pod.')
+    const [ofPod, ofJob] = [await filledIn('Pod.'), await filledIn('Job.batch')]
     for (const [id, defaults] of Object.entries(ofKubernetes)) {
       const object = await filledIn(id)
       for (const [path, expected] of Object.entries(defaults)) {
-        const inPod = /template\.(spec\..+)$/.exec(path.replace('jobTemplate.spec.', ''))?.[1]
-        const found = valuesAt(object, path.split('.'))
-        const isLeft = found.every((value) => value === undefined)
-        expect(isLeft && inPod ? valuesAt(ofPod, inPod.split('.')) : found, `${id} ${path}`).toEqual(
-          expect.arrayContaining([expected]),
-        )
+        const inJob = /^spec\.jobTemplate\.(spec\..+)$/.exec(path)?.[1]
+        const inPod = /template\.(spec\..+)$/.exec(inJob ?? path)?.[1]
+        const found = [
+          ...valuesAt(object, path.split('.')),
+          ...(inJob ? valuesAt(ofJob, inJob.split('.')) : []),
+          ...(inPod ? valuesAt(ofPod, inPod.split('.')) : []),
+        ]
+        expect(
+          found.find((value) => value !== undefined),
+          `${id} ${path}`,
+        ).toBe(expected)
       }
     }
   } finally {
