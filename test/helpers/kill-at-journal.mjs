@@ -1,6 +1,6 @@
 /**
  * `node --import kill-at-journal.mjs PROGRAM`: the process kills itself with SIGKILL at its n-th journal entry
- * (K8SOPS_TEST_KILL_AT, from 1). K8SOPS_TEST_KILL_HOW: `after` the entry is on the disk, `before` it is written, or `torn`:
+ * (K8SOPS_TEST_KILL_AT, from 1). K8SOPS_TEST_KILL_HOW: `after` the entry is written, `before` it is written, or `torn`:
  * half of it is. With K8SOPS_TEST_KILL_GROUP=1 the whole process group goes.
  * The program knows nothing of this: node:fs is patched under it.
  */
@@ -24,18 +24,11 @@ if (at > 0) {
   fs.appendFileSync = (file, data, ...rest) => {
     if (!isJournal(file) || String(data) === '\n') return appendFileSync(file, data, ...rest)
     entries += 1
-    if (entries === at && how === 'before') die()
-    if (entries === at && how === 'torn') {
-      appendFileSync(file, String(data).slice(0, Math.floor(String(data).length / 2)))
-      fsyncSync(file)
-      die()
-    }
-    return appendFileSync(file, data, ...rest)
-  }
-  fs.fsyncSync = (file) => {
-    const result = fsyncSync(file)
-    if (entries === at && how === 'after' && isJournal(file)) die()
-    return result
+    if (entries !== at) return appendFileSync(file, data, ...rest)
+    const text = String(data)
+    if (how !== 'before') appendFileSync(file, how === 'torn' ? text.slice(0, Math.floor(text.length / 2)) : text)
+    fsyncSync(file)
+    die()
   }
   syncBuiltinESMExports()
 }
