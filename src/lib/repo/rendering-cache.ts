@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { cacheRoot } from '../tools/cache-root.ts'
 import { layout } from './layout.ts'
 
@@ -66,8 +66,11 @@ function forgetOld(directory: string): void {
 function cacheKey(root: string, tools: string[], directories: string[]): string {
   const hash = createHash('sha256')
   for (const tool of tools) hash.update(`${tool}\n`)
+  // By content: in a package every file of every version has the same date (npm pack).
   for (const own of [import.meta.dirname, join(import.meta.dirname, '../ops')])
-    for (const name of readdirSync(own).sort()) hash.update(`${name} ${statSync(join(own, name)).mtimeMs}\n`)
+    for (const name of readdirSync(own).sort()) {
+      if (extname(name) !== '') hash.update(`${name}\n`).update(readFileSync(join(own, name)))
+    }
   const visit = (directory: string) => {
     const entries = readdirSync(join(root, directory), { withFileTypes: true })
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
