@@ -1,6 +1,7 @@
 /** Manifests as text first: a CRD of a megabyte is parsed only when somebody looks into it. */
 import type { KubeObject } from '../types.ts'
 import { textAt } from './fields.ts'
+import { plainDocuments } from './plain-yaml.ts'
 import { parse } from './yaml.ts'
 
 export interface Manifest {
@@ -23,8 +24,10 @@ const goBoolean = {
 }
 
 /** Parses one document as the Kubernetes tools would. */
-export const parseManifest = (text: string): unknown =>
-  parse(text, { customTags: (tags) => [goBoolean, ...tags], logLevel: 'error' })
+export function parseManifest(text: string): unknown {
+  const plain = plainDocuments(text, 'go')
+  return plain?.length === 1 ? plain[0] : parse(text, { customTags: (tags) => [goBoolean, ...tags], logLevel: 'error' })
+}
 
 /** Splits a stream of YAML documents. Only a `---` at the start of a line separates: inside a block scalar it is indented. */
 export function splitDocuments(stream: string): string[] {

@@ -1,12 +1,11 @@
 /** The repository's own files, as somebody would commit them, with their YAML documents. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join, relative, resolve } from 'node:path'
 import { layout } from './layout.ts'
 import { splitDocuments, topLevel } from './manifests.ts'
-
-type Yaml = typeof import('yaml')
-const load = createRequire(import.meta.url)
+import { once } from './once.ts'
+import { plainDocuments } from './plain-yaml.ts'
+import { yaml } from './yaml.ts'
 
 export interface SourceFile {
   /** Relative to the root. */
@@ -29,7 +28,9 @@ export function sourceFile(path: string, text: string): SourceFile {
 }
 
 function parse(text: string) {
-  const { LineCounter, parseAllDocuments } = load('yaml') as Yaml
+  const plain = plainDocuments(text)
+  if (plain) return { documents: plain, errors: [] }
+  const { LineCounter, parseAllDocuments } = yaml()
   const lineCounter = new LineCounter()
   const found = parseAllDocuments(text, { lineCounter, prettyErrors: false, logLevel: 'silent' })
   const documents: unknown[] = []
@@ -65,15 +66,20 @@ const metadataField = (text: string, field: string): string | undefined => {
 }
 
 /** The Kubernetes objects that a file declares, told by their text: no parser is needed for a kind and a name in block style. */
-export function declaredIn({ text }: SourceFile): Declared[] {
-  return splitDocuments(text).flatMap((document) => {
+export const declaredIn = once(({ text }: SourceFile): readonly Declared[] =>
+  splitDocuments(text).flatMap((document) => {
     const apiVersion = topLevel(document, 'apiVersion')
     const kind = topLevel(document, 'kind')
     if (!apiVersion || !kind) return []
     const [name, namespace] = [metadataField(document, 'name'), metadataField(document, 'namespace')]
     return [{ apiVersion, kind, name, namespace, text: document }]
-  })
-}
+  }),
+)
+
+/** Files by their path. */
+export const filesByPath = once(
+  (files: readonly SourceFile[]): ReadonlyMap<string, SourceFile> => new Map(files.map((file) => [file.path, file])),
+)
 
 /** Made by tools, or of no concern to anybody who reads manifests. */
 const skipped = new Set(['.git', '.k8sops', 'node_modules', 'clusterconfig'])

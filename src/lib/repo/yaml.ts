@@ -7,7 +7,12 @@ import { createRequire } from 'node:module'
 type Yaml = typeof import('yaml')
 
 const load = createRequire(import.meta.url)
-const yaml = (): Yaml => load('yaml') as Yaml
+let loaded: Yaml | undefined
+// Node looks for the file again at each `require`: 0.2 ms, and there are thousands of documents.
+export const yaml = (): Yaml => {
+  loaded ??= load('yaml') as Yaml
+  return loaded
+}
 
 export const parse = ((...given: Parameters<Yaml['parse']>) => yaml().parse(...given)) as Yaml['parse']
 export const stringify = ((...given: Parameters<Yaml['stringify']>) => yaml().stringify(...given)) as Yaml['stringify']
