@@ -12,6 +12,7 @@ import { type Files, reachOf, referencesIn, resourcesBelow } from './reach.ts'
 import { namesGiven } from './relevance.ts'
 import { changedFiles, git } from './revision.ts'
 import { type Declared, declaredIn, type SourceFile, sourceFile } from './source-files.ts'
+import { literal } from './words.ts'
 
 export interface Change {
   /** Paths that differ, those that are gone included. */
@@ -200,5 +201,3 @@ function namesOf({ files: changed, before }: Change, listed: ReadonlySet<string>
 
 const mentionOf = (names: ReadonlySet<string>): RegExp | undefined =>
   names.size > 0 ? new RegExp(`(?<![\\w-])(${[...names].map(literal).join('|')})(?![\\w-])`) : undefined
-
-const literal = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')

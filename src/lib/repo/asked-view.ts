@@ -10,7 +10,7 @@ import { listCluster, renderPart } from './part-render.ts'
 import { type ReadView, type Renderers, type RenderTools, readView } from './read-view.ts'
 import { referredTo } from './relevance.ts'
 import type { RenderedKustomization } from './render.ts'
-import { isOperated, isYaml, readSourceFiles, type SourceFile } from './source-files.ts'
+import { filesByPath, isOperated, isYaml, readSourceFiles, type SourceFile } from './source-files.ts'
 
 export interface AskedView extends ReadView {
   /** Whether a finding is about what was asked for. */
@@ -33,7 +33,7 @@ export async function readAskedView(
 ): Promise<AskedView> {
   const { root } = repository
   const files = readSourceFiles(root)
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   const isAsked = ({ name }: Cluster) => clusters.some((one) => one.name === name)
   const list = ({ name }: Cluster) => listCluster(root, name, renderers.kustomize, byPath)
   // Of the others it is told which Kustomizations they have: whether a file is used shows only so.

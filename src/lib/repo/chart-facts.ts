@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChartRecord } from '../lab/charts/record.ts'
 import { layout } from './layout.ts'
+import { once } from './once.ts'
 import type { Release } from './releases.ts'
 
 /** The part of a chart's record that says what may be set: dotted paths; a trailing `.*` is a map that takes any key. */
@@ -20,16 +21,24 @@ export async function readChartFacts(root: string, name: string, version: string
   for (const directory of [root, ownRecords]) {
     for (const tag of new Set([version, bare, `v${bare}`])) {
       const text = await readFile(join(directory, layout.chartRecord(name, tag)), 'utf8').catch(() => undefined)
-      if (text !== undefined) return JSON.parse(text) as ChartRecord
+      if (text !== undefined) return parsed(text)
     }
   }
   return undefined
 }
 
+const records = new Map<string, ChartRecord>()
+
+/** The clusters have the same charts: what is worked out of a record is worked out once. */
+function parsed(text: string): ChartRecord {
+  const record = records.get(text) ?? (JSON.parse(text) as ChartRecord)
+  records.set(text, record)
+  return record
+}
+
 /** Paths of what `values` sets although the chart has no such key. `global` is every chart's, for its subcharts. */
 export function unknownValueKeys({ values: keys }: ChartValueKeys, values: Release['values']): string[][] {
-  const open = new Set(keys.filter((key) => key.endsWith('.*')).map((key) => keysOf(key.slice(0, -2)).join('.')))
-  const known = new Set(keys.flatMap((key) => prefixes(keysOf(key.replace(/\.\*$/, '')))))
+  const { open, known } = pathsOf(keys)
   const inside = (value: unknown, path: string[]): string[][] => {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || open.has(path.join('.'))) return []
     return Object.entries(value).flatMap(([key, below]) => {
@@ -40,6 +49,11 @@ export function unknownValueKeys({ values: keys }: ChartValueKeys, values: Relea
   }
   return inside(values, [])
 }
+
+const pathsOf = once((keys: ChartValueKeys['values']) => ({
+  open: new Set(keys.filter((key) => key.endsWith('.*')).map((key) => keysOf(key.slice(0, -2)).join('.'))),
+  known: new Set(keys.flatMap((key) => prefixes(keysOf(key.replace(/\.\*$/, ''))))),
+}))
 
 /** The switch of a chart's own monitor, at the top or beside what it runs; of subcharts and parts that are off nothing is said. */
 export const monitorSwitch =

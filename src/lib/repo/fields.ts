@@ -1,5 +1,6 @@
 /** Fields of objects whose shape nobody vouches for: what is not there, or is something else, is undefined. */
 import type { Json } from '../types.ts'
+import { once } from './once.ts'
 
 export type Fields = { [key: string]: Json }
 
@@ -33,15 +34,13 @@ export const mapAt = (value: unknown, path: string): Fields => {
 export const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+export type Path = (string | number)[]
+
 /** Every list of that name below a value, with its path. */
-export function listsNamed(
-  name: string,
-  value: unknown,
-  path: (string | number)[] = [],
-): { list: Json[]; path: (string | number)[] }[] {
+export function listsNamed(name: string, value: unknown, path: Path = []): { list: Json[]; path: Path }[] {
+  if (!maps(value).some(({ map }) => Array.isArray(map[name]))) return []
   if (Array.isArray(value)) return value.flatMap((item, index) => listsNamed(name, item, [...path, index]))
-  if (!isFields(value)) return []
-  return Object.entries(value).flatMap(([key, below]) =>
+  return Object.entries(value as Fields).flatMap(([key, below]) =>
     key === name && Array.isArray(below)
       ? [{ list: below, path: [...path, key] }]
       : listsNamed(name, below, [...path, key]),
@@ -49,36 +48,47 @@ export function listsNamed(
 }
 
 export interface Leaf {
-  path: (string | number)[]
+  path: Path
   value: Json
 }
 
-/** A dozen rules ask for those of every object. */
-const known = new WeakMap<object, readonly Leaf[]>()
-
-/** Every scalar below a value, with its path. */
-export function leaves(value: unknown): readonly Leaf[] {
-  if (typeof value !== 'object' || value === null) return [{ path: [], value: value as Json }]
-  const earlier = known.get(value)
-  if (earlier) return earlier
-  const found: Leaf[] = []
-  collect(value, [], found)
-  known.set(value, found)
-  return found
+interface Parts {
+  leaves: Leaf[]
+  maps: { map: Fields; path: Path }[]
 }
 
+/** Every scalar below a value, with its path. */
+export const leaves = (value: unknown): readonly Leaf[] => partsOf(value).leaves
+
+/** Every map below a value, itself first, with its path. */
+export const maps = (value: unknown): readonly { map: Fields; path: Path }[] => partsOf(value).maps
+
+/** A dozen rules ask for those of every object. */
+const partsOfObject = once((value: object): Parts => {
+  const found: Parts = { leaves: [], maps: [] }
+  collect(value as Json, [], found)
+  return found
+})
+
+const partsOf = (value: unknown): Parts =>
+  typeof value === 'object' && value !== null
+    ? partsOfObject(value)
+    : { leaves: [{ path: [], value: value as Json }], maps: [] }
+
 /** @param path the keys down to it, which is put back as it was */
-function collect(value: unknown, path: (string | number)[], found: Leaf[]): void {
-  if (typeof value !== 'object' || value === null) {
-    found.push({ path: [...path], value: value as Json })
-    return
-  }
-  const entries = Array.isArray(value) ? value.entries() : Object.entries(value)
-  for (const [key, below] of entries) {
-    path.push(key)
-    collect(below, path, found)
-    path.pop()
-  }
+function collect(value: Json, path: Path, found: Parts): void {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) below(index, value[index] as Json, path, found)
+  } else if (isFields(value)) {
+    found.maps.push({ map: value, path: path.slice() })
+    for (const key of Object.keys(value)) below(key, value[key] as Json, path, found)
+  } else found.leaves.push({ path: path.slice(), value })
+}
+
+function below(key: string | number, value: Json, path: Path, found: Parts): void {
+  path.push(key)
+  collect(value, path, found)
+  path.pop()
 }
 
 const seconds: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 }

@@ -2,6 +2,7 @@
 import { posix } from 'node:path'
 import { normalPath } from './build.ts'
 import { dig } from './fields.ts'
+import { once } from './once.ts'
 import type { SourceFile } from './source-files.ts'
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
@@ -14,11 +15,28 @@ interface Reach {
   components?: string[]
 }
 
-/** Every file that building `path` reads; a directory without kustomization.yaml counts with all manifests below it. */
-export const reachedFiles = (files: Files, spec: Reach): Set<string> => reachOf(files, spec).files
+interface Reached {
+  files: ReadonlySet<string>
+  /** What is named and is not there: a file that was deleted, or has yet to come. */
+  missing: ReadonlySet<string>
+}
 
-/** The same, and what is named and is not there: a file that was deleted, or has yet to come. */
-export function reachOf(files: Files, spec: Reach): { files: Set<string>; missing: Set<string> } {
+/** Every file that building `path` reads; a directory without kustomization.yaml counts with all manifests below it. */
+export const reachedFiles = (files: Files, spec: Reach): ReadonlySet<string> => reachOf(files, spec).files
+
+/** By path and components: several rules ask the same of every Kustomization, and clusters have the same paths. */
+const knownOf = once((_: Files) => new Map<string, Reached>())
+
+/** The same, and what is missing. */
+export function reachOf(files: Files, { path, components = [] }: Reach): Reached {
+  const known = knownOf(files)
+  const key = JSON.stringify([path, ...components])
+  const reached = known.get(key) ?? reach(files, { path, components })
+  known.set(key, reached)
+  return reached
+}
+
+function reach(files: Files, spec: Reach): Reached {
   const reached = new Set<string>()
   const missing = new Set<string>()
   const directories = new Set<string>()
@@ -59,10 +77,11 @@ export function resourcesBelow(files: Files, directory: string, found = new Set<
 /** Strings of these keys are no paths. */
 const noPaths = new Set(['patch', 'literals', 'apiVersion', 'kind', 'name', 'namespace', 'value'])
 
-/** Paths that a kustomization.yaml names, wherever in it: resources, components, patches, generators' files (`key=path`). */
-export function referencesIn(file: SourceFile): string[] {
-  const known = references.get(file)
-  if (known) return known
+/**
+ * Paths that a kustomization.yaml names, wherever in it: resources, components, patches, generators' files (`key=path`). A component's file is
+ * asked for by everything that includes it.
+ */
+export const referencesIn = once((file: SourceFile): readonly string[] => {
   const strings = (value: unknown, key: string): string[] => {
     if (typeof value === 'string')
       return noPaths.has(key) || value.includes('\n') ? [] : [value.replace(/^[^=/]+=/, '')]
@@ -70,10 +89,5 @@ export function referencesIn(file: SourceFile): string[] {
     if (typeof value !== 'object' || value === null) return []
     return Object.entries(value).flatMap(([name, below]) => strings(below, name))
   }
-  const found = file.documents().flatMap((document) => strings(document, ''))
-  references.set(file, found)
-  return found
-}
-
-/** A component's file is asked for by everything that includes it, and by several rules. */
-const references = new WeakMap<SourceFile, string[]>()
+  return file.documents().flatMap((document) => strings(document, ''))
+})

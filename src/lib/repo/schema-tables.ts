@@ -5,7 +5,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SchemaTable } from '../lab/charts/schemas.ts'
-import { isFields } from './fields.ts'
+import { isFields, type Path } from './fields.ts'
+import { once } from './once.ts'
 
 /** `kubernetes` for the API server's own groups, else the group. */
 export type SchemaTables = ReadonlyMap<string, SchemaTable>
@@ -34,7 +35,7 @@ export function pluralOf(kind: string): string {
 }
 
 export interface SchemaProblem {
-  path: (string | number)[]
+  path: Path
   message: string
 }
 
@@ -72,52 +73,65 @@ const quantity = /^[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?
 export function checkSchema(table: SchemaTable, root: string, object: unknown): SchemaProblem[] {
   if (!isFields(object)) return [{ path: [], message: 'is no map' }]
   const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = object
-  return [
-    ...checkType(table, '{}any', metadata, ['metadata']),
-    ...(isFields(metadata) ? checkFields(table, metadataFields, metadata, ['metadata']) : []),
-    ...checkFields(table, table.definitions[root] ?? {}, rest, []),
-  ]
+  const found = checkType(table, '{}any', metadata, ['metadata'])
+  if (isFields(metadata)) judgeFields(table, metadataFields, metadata, ['metadata'], found)
+  judgeFields(table, table.definitions[root] ?? {}, rest, [], found)
+  return found
 }
 
 /** The same of one value, by its type in the table. */
-export function checkType(
+export function checkType(table: SchemaTable, type: string, value: unknown, path: Path = []): SchemaProblem[] {
+  const found: SchemaProblem[] = []
+  judge(table, type, value, [...path], found)
+  return found
+}
+
+/** @param path the keys down to the value, which is put back as it was @param found where problems go */
+function judge(table: SchemaTable, type: string, value: unknown, path: Path, found: SchemaProblem[]): void {
+  if (value === null || value === undefined || type === 'any') return
+  const tell = (message: string) => found.push({ path: [...path], message: `${what(path)}${message}` })
+  if (type.startsWith('[]')) {
+    if (!Array.isArray(value)) return void tell(' is no list')
+    for (const [index, item] of value.entries()) judgeBelow(table, type.slice(2), item, index, path, found)
+  } else if (type.startsWith('{}') || type.startsWith('#')) {
+    if (!isFields(value)) return void tell(' is no map')
+    if (type.startsWith('#')) judgeFields(table, table.definitions[type.slice(1)] ?? {}, value, path, found)
+    else for (const key of Object.keys(value)) judgeBelow(table, type.slice(2), value[key], key, path, found)
+  } else if (!fits(type, value)) tell(`: ${JSON.stringify(value)} is no ${described(type)}`)
+}
+
+function judgeBelow(
   table: SchemaTable,
   type: string,
   value: unknown,
-  path: SchemaProblem['path'] = [],
-): SchemaProblem[] {
-  if (value === null || value === undefined || type === 'any') return []
-  if (type.startsWith('[]')) {
-    if (!Array.isArray(value)) return [{ path, message: `${what(path)} is no list` }]
-    return value.flatMap((item, index) => checkType(table, type.slice(2), item, [...path, index]))
-  }
-  if (type.startsWith('{}') || type.startsWith('#')) {
-    if (!isFields(value)) return [{ path, message: `${what(path)} is no map` }]
-    if (type.startsWith('#')) return checkFields(table, table.definitions[type.slice(1)] ?? {}, value, path)
-    return Object.entries(value).flatMap(([key, item]) => checkType(table, type.slice(2), item, [...path, key]))
-  }
-  return fits(type, value)
-    ? []
-    : [{ path, message: `${what(path)}: ${JSON.stringify(value)} is no ${described(type)}` }]
+  key: string | number,
+  path: Path,
+  found: SchemaProblem[],
+): void {
+  path.push(key)
+  judge(table, type, value, path, found)
+  path.pop()
 }
 
-function checkFields(
+function judgeFields(
   table: SchemaTable,
   known: Record<string, string>,
   value: Record<string, unknown>,
-  path: SchemaProblem['path'],
-): SchemaProblem[] {
-  const given = Object.entries(value).flatMap(([key, below]) => {
+  path: Path,
+  found: SchemaProblem[],
+): void {
+  for (const key of Object.keys(value)) {
     const type = known[key] ?? known[`${key}!`]
-    if (type !== undefined) return checkType(table, type, below, [...path, key])
-    return [{ path: [...path, key], message: `${key} is no field of it${suggestion(key, known)}` }]
-  })
-  const missing = Object.keys(known).flatMap((key) => {
-    const name = key.slice(0, -1)
-    return key.endsWith('!') && (value[name] ?? null) === null ? [{ path, message: `${name} is missing` }] : []
-  })
-  return [...given, ...missing]
+    if (type !== undefined) judgeBelow(table, type, value[key], key, path, found)
+    else found.push({ path: [...path, key], message: `${key} is no field of it${suggestion(key, known)}` })
+  }
+  for (const name of neededOf(known))
+    if ((value[name] ?? null) === null) found.push({ path: [...path], message: `${name} is missing` })
 }
+
+const neededOf = once((known: Record<string, string>) =>
+  Object.keys(known).flatMap((key) => (key.endsWith('!') ? [key.slice(0, -1)] : [])),
+)
 
 /** The type of a field of a kind, by the names of the fields down to it (through lists and maps); undefined when there is none. */
 export function typeOf(table: SchemaTable, root: string, fields: readonly string[]): string | undefined {
@@ -172,7 +186,7 @@ const described = (type: string) =>
     .replace(/^enum:(.*)$/, (_, words: string) => words.replaceAll('|', ', '))
     .replace(/^pattern:/, 'text like ')
     .replace(/^integer:/, 'integer in ')
-const what = (path: SchemaProblem['path']) => String(path.findLast((key) => typeof key === 'string') ?? 'the object')
+const what = (path: Path) => String(path.findLast((key) => typeof key === 'string') ?? 'the object')
 
 /** A key that differs in letter case only is the usual slip. */
 function suggestion(key: string, known: Record<string, string>): string {

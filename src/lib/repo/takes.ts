@@ -4,8 +4,8 @@
  * of a chart) the shape of what stands there decides.
  */
 import type { SchemaTable } from '../lab/charts/schemas.ts'
-import { isFields, textAt } from './fields.ts'
-import type { YamlPath } from './locate.ts'
+import { type Fields, isFields, type Path, textAt } from './fields.ts'
+import { once } from './once.ts'
 import { type SchemaTables, schemaFor } from './schema-tables.ts'
 
 export interface Take {
@@ -16,7 +16,7 @@ export interface Take {
   namespace: string | undefined
   /** One key; without it all of them. */
   key: string | undefined
-  path: (string | number)[]
+  path: Path
 }
 
 interface Referring {
@@ -58,16 +58,22 @@ export function takesOf(one: Referring, schemas: SchemaTables): Take[] {
   const schema = schemaFor(schemas, one)
   const id = `${one.kind}.${one.group}`
   const add = (take: Take) => {
-    if (!written[id]?.test(take.path.join('.'))) found.push(take)
+    if (!written[id]?.test(take.path.join('.'))) found.push({ ...take, path: [...take.path] })
   }
-  const walk = (value: unknown, type: string | undefined, path: (string | number)[]): void => {
+  // The path is put back as it was: most of what is looked at is nothing of interest.
+  const below = (value: unknown, type: string | undefined, key: string | number, path: Path) => {
+    path.push(key)
+    walk(value, type, path)
+    path.pop()
+  }
+  const walk = (value: unknown, type: string | undefined, path: Path): void => {
     if (Array.isArray(value)) {
       const inner = type?.startsWith('[]') ? type.slice(2) : undefined
       const field = String(path.findLast((key) => typeof key === 'string'))
       for (const [index, item] of value.entries()) {
         if (typeof item === 'string' && /^(secrets|configMaps)$/.test(field) && schema && path.length === 2)
           add({ kind: kindOf(field), name: item, namespace: undefined, key: undefined, path: [...path, index] })
-        else walk(item, inner, [...path, index])
+        else below(item, inner, index, path)
       }
       return
     }
@@ -85,10 +91,8 @@ export function takesOf(one: Referring, schemas: SchemaTables): Take[] {
       if (value.optional !== true) add(take)
       return
     }
-    for (const [key, below] of Object.entries(value)) {
-      const inner = type?.startsWith('{}') ? type.slice(2) : (fields?.[key] ?? fields?.[`${key}!`])
-      walk(below, inner, [...path, key])
-    }
+    const ofEach = type?.startsWith('{}') ? type.slice(2) : undefined
+    for (const key of Object.keys(value)) below(value[key], ofEach ?? fields?.[key] ?? fields?.[`${key}!`], key, path)
   }
   const { metadata: _, status: __, ...rest } = one.object() as { metadata?: unknown; status?: unknown }
   walk(rest, schema ? `#${schema.root}` : undefined, [])
@@ -100,23 +104,21 @@ const fieldsOf = (table: SchemaTable | undefined, type: string | undefined) =>
 
 const kindOf = (field: string): Take['kind'] => (/configmap/i.test(field) ? 'ConfigMap' : 'Secret')
 
-function referenceIn(
-  value: { [key: string]: unknown },
-  fields: Record<string, string> | undefined,
-  path: YamlPath,
-): Take | undefined {
+const namesOf = once((fields: object) => Object.keys(fields).map((name) => name.replace(/!$/, '')))
+
+function referenceIn(value: Fields, fields: Record<string, string> | undefined, path: Path): Take | undefined {
   const field = String(path.findLast((key) => typeof key === 'string') ?? '')
   const taken = (kind: Take['kind'], name: string | undefined): Take => ({
     kind,
     name,
     namespace: textAt(value, 'namespace'),
-    path: [...path],
+    path,
     key: textAt(value, 'key') ?? textAt(value, 'valuesKey'),
   })
   const stated = value.kind
   if ((stated === 'Secret' || stated === 'ConfigMap') && path.length > 0 && typeof value.name === 'string')
     return taken(stated, value.name)
-  const names = Object.keys(fields ?? value).map((name) => name.replace(/!$/, ''))
+  const names = namesOf(fields ?? value)
   const isReference =
     names.every((name) => ofReference.has(name)) && (names.includes('name') || names.includes('secretName'))
   // Without a schema a lone key is what is left of a reference that lost its name.

@@ -7,7 +7,7 @@ import { type Renderers, readClusters } from '../read-view.ts'
 import { renderersOf } from '../renderers.ts'
 import { branchPoint, changedFiles, checkOut, commitOf } from '../revision.ts'
 import type { ClusterView } from '../rules/view.ts'
-import { readSourceFiles, type SourceFile } from '../source-files.ts'
+import { filesByPath, readSourceFiles, type SourceFile } from '../source-files.ts'
 import { type DifferenceText, differenceText } from './document.ts'
 import { type LiveDeletions, liveDeletions } from './live.ts'
 import { comparedKustomizations, type ListedSide } from './part.ts'
@@ -72,7 +72,7 @@ interface Tree {
 
 function treeOf(repository: Repository, remove: () => void, { env, signal }: CompareRequest): Tree {
   const files = readSourceFiles(repository.root)
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   return { repository, files, byPath, renderers: renderersOf(repository.root, env, signal), remove }
 }
 

@@ -3,7 +3,9 @@
  * agree; a deny beats every allow; what no policy closes is open; a pod that one policy closes is open only to what some policy allows;
  * a node always reaches the pods on itself. What depends on DNS, on layer 7 or on what no manifest says is `unknown`, never `allowed`.
  */
-import type { Direction, Endpoint, Labels, PolicyName, PolicySet } from './model.ts'
+
+import { once } from '../once.ts'
+import type { Answer, Direction, Endpoint, Labels, PolicyName, PolicySet } from './model.ts'
 import { type Match, matchRule, type Port } from './peers.ts'
 import { selects } from './selector.ts'
 
@@ -51,6 +53,18 @@ function decide(set: PolicySet, direction: Direction, subject: Endpoint, peer: E
 const variantsText = ({ variants }: Endpoint): string =>
   variants.map((labels) => [...labels.keys()].map((key) => key.replace('reserved:', '')).join('+')).join(', ')
 
+/** Of a set what is about a pod, or may be: asked for each of its connections. */
+const concerning = once((set: PolicySet) =>
+  once((own: Labels) => ({
+    rules: set.rules.map((rule) => ({ rule, applies: selects(rule.subject, own) })).filter(isAbout),
+    isolations: set.isolations
+      .map((isolation) => ({ isolation, applies: selects(isolation.subject, own) }))
+      .filter(isAbout),
+  })),
+)
+
+const isAbout = ({ applies }: { applies: Answer }): boolean => applies !== 'no'
+
 function one(
   set: PolicySet,
   direction: Direction,
@@ -62,10 +76,9 @@ function one(
 ): Decision {
   const denies: Found[] = []
   const allows: Found[] = []
-  for (const rule of set.rules) {
+  const { rules, isolations } = concerning(set)(own)
+  for (const { rule, applies } of rules) {
     if (rule.direction !== direction) continue
-    const applies = selects(rule.subject, own)
-    if (applies === 'no') continue
     const match = matchRule(rule, peer, labels, port, target)
     if (match.answer === 'no') continue
     const by = { ...rule.policy, at: rule.at }
@@ -79,9 +92,9 @@ function one(
   const denied = sure(denies)
   if (denied.length > 0) return answer('denied', 'a rule denies it', namesOf(denied))
   const allowed = sure(allows)
-  const closing = set.isolations.filter((isolation) => isolation.direction === direction)
-  const closed = closing.filter(({ subject }) => selects(subject, own) === 'yes').map(({ policy }) => policy)
-  const perhaps = closing.filter(({ subject }) => selects(subject, own) === 'maybe').map(({ policy }) => policy)
+  const closing = isolations.filter(({ isolation }) => isolation.direction === direction)
+  const closed = closing.filter(({ applies }) => applies === 'yes').map(({ isolation }) => isolation.policy)
+  const perhaps = closing.filter(({ applies }) => applies === 'maybe').map(({ isolation }) => isolation.policy)
   const isOwnNode = direction === 'ingress' && labels.has('reserved:host')
   if (allowed.length > 0 || isOwnNode || closed.length + perhaps.length === 0) {
     if (denies.length > 0) return answer('unknown', `a rule may deny it: ${reasons(denies)}`, namesOf(denies))

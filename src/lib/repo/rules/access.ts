@@ -1,6 +1,7 @@
 /** Who may do what: RBAC, namespaces' limits and Pod Security, priorities. */
 import { leaves, listAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
+import { filesByPath } from '../source-files.ts'
 import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject, type RepositoryView } from './view.ts'
 
@@ -92,7 +93,7 @@ function namespacesWithout(cluster: ClusterView, kind: string): Finding[] {
 const level = 'pod-security.kubernetes.io/enforce'
 
 function podSecurity({ files, clusters }: RepositoryView): Finding[] {
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   const isExplained = (one: RenderedObject) => {
     const lines = (byPath.get(one.manifest.file ?? '')?.text ?? '').split('\n')
     const index = lines.findIndex((line) => line.includes(`${level}:`))

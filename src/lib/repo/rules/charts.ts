@@ -1,7 +1,7 @@
 /** What a release asks of its chart: values that it reads, containers with resources, attempts after a failure. */
 import { monitorSwitch, unknownValueKeys } from '../chart-facts.ts'
 import { isAskedFor, valuesOf } from '../chart-objects.ts'
-import { bytesOf, dig, type Fields, isFields, listAt, textAt } from '../fields.ts'
+import { bytesOf, dig, type Fields, isFields, listAt, maps, type Path, textAt } from '../fields.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
 import { isComplete } from '../pod-demands.ts'
@@ -97,6 +97,7 @@ export const chartRules: Rule[] = [
       ...cluster.objects.filter(({ kind }) => workloadKinds.has(kind)).flatMap(containersOfObject),
       ...cluster.objects
         .filter(({ kind, release }) => !release && !workloadKinds.has(kind) && kind !== 'CustomResourceDefinition')
+        .filter((one) => maps(one.object()).some(({ map }) => isFields(map.resources)))
         .flatMap((one) =>
           resourcesIn(one.object().spec).flatMap(({ resources, path }) => resourceFindings(one, resources, path)),
         ),
@@ -199,13 +200,11 @@ function triesAgain(action: unknown): boolean {
   return textAt(action, 'strategy.name') !== undefined || Number(textAt(action, 'remediation.retries') ?? 0) !== 0
 }
 
-function limitsIn(value: unknown, path: (string | number)[] = []): { path: (string | number)[]; text: string }[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => limitsIn(item, [...path, index]))
-  if (!isFields(value)) return []
-  const text = textAt(value, 'limits.memory')
-  const own = text === undefined ? [] : [{ path: [...path, 'limits', 'memory'], text }]
-  return [...own, ...Object.entries(value).flatMap(([key, below]) => limitsIn(below, [...path, key]))]
-}
+const limitsIn = (value: unknown): { path: Path; text: string }[] =>
+  maps(value).flatMap(({ map, path }) => {
+    const text = textAt(map, 'limits.memory')
+    return text === undefined ? [] : [{ path: [...path, 'limits', 'memory'], text }]
+  })
 
 /** The switches of a chart's monitors, and whether one of them is on. */
 export function monitorsOf({ release, facts }: KnownRelease): { switches: string[]; isOn: boolean } {

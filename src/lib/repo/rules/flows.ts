@@ -4,12 +4,14 @@
  */
 import { leaves, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding, YamlPath } from '../locate.ts'
+import { once } from '../once.ts'
 import { clusterPolicies, isPolicy } from '../policy/cluster-policies.ts'
 import { podEndpoint } from '../policy/endpoints.ts'
 import { explain } from '../policy/evaluate.ts'
 import type { Endpoint, PolicySet } from '../policy/model.ts'
 import { namespacesOf, type PodTemplate, podTemplates, worldEndpoint } from '../policy/pods.ts'
 import type { SchemaTables } from '../schema-tables.ts'
+import { anyOf } from '../words.ts'
 import { addressesIn } from './addresses.ts'
 import { watches } from './monitors.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -43,7 +45,7 @@ function closedFlows(cluster: ClusterView, schemas: SchemaTables): Finding[] {
   const { set } = clusterPolicies(cluster)
   const namespaces = namespacesOf(cluster)
   const pods = podTemplates(cluster)
-  const endpointOf = (template: PodTemplate) => podEndpoint(template, namespaces)
+  const endpointOf = once((template: PodTemplate) => podEndpoint(template, namespaces))
   const readers = readersIn(cluster, pods, schemas)
   const inside = [...routed(cluster, pods), ...scraped(cluster, pods), ...addressed(cluster, pods, readers)].flatMap(
     ({ one, path, from, to, port }) =>
@@ -64,10 +66,15 @@ function closedFlows(cluster: ClusterView, schemas: SchemaTables): Finding[] {
   return [...inside, ...closedOutside(cluster, set, endpointOf, readers)]
 }
 
-const serviceAt = (cluster: ClusterView, namespace: string | undefined, name: string | undefined) =>
-  [...cluster.objects, ...cluster.recorded].find(
-    (one) => one.kind === 'Service' && one.group === '' && one.namespace === namespace && one.name === name,
+const servicesOf = once((cluster: ClusterView) => {
+  const services = [...cluster.objects, ...cluster.recorded].filter(
+    ({ kind, group }) => kind === 'Service' && group === '',
   )
+  return Map.groupBy(services, ({ namespace, name }) => `${namespace}/${name}`)
+})
+
+const serviceAt = (cluster: ClusterView, namespace: string | undefined, name: string | undefined) =>
+  servicesOf(cluster).get(`${namespace}/${name}`)?.[0]
 
 /** The pods behind a Service, and which of their ports one of its is; none where that is not known. */
 function behind(service: RenderedObject | undefined, port: string | undefined, pods: PodTemplate[]) {
@@ -129,7 +136,7 @@ function readersIn(
   pods: PodTemplate[],
   schemas: SchemaTables,
 ): (one: RenderedObject) => PodTemplate[] {
-  const all = takings(cluster, schemas)
+  const all = Map.groupBy(takings(cluster, schemas), ({ name }) => name)
   const made = (one: RenderedObject) => ({
     kind: one.kind === 'ConfigMap' ? 'ConfigMap' : 'Secret',
     name: (one.kind === 'ExternalSecret' ? textAt(one.object(), 'spec.target.name') : undefined) ?? one.name,
@@ -137,8 +144,8 @@ function readersIn(
   const readersOf = (one: RenderedObject): RenderedObject[] => {
     if (one.kind !== 'ConfigMap' && one.kind !== 'ExternalSecret') return [one]
     const { kind, name } = made(one)
-    return all
-      .filter((take) => take.kind === kind && take.name === name && take.namespace === one.namespace)
+    return (all.get(name) ?? [])
+      .filter((take) => take.kind === kind && take.namespace === one.namespace)
       .map((take) => take.one)
   }
   const podsOf = (reader: RenderedObject) =>
@@ -149,7 +156,7 @@ function readersIn(
       const isMadeOf = from === 'record' && of.release === undefined && of.manifest.file === reader.manifest.file
       return of === reader || (isMadeOf && of.kustomization === reader.kustomization)
     })
-  return (one) => [...new Set(readersOf(one).flatMap(podsOf))]
+  return once((one) => [...new Set(readersOf(one).flatMap(podsOf))])
 }
 
 const configuring = ({ objects }: ClusterView): RenderedObject[] =>
@@ -181,11 +188,12 @@ function closedOutside(
       .flatMap(({ peers }) => peers.flatMap((peer) => (peer.kind === 'hostname' ? [peer.pattern] : [])))
       .filter((host) => !host.includes('*') && !/\.svc(\.|$)/.test(host) && !own.has(host)),
   )
+  const any = anyOf(hosts)
   return configuring(cluster)
     .filter((one) => !isPolicy(one))
     .flatMap((one) =>
       leaves(one.object()).flatMap(({ path, value }): Finding[] => {
-        if (typeof value !== 'string') return []
+        if (typeof value !== 'string' || !any.test(value)) return []
         return [...hosts]
           .filter((host) => value.includes(host))
           .flatMap((host) => {

@@ -1,5 +1,5 @@
 /** What a namespace may use: numbers that mean something, and enough for what is known to run there. */
-import { bytesOf, coresOf, dig, isFields, listAt, mapAt, textAt } from '../fields.ts'
+import { bytesOf, coresOf, dig, isFields, listAt, mapAt, maps, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { podOf } from './charts.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -80,7 +80,8 @@ function unsoundRange(one: RenderedObject): Finding[] {
 
 /** `resources` anywhere below: the API server refuses a limit below its request, and 64 without a unit is 64 bytes. */
 function unsoundResources(one: RenderedObject): Finding[] {
-  return resourcesBelow(one.object()).flatMap(({ resources, path }) =>
+  const found = maps(one.object()).filter(({ map: { requests, limits } }) => isFields(requests) || isFields(limits))
+  return found.flatMap(({ map: resources, path }) =>
     (['memory', 'cpu'] as const).flatMap((resource) => {
       const [limit, request] = ['limits', 'requests'].map((key) => textAt(resources, [key, resource]))
       const wrong = (['limits', 'requests'] as const).flatMap((key) => {
@@ -92,16 +93,6 @@ function unsoundResources(one: RenderedObject): Finding[] {
       return [...wrong, about(one, `limits.${resource} ${limit} is less than the request ${request}`, path)]
     }),
   )
-}
-
-function resourcesBelow(
-  value: unknown,
-  path: (string | number)[] = [],
-): { resources: unknown; path: (string | number)[] }[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => resourcesBelow(item, [...path, index]))
-  if (!isFields(value)) return []
-  const own = isFields(value.requests) || isFields(value.limits) ? [{ resources: value, path }] : []
-  return [...own, ...Object.entries(value).flatMap(([key, below]) => resourcesBelow(below, [...path, key]))]
 }
 
 const amountOf = (text: string | undefined, resource: 'memory' | 'cpu') =>

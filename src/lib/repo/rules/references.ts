@@ -5,6 +5,7 @@ import { dig, leaves, textAt } from '../fields.ts'
 import { nameOf } from '../flux.ts'
 import { isGlobal } from '../global-kinds.ts'
 import type { Finding } from '../locate.ts'
+import { once } from '../once.ts'
 import { alwaysThere, namesStorageClass, references } from './reference-table.ts'
 import { about, aboutKustomization, aboutRelease, each, identity, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
@@ -146,7 +147,7 @@ export interface ObjectReference {
 }
 
 /** What objects of ours name, by the table above; a kind that the table does not know is left out. */
-export function referencesOf(cluster: ClusterView): ObjectReference[] {
+export const referencesOf = once((cluster: ClusterView): readonly ObjectReference[] => {
   const all = [...cluster.objects, ...cluster.recorded].filter(({ kind }) => kind !== 'CustomResourceDefinition')
   const byKind = Map.groupBy(all, ({ kind }) => kind)
   return [
@@ -166,7 +167,7 @@ export function referencesOf(cluster: ClusterView): ObjectReference[] {
         )
     }),
   ]
-}
+})
 
 /** StorageClasses are told by the key, wherever it stands. */
 function classesNamed(one: RenderedObject): ObjectReference[] {
@@ -180,15 +181,16 @@ const accountName = /\bsystem:serviceaccount:(?!kube-system:)([a-z0-9-]+):([a-z0
 
 /** Who may do something may come later than what says so. */
 function accountsNamed(one: RenderedObject): ObjectReference[] {
-  return leaves(one.object()).flatMap(({ path, value }) =>
-    [...String(value).matchAll(accountName)].map(([, namespace, name = '']) => ({
+  return leaves(one.object()).flatMap(({ path, value }) => {
+    if (typeof value !== 'string' || !value.includes('system:serviceaccount:')) return []
+    return [...value.matchAll(accountName)].map(([, namespace, name = '']) => ({
       one,
       kinds: ['ServiceAccount'],
       name,
       namespace,
       path,
-    })),
-  )
+    }))
+  })
 }
 
 function danglingReferences(cluster: ClusterView): Finding[] {

@@ -1,6 +1,7 @@
 /** What selects by labels has to select something: nobody says so when it does not. */
-import { dig, isFields, leaves, listAt, textAt } from '../fields.ts'
+import { dig, isFields, leaves, listAt, maps, type Path, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
+import { once } from '../once.ts'
 import { labelsOfKind } from '../operator-objects.ts'
 import { about, each, type Rule } from './rule.ts'
 import type { ClusterView, RenderedObject } from './view.ts'
@@ -85,17 +86,21 @@ const isOurs = (key: string, value: unknown) =>
 /** Cilium's own, of namespaces and of what is no pod. */
 const ofCilium = /^(k8s:)?io\.(kubernetes\.pod\.namespace|cilium\.k8s\.)|^reserved/
 
+const keysIn = once(
+  (known: ReadonlySet<string>) => new Set([...known].map((label) => label.slice(0, label.indexOf(': ')))),
+)
+
 /** Expressions: keys that something has, and of those that list values each of them. */
 function strangeKeys(one: RenderedObject, known: ReadonlySet<string>): Finding[] {
   if (!/^(Cilium|NetworkPolicy$|ServiceMonitor$|PodMonitor$|VM\w+Scrape$|PodDisruptionBudget$)/.test(one.kind))
     return []
-  const keys = new Set([...known].map((label) => label.slice(0, label.indexOf(': '))))
   return leaves(one.object())
     .filter(({ path }) => path.at(-1) === 'key' && path.at(-3) === 'matchExpressions')
     .filter(({ value }) => !ofCilium.test(String(value)) && !/^(k8s:)?k8sops\.dev\//.test(String(value)))
     .flatMap(({ path, value }) => {
       const key = String(value)
-      if (!keys.has(key.replace(/^k8s:/, ''))) return [about(one, `selects by ${key}, which nothing has`, path)]
+      if (!keysIn(known).has(key.replace(/^k8s:/, '')))
+        return [about(one, `selects by ${key}, which nothing has`, path)]
       const expression = dig(one.object(), path.slice(0, -1))
       if (textAt(expression, 'operator') !== 'In') return []
       return listAt(expression, 'values').flatMap((word, index) =>
@@ -114,17 +119,14 @@ function strangers(one: RenderedObject, known: ReadonlySet<string>): Finding[] {
   )
 }
 
-function selectorsOf(
-  value: unknown,
-  isService: boolean,
-  path: (string | number)[] = [],
-): { path: (string | number)[]; labels: object }[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => selectorsOf(item, false, [...path, index]))
-  if (!isFields(value)) return []
-  const own = isService ? dig(value, 'spec.selector') : value.matchLabels
-  const at = isService ? ['spec', 'selector'] : ['matchLabels']
+function selectorsOf(object: unknown, isService: boolean): { path: Path; labels: object }[] {
+  const own = isService ? dig(object, 'spec.selector') : undefined
   return [
-    ...(isFields(own) ? [{ path: [...path, ...at], labels: own }] : []),
-    ...Object.entries(value).flatMap(([key, below]) => selectorsOf(below, false, [...path, key])),
+    ...(isFields(own) ? [{ path: ['spec', 'selector'], labels: own }] : []),
+    ...maps(object).flatMap(({ map: { matchLabels }, path }) =>
+      isFields(matchLabels) && !(isService && path.length === 0)
+        ? [{ path: [...path, 'matchLabels'], labels: matchLabels }]
+        : [],
+    ),
   ]
 }

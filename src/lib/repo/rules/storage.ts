@@ -1,6 +1,6 @@
 /** What holds data: replicated, thin, backed up as often as promised, never pruned. */
 import { backupKey, backupReasonKey } from '../backup-keys.ts'
-import { dig, isFields, type Leaf, leaves, listAt, textAt } from '../fields.ts'
+import { dig, type Leaf, leaves, listAt, maps, type Path, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { about, aboutRelease, each, type Rule } from './rule.ts'
 import { type ClusterView, type KnownRelease, ofKind, type RenderedObject } from './view.ts'
@@ -177,24 +177,18 @@ export function isNeverPruned(one: RenderedObject): boolean {
   )
 }
 
-function poolFindings(
-  value: unknown,
-  at: (message: string, path: (string | number)[]) => Finding,
-  path: (string | number)[] = [],
-): Finding[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => poolFindings(item, at, [...path, index]))
-  if (!isFields(value)) return []
-  const size = textAt(value, 'replicated.size')
-  const own = [
-    ...(size !== undefined && Number(size) < 3
-      ? [at(`keeps ${size} replicas, not 3`, [...path, 'replicated', 'size'])]
-      : []),
-    ...(size !== undefined && ![undefined, 'host'].includes(textAt(value, 'failureDomain'))
-      ? [at(`failureDomain is ${textAt(value, 'failureDomain')}, not host`, [...path, 'failureDomain'])]
-      : []),
-  ]
-  return [...own, ...Object.entries(value).flatMap(([key, below]) => poolFindings(below, at, [...path, key]))]
-}
+const poolFindings = (value: unknown, at: (message: string, path: Path) => Finding): Finding[] =>
+  maps(value).flatMap(({ map, path }) => {
+    const size = textAt(map, 'replicated.size')
+    if (size === undefined) return []
+    const domain = textAt(map, 'failureDomain')
+    return [
+      ...(Number(size) < 3 ? [at(`keeps ${size} replicas, not 3`, [...path, 'replicated', 'size'])] : []),
+      ...(domain !== undefined && domain !== 'host'
+        ? [at(`failureDomain is ${domain}, not host`, [...path, 'failureDomain'])]
+        : []),
+    ]
+  })
 
 const thick = (value: unknown): Leaf[] =>
   leaves(value).filter(({ path, value: text }) => path.at(-1) === 'thickProvision' && String(text) === 'true')

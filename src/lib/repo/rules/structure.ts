@@ -4,7 +4,7 @@ import { basename, dirname, posix } from 'node:path'
 import { leaves, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { reachedFiles } from '../reach.ts'
-import { declaredIn, isEncrypted, isOperated, isShared, isYaml } from '../source-files.ts'
+import { declaredIn, filesByPath, isEncrypted, isOperated, isShared, isYaml } from '../source-files.ts'
 import type { Rule } from './rule.ts'
 import type { RepositoryView } from './view.ts'
 
@@ -146,7 +146,7 @@ function sharedNamesNoCluster({ judged, clusters }: RepositoryView): Finding[] {
 }
 
 function unusedFiles({ files, clusters }: RepositoryView): Finding[] {
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   const reached = new Set(
     clusters.flatMap(({ rendered }) =>
       rendered.flatMap(({ kustomization }) => [...reachedFiles(byPath, kustomization.spec)]),

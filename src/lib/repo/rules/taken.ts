@@ -1,9 +1,11 @@
 /** What is taken from Secrets and ConfigMaps has to be made, and what External Secrets makes has to be taken. */
-import { dig, leaves, listAt, mapAt, textAt } from '../fields.ts'
+import { dig, type Leaf, leaves, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { keysOfExternalSecret, type Made, madeAtBootstrap, madeBy } from '../makes.ts'
+import { once } from '../once.ts'
 import type { SchemaTables } from '../schema-tables.ts'
 import { type Take, takesOf } from '../takes.ts'
+import { anyOf, literal } from '../words.ts'
 import { about, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RenderedObject, type RepositoryView } from './view.ts'
 
@@ -49,14 +51,18 @@ export interface Taking extends Take {
   one: RenderedObject
 }
 
+const takingsBy = once((schemas: SchemaTables) =>
+  once((cluster: ClusterView): readonly Taking[] =>
+    [...cluster.objects, ...cluster.recorded]
+      .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+      .flatMap((one) =>
+        takesOf(one, schemas).map((take) => ({ ...take, one, namespace: namespaceOf(take, one, cluster) })),
+      ),
+  ),
+)
+
 /** What every object takes, each in the namespace that it means. */
-export function takings(cluster: ClusterView, schemas: SchemaTables): Taking[] {
-  return [...cluster.objects, ...cluster.recorded]
-    .filter(({ kind }) => kind !== 'CustomResourceDefinition')
-    .flatMap((one) =>
-      takesOf(one, schemas).map((take) => ({ ...take, one, namespace: namespaceOf(take, one, cluster) })),
-    )
-}
+export const takings = (cluster: ClusterView, schemas: SchemaTables): readonly Taking[] => takingsBy(schemas)(cluster)
 
 /** Of an object without a namespace cert-manager takes from its own (`--cluster-resource-namespace`); undefined is any. */
 function namespaceOf(take: Take, one: RenderedObject, { releases }: ClusterView): string | undefined {
@@ -127,31 +133,37 @@ const readWhole: { field: RegExp; kind: RegExp; needs: string[]; may: RegExp }[]
 ]
 
 function idle(cluster: ClusterView, { schemas }: RepositoryView): Finding[] {
-  const all = takings(cluster, schemas)
-  return ofKind(cluster, 'ExternalSecret', 'Certificate.cert-manager.io')
+  const all = Map.groupBy(takings(cluster, schemas), ({ name }) => name)
+  const made = ofKind(cluster, 'ExternalSecret', 'Certificate.cert-manager.io')
     .filter(({ release }) => !release)
-    .flatMap((one): Finding[] => {
-      const isCertificate = one.kind === 'Certificate'
-      const target = isCertificate ? 'spec.secretName' : 'spec.target.name'
-      const name = textAt(one.object(), target) ?? one.name
-      const takes = all.filter((take) => isOf(take, { kind: 'Secret', name, namespace: one.namespace }))
-      // A chart may want the name as plain text.
-      const isMentioned = mentions(cluster, name, takes)
-      if (takes.length === 0 && !isMentioned)
-        return [about(one, `nothing takes from Secret ${name}`, target.split('.').slice(0, 2))]
-      const keys = isCertificate ? undefined : keysOfExternalSecret(one.object())
-      if (!keys || isMentioned) return []
-      return [
-        ...takes.flatMap((take) =>
-          lacking(take, keys).map((key) =>
-            about(one, `${key} is missing, which ${take.one.kind} ${take.one.name} reads`, ['spec']),
-          ),
-        ),
-        ...keys
-          .filter((key) => !takes.some((take) => reads(take, key)))
-          .map((key) => about(one, `nothing takes ${key} from Secret ${name}`, ['spec', 'data'])),
-      ]
+    .map((one) => {
+      const target = one.kind === 'Certificate' ? 'spec.secretName' : 'spec.target.name'
+      return { one, target, name: textAt(one.object(), target) ?? one.name }
     })
+  const texts = textsWith(
+    cluster,
+    made.map(({ name }) => name),
+  )
+  return made.flatMap(({ one, target, name }): Finding[] => {
+    const isCertificate = one.kind === 'Certificate'
+    const takes = (all.get(name) ?? []).filter((take) => isOf(take, { kind: 'Secret', name, namespace: one.namespace }))
+    // A chart may want the name as plain text.
+    const isMentioned = mentions(texts, name, takes)
+    if (takes.length === 0 && !isMentioned)
+      return [about(one, `nothing takes from Secret ${name}`, target.split('.').slice(0, 2))]
+    const keys = isCertificate ? undefined : keysOfExternalSecret(one.object())
+    if (!keys || isMentioned) return []
+    return [
+      ...takes.flatMap((take) =>
+        lacking(take, keys).map((key) =>
+          about(one, `${key} is missing, which ${take.one.kind} ${take.one.name} reads`, ['spec']),
+        ),
+      ),
+      ...keys
+        .filter((key) => !takes.some((take) => reads(take, key)))
+        .map((key) => about(one, `nothing takes ${key} from Secret ${name}`, ['spec', 'data'])),
+    ]
+  })
 }
 
 const wholeReader = ({ one, path }: Taking) =>
@@ -166,23 +178,37 @@ function reads(take: Taking, key: string): boolean {
 const lacking = (take: Taking, keys: string[]): string[] =>
   take.key === undefined ? (wholeReader(take)?.needs ?? []).filter((key) => !keys.includes(key)) : []
 
-/** Whether a release's values have the name as a text of its own (`existingSecret: grafana`), or somebody's text has it as a word. */
-function mentions({ objects }: ClusterView, name: string, takes: Taking[]): boolean {
-  const word = new RegExp(`(^|[^\\w.-])${name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}($|[^\\w.-])`)
-  const counted = new Map(takes.map(({ one, path }) => [`${one.manifest.file} ${one.kind} ${path.join('.')}`, true]))
+interface Text {
+  one: RenderedObject
+  path: Leaf['path']
+  value: string
+}
+
+/** Texts in which one of the names stands: of values of releases, and of what others are told. */
+function textsWith({ objects }: ClusterView, names: readonly string[]): Text[] {
+  const any = anyOf(new Set(names))
   return objects
     .filter(({ kind, release }) => kind !== 'ExternalSecret' && kind !== 'Certificate' && !release)
-    .some((one) => {
-      const isValues = one.kind === 'HelmRelease'
-      const parts = isValues
-        ? { spec: { values: dig(one.object(), 'spec.values') ?? null } }
-        : { spec: one.object().spec ?? null, data: one.object().data ?? null }
-      return leaves(parts).some(({ path, value }) => {
-        if (typeof value !== 'string' || !(isValues ? value === name : word.test(value))) return false
-        if (isValues && !/secret/i.test(path.join('.'))) return false
-        return ![path, path.slice(0, -1)].some((at) => counted.has(`${one.manifest.file} ${one.kind} ${at.join('.')}`))
-      })
-    })
+    .flatMap((one) =>
+      leaves(one.object()).flatMap(({ path, value }) =>
+        typeof value === 'string' && any.test(value) && isTold(one, path) ? [{ one, path, value }] : [],
+      ),
+    )
+}
+
+const isTold = ({ kind }: RenderedObject, [top, next]: Leaf['path']): boolean =>
+  kind === 'HelmRelease' ? top === 'spec' && next === 'values' : top === 'spec' || top === 'data'
+
+/** Whether a release's values have the name as a text of its own (`existingSecret: grafana`), or somebody's text has it as a word. */
+function mentions(texts: readonly Text[], name: string, takes: readonly Taking[]): boolean {
+  const word = new RegExp(`(^|[^\\w.-])${literal(name)}($|[^\\w.-])`)
+  const counted = new Set(takes.map(({ one, path }) => `${one.manifest.file} ${one.kind} ${path.join('.')}`))
+  return texts.some(({ one, path, value }) => {
+    const isValues = one.kind === 'HelmRelease'
+    if (!(isValues ? value === name : value.includes(name) && word.test(value))) return false
+    if (isValues && !/secret/i.test(path.join('.'))) return false
+    return ![path, path.slice(0, -1)].some((at) => counted.has(`${one.manifest.file} ${one.kind} ${at.join('.')}`))
+  })
 }
 
 function incompleteTemplate(one: RenderedObject): Finding[] {

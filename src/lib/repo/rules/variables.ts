@@ -6,8 +6,10 @@ import { mapAt } from '../fields.ts'
 import { type FluxKustomization, nameOf } from '../flux.ts'
 import { layout } from '../layout.ts'
 import type { Finding } from '../locate.ts'
+import { once } from '../once.ts'
 import { reachedFiles } from '../reach.ts'
-import type { SourceFile } from '../source-files.ts'
+import type { RenderedKustomization } from '../render.ts'
+import { filesByPath, type SourceFile } from '../source-files.ts'
 import { aboutKustomization, each, type Rule } from './rule.ts'
 import { type ClusterView, ofKind, type RepositoryView } from './view.ts'
 
@@ -38,7 +40,7 @@ export const variableRules: Rule[] = [
       const all = new Set(given.flatMap(({ keys }) => keys))
       const used = files
         .filter(({ path }) => path.startsWith(`${layout.apps}/components/`))
-        .flatMap(({ text }) => [...text.matchAll(variable)].map(([, name = '']) => name))
+        .flatMap(namesIn)
         .filter((name) => all.has(name))
       return given.flatMap(({ name, file, keys }) =>
         [...new Set(used)]
@@ -61,13 +63,13 @@ export const variableRules: Rule[] = [
     scope: 'house',
     looksAt: 'sources',
     check: ({ files, clusters }) => {
-      const byPath = new Map(files.map((file) => [file.path, file]))
+      const byPath = filesByPath(files)
       return clusters.flatMap((cluster) =>
         cluster.rendered.flatMap(({ kustomization }) => {
           const names = Object.keys(kustomization.substitute)
           if (names.length === 0 || kustomization.isForeign) return []
           const used = new Set(
-            [...reachedFiles(byPath, kustomization.spec)].flatMap((path) => namesIn(byPath.get(path)?.text ?? '')),
+            [...reachedFiles(byPath, kustomization.spec)].flatMap((path) => namesIn(byPath.get(path))),
           )
           return names
             .filter((name) => !used.has(name))
@@ -118,7 +120,8 @@ const builtIn = new Set(['kube-system', 'default'])
 
 // A `$$` before it is an escape; a default makes it optional.
 const variable = /(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-=+?])?/g
-const namesIn = (text: string) => [...text.matchAll(variable)].map(([, name = '']) => name)
+const namesOf = once(({ text }: SourceFile) => [...text.matchAll(variable)].map(([, name = '']) => name))
+const namesIn = (file: SourceFile | undefined): readonly string[] => (file?.text.includes('${') ? namesOf(file) : [])
 const disabled = /kustomize\.toolkit\.fluxcd\.io\/substitute:\s*["']?disabled/
 
 /** Of the machines' network: src/lib/config/rules compares them with talconfig.yaml. */
@@ -126,15 +129,13 @@ export const ofMachines =
   /^(NODE_CIDR|GATEWAY_IP|VLAN_ID|API_VIP|POD_CIDR|SERVICE_CIDR|CLUSTER_DNS_IP|CLUSTER_(NAME|ID|DOMAIN)|GIT_\w+)$/
 
 function unusedSettings({ files, clusters }: RepositoryView): Finding[] {
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   const ofComponents = files.filter(({ path }) => path.startsWith(`${layout.apps}/components/`))
   return clusters.flatMap(({ name, rendered }) => {
     const file = byPath.get(layout.settings(name))
     if (!file) return []
     const reached = new Set(rendered.flatMap(({ kustomization }) => [...reachedFiles(byPath, kustomization.spec)]))
-    const used = new Set(
-      [...[...reached].flatMap((path) => byPath.get(path) ?? []), ...ofComponents].flatMap(({ text }) => namesIn(text)),
-    )
+    const used = new Set([...[...reached].flatMap((path) => byPath.get(path) ?? []), ...ofComponents].flatMap(namesIn))
     return Object.keys(mapAt(file.documents()[0], 'data'))
       .filter((key) => !used.has(key) && !ofMachines.test(key))
       .map((key) => ({
@@ -147,32 +148,37 @@ function unusedSettings({ files, clusters }: RepositoryView): Finding[] {
 }
 
 function undefinedVariables({ files, clusters }: RepositoryView): Finding[] {
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   return clusters.flatMap((cluster) =>
     cluster.rendered.flatMap(({ kustomization }) => {
       const defined = definedFor(kustomization, cluster)
       // Flux leaves the text alone when there is not a single variable.
       if (defined === undefined || defined.size === 0) return []
       return [...reachedFiles(byPath, kustomization.spec)].flatMap((path) => {
-        const text = byPath.get(path)?.text ?? ''
-        if (!text.includes('${') || disabled.test(text) || isGeneratedVerbatim(path, byPath)) return []
-        return text.split('\n').flatMap((line, index): Finding[] => {
-          if (/^\s*#/.test(line)) return []
-          const names = [...line.matchAll(variable)].filter(([, , operator]) => !operator).map(([, name = '']) => name)
-          return [...new Set(names)]
-            .filter((name) => !defined.has(name))
-            .map((name) => ({
-              file: path,
-              line: index + 1,
-              cluster: cluster.name,
-              message: `\${${name}} is not defined for Kustomization ${kustomization.name}`,
-              owners: [nameOf(kustomization)],
-            }))
-        })
+        const file = byPath.get(path)
+        if (!file?.text.includes('${') || disabled.test(file.text) || isGeneratedVerbatim(path, byPath)) return []
+        return neededIn(file)
+          .filter(({ name }) => !defined.has(name))
+          .map(({ name, line }) => ({
+            file: path,
+            line,
+            cluster: cluster.name,
+            message: `\${${name}} is not defined for Kustomization ${kustomization.name}`,
+            owners: [nameOf(kustomization)],
+          }))
       })
     }),
   )
 }
+
+/** Variables without a default, once for each line that is no comment. */
+const neededIn = once(({ text }: SourceFile) =>
+  text.split('\n').flatMap((line, index) => {
+    if (!line.includes('${') || /^\s*#/.test(line)) return []
+    const names = [...line.matchAll(variable)].filter(([, , operator]) => !operator).map(([, name = '']) => name)
+    return [...new Set(names)].map((name) => ({ name, line: index + 1 }))
+  }),
+)
 
 /** What a generator takes in, of a kustomization.yaml that has its generated objects left alone. */
 function isGeneratedVerbatim(path: string, files: ReadonlyMap<string, SourceFile>): boolean {
@@ -184,19 +190,21 @@ function isGeneratedVerbatim(path: string, files: ReadonlyMap<string, SourceFile
   return false
 }
 
+const configMapsIn = once((rendered: readonly RenderedKustomization[]) =>
+  rendered.flatMap(({ manifests }) =>
+    manifests.filter(({ kind }) => kind === 'ConfigMap').map(({ object }) => object()),
+  ),
+)
+
 /** Names, or undefined when a source is a Secret, whose keys only the cluster knows. */
 function definedFor(kustomization: FluxKustomization, { rendered, settings }: ClusterView): Set<string> | undefined {
   const names = new Set(Object.keys(kustomization.substitute))
   for (const { kind, name } of kustomization.substituteFrom) {
     if (kind !== 'ConfigMap') return undefined
-    const source = rendered
-      .flatMap(({ manifests }) => manifests)
-      .filter((one) => one.kind === 'ConfigMap')
-      .map((one) => one.object())
-      .find(
-        ({ metadata }) =>
-          metadata.name === name && (metadata.namespace ?? kustomization.namespace) === kustomization.namespace,
-      )
+    const source = configMapsIn(rendered).find(
+      ({ metadata }) =>
+        metadata.name === name && (metadata.namespace ?? kustomization.namespace) === kustomization.namespace,
+    )
     const data = source?.data ?? (name === layout.settingsName ? settings : {})
     for (const key of Object.keys(data)) names.add(key)
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { layout } from '../layout.ts'
-import { type SourceFile, sourceFile } from '../source-files.ts'
+import { filesByPath, type SourceFile, sourceFile } from '../source-files.ts'
 import { type EncryptedFile, encryptedFiles, isSopsText } from './encrypted.ts'
 import { type Blob, blobsOf, commitWith, readBlobs, trackedFiles } from './git-blobs.ts'
 import { readableSecrets } from './readable.ts'
@@ -43,7 +43,7 @@ export async function checkFiles(root: string, tryDecrypt: TryDecrypt | undefine
     })),
   )
   const encrypted = encryptedFiles(files.filter(({ path }) => mayBeEncrypted(path)))
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   // Side by side: the keys are worked on by other threads, and one file after the other waits for each of them.
   const tried = await Promise.all(
     encrypted.map(async ({ path }) => {
