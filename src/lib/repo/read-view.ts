@@ -1,13 +1,13 @@
 /** Reads a repository into what the rules look at, rendering its clusters side by side. */
-import { checkRepository, type Repository } from '../config/load.ts'
-import type { Cluster } from '../types.ts'
+import { checkRepository, openRepository, type Repository } from '../config/load.ts'
+import type { Cluster, Problem } from '../types.ts'
 import type { Kustomize } from './build.ts'
 import { type RenderedCluster, renderWithFlate } from './flate-render.ts'
 import type { FlateCluster } from './flate-show.ts'
 import { trustedRegistries } from './rules/registries.ts'
 import { type ClusterView, clusterView, type RepositoryView } from './rules/view.ts'
 import { readSchemaTables } from './schema-tables.ts'
-import { readSourceFiles, type SourceFile } from './source-files.ts'
+import { filesByPath, readSourceFiles, type SourceFile } from './source-files.ts'
 
 /** What renders, each a program outside. */
 export interface Renderers {
@@ -57,7 +57,7 @@ export async function readView(
 ): Promise<ReadView> {
   const { root } = repository
   const [facts, schemas, rendered] = await Promise.all([
-    checkRepository(repository),
+    factsOf(repository),
     readSchemaTables(root),
     readClusters(root, clusters, renderers, { files, render }),
   ])
@@ -76,6 +76,12 @@ export async function readView(
   }
 }
 
+/** What is wrong with the facts: of a sound repository that is known already (ADR 0034). */
+async function factsOf(repository: Repository): Promise<Problem[]> {
+  const { problems } = await openRepository(repository.root, repository.root)
+  return problems.length === 0 ? [] : checkRepository(repository)
+}
+
 /** Renders clusters side by side. @throws what is wrong with a renderer itself */
 export function readClusters(
   root: string,
@@ -83,7 +89,7 @@ export function readClusters(
   renderers: Renderers,
   { files, render }: { files: SourceFile[]; render?: ViewOptions['render'] },
 ): Promise<{ found: RenderedCluster; view: ClusterView }[]> {
-  const byPath = new Map(files.map((file) => [file.path, file]))
+  const byPath = filesByPath(files)
   const whole = ({ name }: Cluster, tools: RenderTools) => renderWithFlate(root, name, tools, byPath)
   return Promise.all(
     clusters.map(async (cluster) => {

@@ -3,9 +3,9 @@
  * Too many do no harm. What is still missing shows as a finding, and is looked for in the whole cluster before it is reported.
  */
 import { readChartFacts } from './chart-facts.ts'
+import { groupsOfChart, isCustomGroup } from './custom-groups.ts'
 import { type FluxKustomization, nameOf } from './flux.ts'
 import { type Files, reachedFiles } from './reach.ts'
-import { groupsOfChart, isCustomGroup } from './rules/dependencies.ts'
 import { declaredIn, type SourceFile } from './source-files.ts'
 
 export interface Sources {

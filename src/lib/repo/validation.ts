@@ -5,11 +5,8 @@ import { readAskedView } from './asked-view.ts'
 import type { Finding } from './locate.ts'
 import type { RenderCoverage, Renderers } from './read-view.ts'
 import { changedFiles } from './revision.ts'
-import { rules } from './rules/catalog.ts'
-import { checkRules, type RuleFinding, type RuleReport, waiverRule } from './rules/check.ts'
-import { pinsOf } from './rules/pins.ts'
+import type { RuleFinding, RuleReport } from './rules/check.ts'
 import { about } from './rules/rule.ts'
-import { withoutSchema } from './rules/schemas.ts'
 import type { RenderedObject } from './rules/view.ts'
 import { checkOnServer, type DryRun, serverRule } from './server-check.ts'
 
@@ -60,7 +57,13 @@ export async function validateRepository(
       clusters: clusters.map(({ name }) => name),
     }
   const question = { clusters, since: since !== undefined && changed ? { commit: since, changed } : undefined }
-  const asked = await readAskedView(repository, renderers, question)
+  // The rules come while flate runs.
+  const [asked, { checkRules, isAboutOthers }, { pinsOf }, { withoutSchema }] = await Promise.all([
+    readAskedView(repository, renderers, question),
+    import('./rules/check.ts'),
+    import('./rules/pins.ts'),
+    import('./rules/schemas.ts'),
+  ])
   const isChosen = (name: string) => clusters.some((cluster) => cluster.name === name)
   const isWanted = (finding: Finding, isLocal: boolean) =>
     isNamed(finding.file) &&
@@ -81,7 +84,7 @@ export async function validateRepository(
   let { view, coverage } = asked
   let report = await checkRules(view, { more, isWanted })
   // What seems to be lacking may be in the rest.
-  if (asked.widened && report.findings.some(({ rule }) => isAboutOthers.has(rule))) {
+  if (asked.widened && report.findings.some(({ rule }) => isAboutOthers(rule))) {
     ;({ view, coverage } = await asked.widened())
     report = await checkRules(view, { more, isWanted })
   }
@@ -99,9 +102,6 @@ export async function validateRepository(
     rules: report.rules,
   }
 }
-
-/** What they find lacking may be in what was not rendered. */
-const isAboutOthers = new Set([waiverRule, ...rules.filter(({ looksAt }) => looksAt === undefined).map(({ id }) => id)])
 
 /** All of it as problems, for annotations. */
 export const asProblems = ({ unreadable, findings }: Validation): Problem[] => [

@@ -105,3 +105,8 @@ function aboutWaiver({ file, line, rule, reason }: Waiver): RuleFinding {
 export const waiverRule = 'waiver'
 /** Findings that come from outside the catalogue. */
 export const extraRules = new Set(['schema', 'server'])
+
+const aboutOthers = new Set([waiverRule, ...rules.filter(({ looksAt }) => looksAt === undefined).map(({ id }) => id)])
+
+/** Whether what a rule finds lacking may be in what was not rendered. */
+export const isAboutOthers = (rule: string): boolean => aboutOthers.has(rule)

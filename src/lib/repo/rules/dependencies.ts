@@ -1,4 +1,5 @@
 /** The dependsOn graph: complete, without cycles, shallow, and with the CRD before the custom resource. */
+import { groupsOfChart, isCustomGroup } from '../custom-groups.ts'
 import { deepestChain, dependencyFindings } from '../dependencies.ts'
 import { leaves, listAt, textAt } from '../fields.ts'
 import { type FluxKustomization, nameOf } from '../flux.ts'
@@ -9,7 +10,7 @@ import { monitorsOf } from './charts.ts'
 import { referencesOf } from './references.ts'
 import { about, aboutKustomization, aboutRelease, each, type Rule } from './rule.ts'
 import { takings } from './taken.ts'
-import { type ChartFacts, type ClusterView, ofKind, type RenderedObject } from './view.ts'
+import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
 
 const graph = (matches: RegExp): Rule['check'] =>
   each(({ rendered, releases }) =>
@@ -118,14 +119,6 @@ const withoutReady: Record<string, Set<string>> = {
   'postgresql.cnpg.io': new Set(['Cluster']),
 }
 
-/** Kubernetes' own, and Flux' own: whoever applies a Kustomization has them. */
-const builtInGroup = /^$|^(apps|batch|autoscaling|policy)$|\.k8s\.io$|\.toolkit\.fluxcd\.io$/
-
-/** Whether kinds of it need a CRD that somebody has to bring. */
-export const isCustomGroup = (group: string): boolean => !builtInGroup.test(group) || notBuiltIn.test(group)
-
-const notBuiltIn = /^(gateway\.networking|snapshot\.storage|groupsnapshot\.storage|externaldns)\.(k8s\.io|x-k8s\.io)$/
-
 function crdBeforeResource(cluster: ClusterView): Finding[] {
   const providers = providersByGroup(cluster)
   const through = providersThroughReferences(cluster, providers)
@@ -188,15 +181,6 @@ function providersThroughReferences(
   }
   return found
 }
-
-/** CRDs that no chart has: Cilium's operator makes its own when it starts. */
-const registered: Record<string, string[]> = { cilium: ['cilium.io'] }
-
-/** Groups whose CRDs come with a chart. */
-export const groupsOfChart = (chart: string, facts: Pick<ChartFacts, 'crds'> | undefined): string[] => [
-  ...(registered[chart] ?? []),
-  ...(facts?.crds ?? []).flatMap(({ names }) => names).map((name) => name.slice(name.indexOf('.') + 1)),
-]
 
 /** Kustomizations that bring the CRDs of a group: as manifests, or by a chart. */
 function providersByGroup(cluster: ClusterView): Map<string, Set<string>> {
