@@ -87,7 +87,7 @@ const sorted = (list: KubeObject[]) => list.toSorted((a, b) => identity(a).local
 async function renderSample(root: string, cluster: string): Promise<RenderedKustomization[]> {
   const kustomize = kustomizeBuild(process.env)
   const files = new Map(readSourceFiles(root).map((file) => [file.path, file]))
-  const listed = await listCluster(root, cluster, kustomize, files)
+  const listed = await listCluster(root, cluster, { kustomize }, files)
   const skipped = listed.filter(({ isSkipped }) => isSkipped).map(({ kustomization }) => nameOf(kustomization))
   const pick = generator(Number(process.env.K8SOPS_TEST_SEED?.replaceAll('-', '') ?? 20261130))
   const drawn = new Set<string>()

@@ -35,7 +35,7 @@ export async function readAskedView(
   const files = readSourceFiles(root)
   const byPath = filesByPath(files)
   const isAsked = ({ name }: Cluster) => clusters.some((one) => one.name === name)
-  const list = ({ name }: Cluster) => listCluster(root, name, renderers.kustomize, byPath)
+  const list = ({ name }: Cluster) => listCluster(root, name, renderers, byPath)
   // Of the others it is told which Kustomizations they have: whether a file is used shows only so.
   const whole = async (cluster: Cluster, tools: RenderTools) =>
     isAsked(cluster)

@@ -28,6 +28,8 @@ export const layout = {
   github: '.github',
   /** Facts about charts (value keys, workloads, CRDs), one file per chart and version. */
   chartRecords: 'lab/charts',
+  /** Schemas of custom resources. */
+  schemaTables: 'lab/crds/schemas',
   cluster: (cluster: string) => `kubernetes/clusters/${cluster}`,
   settings: (cluster: string) => `kubernetes/clusters/${cluster}/cluster-settings.yaml`,
   /** Name of the ConfigMap in it. */

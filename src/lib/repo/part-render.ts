@@ -3,6 +3,7 @@
  * What stands above them is built by path, which tells which there are.
  */
 import type { Kustomize } from './build.ts'
+import { rememberingBuild } from './build-cache.ts'
 import { asApplied, byOwner, type RenderedCluster, releasesWithout } from './flate-render.ts'
 import { type FlateCluster, type FlateOutput, showTo } from './flate-show.ts'
 import { type FluxKustomization, fluxKustomization, isFluxKustomization, nameOf } from './flux.ts'
@@ -12,19 +13,26 @@ import { declaredIn, type SourceFile } from './source-files.ts'
 
 type Files = ReadonlyMap<string, SourceFile>
 
+export interface Kustomizing {
+  kustomize: Kustomize
+  /** Of the program, with its version in it: without it nothing is remembered. */
+  kustomizePath?: string
+}
+
 /** Every Kustomization of a cluster; built are those that contain others, and those that others substitute from. */
 export async function listCluster(
   root: string,
   cluster: string,
-  kustomize: Kustomize,
+  { kustomize, kustomizePath }: Kustomizing,
   files: Files,
 ): Promise<RenderedKustomization[]> {
+  const building = { kustomize, ...(kustomizePath ? { build: rememberingBuild(kustomizePath, files) } : {}) }
   const declares = (one: FluxKustomization, isMeant: (declared: ReturnType<typeof declaredIn>[number]) => boolean) =>
     [...reachedFiles(files, one.spec)].some((path) => declaredIn(files.get(path) as SourceFile).some(isMeant))
   const isParent = (one: FluxKustomization) =>
     one.parent === undefined ||
     declares(one, ({ kind, apiVersion }) => kind === 'Kustomization' && apiVersion.startsWith('kustomize.toolkit.'))
-  const listed = await renderCluster(root, cluster, { kustomize, isWanted: isParent })
+  const listed = await renderCluster(root, cluster, { ...building, isWanted: isParent })
   const made = new Set(
     listed.flatMap(({ manifests }) =>
       manifests.filter(({ kind }) => kind === 'ConfigMap').map(({ object }) => object().metadata.name),
@@ -42,7 +50,7 @@ export async function listCluster(
     declares(one, ({ kind, name }) => kind === 'ConfigMap' && lacking.has(name ?? ''))
   const known = new Map(listed.filter(({ isSkipped }) => !isSkipped).map((one) => [nameOf(one.kustomization), one]))
   return renderCluster(root, cluster, {
-    kustomize,
+    ...building,
     isWanted: (one) => isParent(one) || isSource(one),
     known: (one) => known.get(nameOf(one)),
   })

@@ -14,6 +14,8 @@ export interface Renderers {
   /** Of one cluster, whose Kubernetes version decides what charts see. */
   flate: (cluster: Cluster) => FlateCluster
   kustomize: Kustomize
+  /** Of the program, with its version in it, when what it builds may be remembered. */
+  kustomizePath?: string
 }
 
 /** How much of a cluster was rendered, for the summary: what could not be never counts as checked. */

@@ -21,6 +21,8 @@ export interface RenderedKustomization {
 
 export interface RenderOptions {
   kustomize: Kustomize
+  /** How a path is built with it; `buildPath` without it. */
+  build?: typeof buildPath
   /** Stop as soon as this holds of what has been rendered so far. */
   until?: (rendered: RenderedKustomization[]) => boolean
   /** Which are to be built; all without it. Those above them have to be among them. */
@@ -100,7 +102,7 @@ async function renderOne(
   root: string,
   kustomization: FluxKustomization,
   sources: Sources,
-  { kustomize, isWanted }: RenderOptions,
+  { kustomize, isWanted, build = buildPath }: RenderOptions,
 ): Promise<RenderedKustomization> {
   if (isWanted?.(kustomization) === false) return { kustomization, manifests: [], findings: [], isSkipped: true }
   const findings: Finding[] = []
@@ -130,7 +132,7 @@ async function renderOne(
     )
   }
   try {
-    const built = await buildPath(root, kustomization.spec, kustomize)
+    const built = await build(root, kustomization.spec, kustomize)
     const variables = variablesOf(kustomization, sources)
     return { kustomization, manifests: built.map((one) => finish(one, kustomization, variables, complain)), findings }
   } catch (error) {

@@ -1,6 +1,6 @@
 /** The renderers as programs of this machine. */
 import { flateBuild } from '../tools/flate.ts'
-import { kustomizeBuild } from '../tools/kustomize.ts'
+import { kustomizeBuild, kustomizePath } from '../tools/kustomize.ts'
 import type { Renderers } from './read-view.ts'
 
 /** @param root the repository's @throws ConfigError when flate or kustomize is not installed in the pinned version */
@@ -12,5 +12,6 @@ export function renderersOf(root: string, env: NodeJS.ProcessEnv, signal?: Abort
       (path) =>
         flate({ root, path, kubernetesVersion, signal }),
     kustomize: kustomizeBuild(env),
+    kustomizePath: kustomizePath(env),
   }
 }

@@ -30,8 +30,13 @@ export function renderingCache<T>(
   tools: string[],
   directories: string[] = [layout.kubernetes],
 ): RenderingCache<T> {
-  const directory = join(cacheRoot(), 'renderings')
-  const file = join(directory, `${name}-${cacheKey(root, tools, directories)}.json`)
+  return keptJson<T>('renderings', `${name}-${cacheKey(root, tools, directories)}`, kept)
+}
+
+/** One entry below `folder` of the cache, of which the newest `most` stay. What is damaged is not there. */
+export function keptJson<T>(folder: string, name: string, most: number): RenderingCache<T> {
+  const directory = join(cacheRoot(), folder)
+  const file = join(directory, `${name}.json`)
   return {
     read: () => {
       try {
@@ -47,7 +52,7 @@ export function renderingCache<T>(
         mkdirSync(directory, { recursive: true, mode: 0o700 })
         writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 })
         renameSync(temporary, file)
-        forgetOld(directory)
+        forgetOld(directory, most)
       } catch {
         // A cache that cannot be written to is only slower.
       }
@@ -55,11 +60,11 @@ export function renderingCache<T>(
   }
 }
 
-function forgetOld(directory: string): void {
+function forgetOld(directory: string, most: number): void {
   const paths = readdirSync(directory).map((name) => join(directory, name))
-  if (paths.length <= kept) return
+  if (paths.length <= most) return
   const dated = paths.map((path) => ({ path, at: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-  for (const { path } of dated.toSorted((a, b) => b.at - a.at).slice(kept)) rmSync(path, { force: true })
+  for (const { path } of dated.toSorted((a, b) => b.at - a.at).slice(most)) rmSync(path, { force: true })
 }
 
 /** Changes with every file that Flux could read, with the tools, and with this program. */

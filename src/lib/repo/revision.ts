@@ -64,16 +64,25 @@ export async function branchPoint(root: string): Promise<string> {
 }
 
 /**
- * Puts the files of a commit into a directory of their own. The repository may be a directory of a larger one.
+ * Puts files of a commit into a directory of their own. The repository may be a directory of a larger one.
+ * @param paths files and directories; those that the commit does not have are not there
  * @returns the directory, and what removes it
  */
-export async function checkOut(root: string, commit: string): Promise<{ root: string; remove: () => void }> {
+export async function checkOut(
+  root: string,
+  commit: string,
+  paths: readonly string[],
+): Promise<{ root: string; remove: () => void }> {
   const directory = mkdtempSync(join(tmpdir(), 'k8sops-commit-'))
   const archive = join(directory, 'files.tar')
   const target = join(directory, 'files')
   mkdirSync(target)
   const prefix = (await git(root, ['rev-parse', '--show-prefix'])).trim()
-  await git(root, ['archive', '--format=tar', `--output=${archive}`, prefix ? `${commit}:${prefix}` : commit])
+  const tree = prefix ? `${commit}:${prefix}` : commit
+  const there = (await git(root, ['ls-tree', '-z', '--name-only', '--full-tree', tree, '--', ...paths]))
+    .split('\0')
+    .filter(Boolean)
+  await git(root, ['archive', '--format=tar', `--output=${archive}`, tree, '--', ...there])
   await run('tar', ['-xf', archive, '-C', target])
   // flate takes the directory with .git for the root that paths are relative to.
   mkdirSync(join(target, '.git'))

@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SchemaTable } from '../lab/charts/schemas.ts'
 import { isFields, type Path } from './fields.ts'
+import { layout } from './layout.ts'
 import { once } from './once.ts'
 
 /** `kubernetes` for the API server's own groups, else the group. */
@@ -16,7 +17,7 @@ export async function readSchemaTables(root: string): Promise<SchemaTables> {
   const own = join(import.meta.dirname, '../../..')
   const tables = new Map<string, SchemaTable>()
   for (const base of new Set([own, root])) {
-    const directory = join(base, 'lab/crds/schemas')
+    const directory = join(base, layout.schemaTables)
     const names = await readdir(directory).catch(() => [])
     const read = async (name: string) =>
       tables.set(name.replace(/\.json$/, ''), JSON.parse(await readFile(join(directory, name), 'utf8')) as SchemaTable)

@@ -2,12 +2,13 @@
 import { loadRepository, type Repository } from '../../config/load.ts'
 import type { KubePort } from '../../types.ts'
 import { affectsEverything } from '../affected.ts'
+import { layout } from '../layout.ts'
 import { listCluster, renderPart } from '../part-render.ts'
 import { type Renderers, readClusters } from '../read-view.ts'
 import { renderersOf } from '../renderers.ts'
 import { branchPoint, changedFiles, checkOut, commitOf } from '../revision.ts'
 import type { ClusterView } from '../rules/view.ts'
-import { filesByPath, readSourceFiles, type SourceFile } from '../source-files.ts'
+import { filesByPath, lookedAt, readSourceFiles, type SourceFile } from '../source-files.ts'
 import { type DifferenceText, differenceText } from './document.ts'
 import { type LiveDeletions, liveDeletions } from './live.ts'
 import { comparedKustomizations, type ListedSide } from './part.ts'
@@ -33,7 +34,7 @@ export async function compareRevisions(request: CompareRequest): Promise<{ text:
   const head = to ? await commitOf(root, to) : undefined
   const read = (repository: Repository, remove = () => {}) => treeOf(repository, remove, request)
   const checkedOut = async (commit: string) => {
-    const { root: own, remove } = await checkOut(root, commit)
+    const { root: own, remove } = await checkOut(root, commit, [...lookedAt, layout.chartRecords, layout.schemaTables])
     return read(await loadRepository(own), remove)
   }
   const [before, after] = await Promise.all([checkedOut(base), head ? checkedOut(head) : read(request.repository)])
@@ -94,7 +95,7 @@ async function partOfCluster(
   if (!sides.every((tree) => clusterOf(tree, name))) return Promise.all(sides.map((tree) => wholeCluster(tree, name)))
   const list = async ({ repository: { root }, renderers, byPath }: Tree): Promise<ListedSide> => ({
     files: byPath,
-    listed: await listCluster(root, name, renderers.kustomize, byPath),
+    listed: await listCluster(root, name, renderers, byPath),
   })
   const listed = await Promise.all([list(sides[0]), list(sides[1])])
   const names = comparedKustomizations(changed, listed)
