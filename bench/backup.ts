@@ -63,7 +63,7 @@ function benchRestore(): void {
   const whole = seconds('volsync', 'restore', app, ...lab, '--lab', ...confirmed)
   const result = JSON.parse(readFileSync(report, 'utf8')) as RunResult
   const around = whole - (result.seconds ?? whole)
-  const within = ownSeconds(result.steps, runFiles(result.runId, lab).journal)
+  const within = ownSeconds(result.steps, runFiles(result.runId, lab))
   const own = around + within
   const figure = `${around.toFixed(1)} + ${within.toFixed(1)} = ${own.toFixed(1)} s of ${whole.toFixed(1)}`
   row('volsync restore: own time, around its steps and in them', figure, '<= 2 s', own <= 2)

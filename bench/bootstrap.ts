@@ -19,8 +19,7 @@ export function benchBootstrap(): void {
     const { seconds: first, mb } = timeAndResources([...bootstrap, '--report', report])
     row('bootstrap --lab', `${first.toFixed(1)} s`, '<= 180 s', first <= 180)
     const result = JSON.parse(readFileSync(report, 'utf8')) as RunResult
-    const { journal, groups } = runFiles(result.runId, lab('bench'))
-    const path = criticalPath(result.steps, journal, groups)
+    const path = criticalPath(result.steps, runFiles(result.runId, lab('bench')))
     row(
       'bootstrap / critical path of its waits',
       `${first.toFixed(1)} / ${path.toFixed(1)} s = ${(first / path).toFixed(3)}`,

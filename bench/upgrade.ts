@@ -42,16 +42,16 @@ function readingBeside<T>(work: () => T): { result: T; restMs: number; meanwhile
 export function benchUpgrade(): void {
   const report = join(mkdtempSync(join(tmpdir(), 'k8sops-bench-')), 'upgrade.json')
   try {
-    inLab('up', ...lab, '--pace', '0.1', '--bootstrapped', '--fixtures')
+    inLab('up', ...lab, '--pace', '1', '--bootstrapped', '--fixtures')
     const reason = ['--now', '--reason', 'bench', '--report', report]
     const rolling = ['talos', 'upgrade', '--rolling', '--to', 'v1.13.0', ...lab, '--lab', ...reason]
     const { result: roll, restMs, meanwhileMs } = readingBeside(() => timeAndResources(rolling))
     const result = JSON.parse(readFileSync(report, 'utf8')) as RunResult
-    const { journal } = runFiles(result.runId, lab)
+    const files = runFiles(result.runId, lab)
     const upgraded = result.steps.filter(({ id, state }) => id.endsWith('/upgrade') && state === 'done')
     const nodes = upgraded.map(({ id }) => id.split('/')[0])
     const steps = result.steps.filter(({ id }) => nodes.includes(id.split('/')[0]))
-    const own = ownSeconds(steps, journal) / nodes.length
+    const own = ownSeconds(steps, files) / nodes.length
     row(`own time per node, of ${nodes.length}`, `${own.toFixed(2)} s`, '<= 1 s', own <= 1)
     const reads = (own * 1000) / meanwhileMs
     row(

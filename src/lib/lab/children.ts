@@ -7,10 +7,10 @@ import { signalGroup } from '../exec/process-info.ts'
 import { firstOnPath } from '../tools/resolve.ts'
 import { dyingWithParent, labMarker } from './processes.ts'
 import { logFile } from './record.ts'
-import type { ChildProcess } from './types.ts'
+import type { ChildOptions, ChildProcess } from './types.ts'
 
 export interface Children {
-  spawn(name: string, path: string, args: string[], options?: { env?: Record<string, string> }): ChildProcess
+  spawn(name: string, path: string, args: string[], options?: ChildOptions): ChildProcess
   /** Every child that still runs. */
   running(): ChildProcess[]
   /** SIGKILL to all, in the order given by `first`, then the rest; resolves when they are gone. */
@@ -23,6 +23,7 @@ export interface Children {
  */
 export function createChildren(lab: { id: string; dir: string }, env: NodeJS.ProcessEnv): Children {
   const setpriv = firstOnPath('setpriv', env)
+  const nice = firstOnPath('nice', env)
   const alive = new Set<ChildProcess>()
 
   return {
@@ -30,7 +31,9 @@ export function createChildren(lab: { id: string; dir: string }, env: NodeJS.Pro
       const log = logFile(lab.dir, name)
       mkdirSync(dirname(log), { recursive: true })
       const output = openSync(log, 'a')
-      const wrapped = dyingWithParent(setpriv, path, args)
+      const [file, ...words] =
+        nice && options.nice ? [nice, '-n', String(options.nice), path, ...args] : [path, ...args]
+      const wrapped = dyingWithParent(setpriv, file, words)
       const child = spawn(wrapped.file, wrapped.args, {
         cwd: lab.dir,
         // The children's environment is the supervisor's own plus what the part gives; the marker always wins.

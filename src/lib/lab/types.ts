@@ -51,6 +51,12 @@ export interface Faults {
   onChange(listener: () => void): () => void
 }
 
+export interface ChildOptions {
+  env?: Record<string, string>
+  /** `nice`: how far it stands back where the lab's processes want more than there is. */
+  nice?: number
+}
+
 export interface ChildProcess {
   name: string
   pid: number
@@ -64,7 +70,7 @@ export interface Lab {
   spec: LabSpec
   faults: Faults
   /** Starts a child that dies with the supervisor (pdeathsig), carries K8SOPS_LAB_ID=<id> and logs to <dir>/logs/<name>.log. */
-  spawn(name: string, path: string, args: string[], options?: { env?: Record<string, string> }): ChildProcess
+  spawn(name: string, path: string, args: string[], options?: ChildOptions): ChildProcess
   log(part: string, message: string): void
   /** Kubeconfig of the lab's own administrator, dialling https://<base>:6443 directly (past the API faults). */
   adminKubeconfig: string

@@ -32,6 +32,12 @@ export interface PodProcess {
 const clusterFlags =
   /^--(events-addr|enable-leader-election|metrics-addr|health-addr|storage-|concurrent|requeue-dependency)/
 
+/**
+ * Elsewhere they have a node's processors to themselves. One that begins anew, as after each drain, reconciles all there is at once, and
+ * who asks the API server meanwhile would wait for that.
+ */
+const standBack = 19
+
 /** A kubelet kills what hasn't ended by itself after the pod's grace period. */
 const graceMs = 5_000
 
@@ -61,6 +67,7 @@ export function createPodProcess(lab: Lab, view: ClusterView, definition: Contro
       () =>
         lab.spawn(name, definition.binary, argumentsFor(lab, definition, next), {
           env: environment(lab, next, directory),
+          nice: standBack,
         }),
       ({ code, signal }, restartMs) => {
         restarts++
