@@ -38,6 +38,8 @@ export function pluralOf(kind: string): string {
 export interface SchemaProblem {
   path: Path
   message: string
+  /** Of a field that is not there: a patch may leave it to what it patches. */
+  lacks?: true
 }
 
 interface Identified {
@@ -127,7 +129,7 @@ function judgeFields(
     else found.push({ path: [...path, key], message: `${key} is no field of it${suggestion(key, known)}` })
   }
   for (const name of neededOf(known))
-    if ((value[name] ?? null) === null) found.push({ path: [...path], message: `${name} is missing` })
+    if ((value[name] ?? null) === null) found.push({ path: [...path], message: `${name} is missing`, lacks: true })
 }
 
 const neededOf = once((known: Record<string, string>) =>

@@ -18,6 +18,13 @@ interface Reference extends OpenApiSchema {
 
 type Schemas = Record<string, Reference>
 
+/**
+ * `""`, `0`, `false` and `{}` stand beside every field that is no pointer in Go, required ones too: what it is before it is read, and nothing
+ * that the API server would fill in.
+ */
+const isNoDefault = (value: unknown) =>
+  value === undefined || ['""', '0', 'false', '{}'].includes(JSON.stringify(value))
+
 /** Inlines `$ref`; one that leads back to itself takes anything. */
 export function resolve(schema: Reference, schemas: Schemas, trail: string[] = []): OpenApiSchema {
   const target = schema.$ref ?? (schema.allOf?.length === 1 ? schema.allOf[0]?.$ref : undefined)
@@ -26,14 +33,13 @@ export function resolve(schema: Reference, schemas: Schemas, trail: string[] = [
     const found = schemas[name]
     if (!found || trail.includes(name)) return { 'x-kubernetes-preserve-unknown-fields': true }
     if (name.endsWith('.Quantity')) return { type: 'quantity' }
-    const { default: fallback } = schema
-    // `default: {}` of an optional object says nothing about its own required fields.
-    return { ...resolve(found, schemas, [...trail, name]), ...(fallback === undefined ? {} : { default: fallback }) }
+    return resolve(found, schemas, [...trail, name])
   }
-  const { properties, items, additionalProperties, ...rest } = schema
+  const { properties, items, additionalProperties, default: fallback, ...rest } = schema
   const inner = (one: OpenApiSchema) => resolve(one, schemas, trail)
   return {
     ...rest,
+    ...(isNoDefault(fallback) ? {} : { default: fallback }),
     ...(properties
       ? { properties: Object.fromEntries(Object.entries(properties).map(([key, one]) => [key, inner(one)])) }
       : {}),

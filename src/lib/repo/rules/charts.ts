@@ -236,19 +236,19 @@ function containersOfChart({ release, facts }: KnownRelease): Finding[] {
     )
 }
 
-/** `resources` with requests of a container, in custom resources and values; a claim's are of storage. */
+/** What has requests like a container, whatever it is called (Rook names it after a daemon), in custom resources and values; a claim's are of storage. */
 function resourcesIn(
   value: unknown,
   path: (string | number)[] = ['spec'],
 ): { resources: Fields; path: (string | number)[] }[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => resourcesIn(item, [...path, index]))
   if (!isFields(value)) return []
-  const { resources, ...others } = value
-  const isContainers = isFields(resources) && isFields(resources.requests) && !('storage' in resources.requests)
-  return [
-    ...(isContainers ? [{ resources, path: [...path, 'resources'] }] : []),
-    ...Object.entries(isContainers ? others : value).flatMap(([key, below]) => resourcesIn(below, [...path, key])),
-  ]
+  const isContainer =
+    isFields(value.requests) &&
+    !('storage' in value.requests) &&
+    Object.keys(value).every((key) => /^(requests|limits|claims)$/.test(key))
+  if (isContainer) return [{ resources: value, path }]
+  return Object.entries(value).flatMap(([key, below]) => resourcesIn(below, [...path, key]))
 }
 
 function resourceFindings(one: RenderedObject, resources: Fields, path: (string | number)[]): Finding[] {

@@ -5,7 +5,7 @@ import type { Finding, YamlPath } from '../locate.ts'
 import { madeBy } from '../makes.ts'
 import { pluralOf, type SchemaTables } from '../schema-tables.ts'
 import { about, each, type Rule } from './rule.ts'
-import { type ClusterView, ofKind } from './view.ts'
+import { type ClusterView, ofKind, type RenderedObject } from './view.ts'
 
 export const roleRules: Rule[] = [
   {
@@ -39,23 +39,36 @@ export const roleRules: Rule[] = [
   },
   {
     id: 'role-subject',
-    demands: 'A binding names a ServiceAccount with its namespace',
+    demands: 'A binding gives a role to users, groups and ServiceAccounts, these with their namespace',
     why: 'The API server refuses it otherwise',
-    fix: 'subjects: [{kind: ServiceAccount, name: ..., namespace: ...}]',
+    fix: 'roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: ...}, subjects: [{kind: ServiceAccount, name: ..., namespace: ...}]',
     source: 'Kubernetes 1.35, RBAC',
     scope: 'any',
     looksAt: 'itself',
     check: each((cluster) =>
-      ofKind(cluster, 'ClusterRoleBinding', 'RoleBinding').flatMap((one) =>
-        listAt(one.object(), 'subjects').flatMap((subject, index) =>
-          textAt(subject, 'kind') === 'ServiceAccount' && textAt(subject, 'namespace') === undefined
-            ? [about(one, `subject ${textAt(subject, 'name')} has no namespace`, ['subjects', index])]
-            : [],
-        ),
-      ),
+      ofKind(cluster, 'ClusterRoleBinding', 'RoleBinding').flatMap((one) => [
+        ...notARole(one),
+        ...listAt(one.object(), 'subjects').flatMap((subject, index) => {
+          const [kind, name] = [textAt(subject, 'kind') ?? '', textAt(subject, 'name')]
+          if (!/^(User|Group|ServiceAccount)$/.test(kind))
+            return [about(one, `subject ${name}: a ${kind} can be given no role`, ['subjects', index, 'kind'])]
+          return kind === 'ServiceAccount' && textAt(subject, 'namespace') === undefined
+            ? [about(one, `subject ${name} has no namespace`, ['subjects', index])]
+            : []
+        }),
+      ]),
     ),
   },
 ]
+
+function notARole(one: RenderedObject): Finding[] {
+  const [group, kind] = ['apiGroup', 'kind'].map((key) => textAt(one.object(), ['roleRef', key]))
+  const kinds = one.kind === 'RoleBinding' ? ['Role', 'ClusterRole'] : ['ClusterRole']
+  return [
+    ...(group === 'rbac.authorization.k8s.io' ? [] : [about(one, `${group} has no roles`, ['roleRef', 'apiGroup'])]),
+    ...(kinds.includes(kind ?? '') ? [] : [about(one, `${kind} is none of ${kinds.join(', ')}`, ['roleRef', 'kind'])]),
+  ]
+}
 
 /** Made while a cluster runs, by whoever may create them; of these a name says nothing. */
 const madeAnyTime = /^(leases|endpoints|endpointslices|events|pods|nodes|replicasets|jobs|persistentvolumes)$/

@@ -1,8 +1,9 @@
 /** Objects are what their API takes: the API server would refuse them, or drop what it does not know without a word. */
+import { posix } from 'node:path'
 import { dig, isFields, listAt, mapAt, textAt } from '../fields.ts'
 import type { Finding } from '../locate.ts'
 import { checkSchema, type SchemaTables, schemaFor } from '../schema-tables.ts'
-import { isYaml } from '../source-files.ts'
+import { isYaml, type SourceFile } from '../source-files.ts'
 import { about, each, type Rule } from './rule.ts'
 import { ofKind, type RenderedObject, type RepositoryView } from './view.ts'
 
@@ -61,9 +62,13 @@ export const schemaRules: Rule[] = [
     scope: 'house',
     check: ({ judged, clusters, schemas }) => {
       const used = new Set(clusters.flatMap(({ objects }) => objects.map(({ manifest }) => manifest.file)))
-      return judged
-        .filter((file) => /^kubernetes\/apps\/components\//.test(file.path) && isYaml(file) && !used.has(file.path))
-        .flatMap((file) => file.documents().flatMap((document) => unused(schemas, file.path, document)))
+      const components = judged.filter((file) => /^kubernetes\/apps\/components\//.test(file.path) && isYaml(file))
+      const patches = new Set(components.flatMap(patchesIn))
+      return components
+        .filter(({ path }) => !used.has(path))
+        .flatMap((file) =>
+          file.documents().flatMap((document) => unused(schemas, file.path, document, patches.has(file.path))),
+        )
     },
   },
 ]
@@ -103,8 +108,16 @@ function unstructured(schema: unknown, path: (string | number)[]): (string | num
   return [...(isWrong ? [path] : []), ...inner.flatMap(({ below, at }) => unstructured(below, at))]
 }
 
+/** Files that a kustomization.yaml has as patches. */
+function patchesIn(file: SourceFile): string[] {
+  const paths = file
+    .documents()
+    .flatMap((document) => listAt(document, 'patches').map((patch) => textAt(patch, 'path')))
+  return paths.flatMap((path) => (path === undefined ? [] : [posix.join(posix.dirname(file.path), path)]))
+}
+
 /** Of a manifest with its variables: what stands where one is left open is whatever it will be. */
-function unused(schemas: SchemaTables, file: string, document: unknown): Finding[] {
+function unused(schemas: SchemaTables, file: string, document: unknown, isPatch: boolean): Finding[] {
   const apiVersion = textAt(document, 'apiVersion') ?? ''
   const kind = textAt(document, 'kind') ?? ''
   const object = { kind, name: textAt(document, 'metadata.name') ?? '' }
@@ -113,7 +126,7 @@ function unused(schemas: SchemaTables, file: string, document: unknown): Finding
   const isOpen = (path: (string | number)[]) => String(dig(document, path)).includes('${')
   const problems = schema ? checkSchema(schema.table, schema.root, document) : []
   return problems
-    .filter(({ path }) => !isOpen(path))
+    .filter(({ path, lacks }) => !isOpen(path) && !(lacks && isPatch))
     .map(({ path, message }) => ({ file, object, path, message: `${kind}: ${message}` }))
 }
 

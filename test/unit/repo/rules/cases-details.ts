@@ -4,6 +4,7 @@ import type { Case } from './cases-files.ts'
 import { ks, object, release } from './view.ts'
 
 const file = 'kubernetes/infrastructure/x/app/x.yaml'
+const other = 'kubernetes/infrastructure/x/app/y.yaml'
 const flux = 'kubernetes/infrastructure/x/ks.yaml'
 const join = (...documents: string[]) => documents.join('---\n')
 
@@ -48,6 +49,8 @@ const checked = (text: string) =>
     `  healthCheckExprs:\n    - apiVersion: ceph.rook.io/v1\n      kind: CephCluster\n      current: ${text}\n`,
   )
 const talconfig = 'talos/infra/talconfig.yaml'
+const binding = (kind: string, ...subjects: string[]) =>
+  `apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ${kind}, name: view}\nsubjects:\n${subjects.map((subject) => `  - ${subject}\n`).join('')}`
 
 export const detailCases: Record<string, Case> = {
   'role-grants': {
@@ -66,12 +69,37 @@ export const detailCases: Record<string, Case> = {
         'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: x\nrules:\n  - apiGroups: ["", apps]\n    resources: [pods/log, deployments]\n    verbs: [get]\n  - nonResourceURLs: [/metrics]\n    verbs: [get]\n  - apiGroups: [acme.example.org]\n    resources: [orders]\n    verbs: [list]\n',
     },
   },
-  'role-subject': one(
-    'apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\nsubjects:\n  - kind: ServiceAccount\n    name: reader\n',
-    7,
-    'RoleBinding x: subject reader has no namespace',
-    'apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\nsubjects:\n  - kind: ServiceAccount\n    name: reader\n    namespace: z\n',
-  ),
+  'role-subject': {
+    breaks: {
+      [file]: binding('Role', '{kind: ServiceAccount, name: reader}', '{kind: Role, name: reader}'),
+      [other]: binding('ServiceAccount', '{kind: ServiceAccount, name: reader, namespace: z}'),
+    },
+    says: [
+      `${file}:7: RoleBinding x: subject reader has no namespace`,
+      `${file}:8: RoleBinding x: subject reader: a Role can be given no role`,
+      `${other}:5: RoleBinding x: ServiceAccount is none of Role, ClusterRole`,
+    ],
+    sound: { [file]: binding('ClusterRole', '{kind: ServiceAccount, name: reader, namespace: z}') },
+  },
+  'memory-limit': {
+    breaks: {
+      'kubernetes/infrastructure/controllers/ns/x/app/helmrelease.yaml': release(
+        'x',
+        '1.2.3',
+        'resources:\n  limits:\n    memory: 3Gi\n',
+      ),
+    },
+    says: [
+      'kubernetes/infrastructure/controllers/ns/x/app/helmrelease.yaml:13: HelmRelease ns/x: memory limit 3Gi is more than 2Gi',
+    ],
+    sound: {
+      'kubernetes/infrastructure/controllers/ns/x/app/helmrelease.yaml': release(
+        'x',
+        '1.2.3',
+        'resources:\n  limits:\n    memory: 2Gi\n',
+      ),
+    },
+  },
   'value-there': one(
     'a: 1\nb:\nc: 2\n',
     2,
@@ -117,9 +145,20 @@ export const detailCases: Record<string, Case> = {
       object('gateway.networking.k8s.io/v1', 'HTTPRoute', '${APP}', 'spec:\n  hostname: a\n'),
       7,
       'HTTPRoute: hostname is no field of it',
-      object('gateway.networking.k8s.io/v1', 'HTTPRoute', '${APP}', 'spec:\n  hostnames: ["${HOST}"]\n'),
+      '',
       'kubernetes/apps/components/route/httproute.yaml',
     ),
+    sound: {
+      'kubernetes/apps/components/route/httproute.yaml': object(
+        'gateway.networking.k8s.io/v1',
+        'HTTPRoute',
+        '${APP}',
+        'spec:\n  hostnames: ["${HOST}"]\n',
+      ),
+      // A patch leaves the rest to what it patches.
+      'kubernetes/apps/components/job/patch.yaml': object('batch/v1', 'CronJob', 'x', 'spec:\n  suspend: true\n'),
+      'kubernetes/apps/components/job/kustomization.yaml': 'patches:\n  - path: patch.yaml\n',
+    },
     clusters: {},
   },
   'policy-only-allows': one(

@@ -86,12 +86,21 @@ metadata:
 spec: {}
 `
 
+const osd = (requests: string) =>
+  object(
+    'ceph.rook.io/v1',
+    'CephCluster',
+    'c',
+    `spec: {resources: {osd: {requests: ${requests}, limits: {memory: 4Gi}}}}\n`,
+  )
+
 export const objectCases: Record<string, Case> = {
   'schema-valid': {
     breaks: {
       [file]: join(
         object('v1', 'Service', 's', 'spec:\n  type: ClusterIp\n  ports:\n    - port: "80"\n      portName: x\n'),
         object('cilium.io/v2', 'CiliumLoadBalancerIPPool', 'p', 'spec:\n  blocks: {cidr: 10.0.0.0/8}\n'),
+        object('v1', 'ReplicationController', 'r', 'spec:\n  template:\n    spec:\n      containers: [{image: a}]\n'),
       ),
     },
     says: [
@@ -99,6 +108,7 @@ export const objectCases: Record<string, Case> = {
       `${file}:9: Service ns/s: port: "80" is no integer`,
       `${file}:10: Service ns/s: portName is no field of it`,
       `${file}:18: CiliumLoadBalancerIPPool ns/p: blocks is no list`,
+      `${file}:28: ReplicationController ns/r: name is missing`,
     ],
     sound: { [file]: object('v1', 'Service', 's', 'spec:\n  type: ClusterIP\n  ports:\n    - port: 80\n') },
   },
@@ -333,30 +343,13 @@ export const objectCases: Record<string, Case> = {
     'HelmRelease ns/x: has no drift detection',
     object(helm, 'HelmRelease', 'x', remediated),
   ),
-  'container-resources': one(
-    pod('image: a:1\n'),
-    10,
-    'Deployment ns/d: container c lacks requests or a memory limit',
-    pod(complete),
-  ),
-  'memory-limit': {
-    breaks: {
-      'kubernetes/infrastructure/controllers/ns/x/app/helmrelease.yaml': release(
-        'x',
-        '1.2.3',
-        'resources:\n  limits:\n    memory: 3Gi\n',
-      ),
-    },
+  'container-resources': {
+    breaks: { [file]: join(pod('image: a:1\n'), osd('{memory: 2Gi}')) },
     says: [
-      'kubernetes/infrastructure/controllers/ns/x/app/helmrelease.yaml:13: HelmRelease ns/x: memory limit 3Gi is more than 2Gi',
+      `${file}:10: Deployment ns/d: container c lacks requests or a memory limit`,
+      `${file}:18: CephCluster ns/c: lacks requests or a memory limit`,
     ],
-    sound: {
-      'kubernetes/infrastructure/controllers/ns/x/app/helmrelease.yaml': release(
-        'x',
-        '1.2.3',
-        'resources:\n  limits:\n    memory: 2Gi\n',
-      ),
-    },
+    sound: { [file]: join(pod(complete), osd('{cpu: 1, memory: 2Gi}')) },
   },
   'route-in-domain': one(
     route('hostnames:\n  - x.example.org\n  - x.example.com\n'),
