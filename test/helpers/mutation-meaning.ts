@@ -31,6 +31,9 @@ function withoutDefaults(object: KubeObject, group: string, chart?: { [key: stri
   const copy = structuredClone(object) as KubeObject & { spec?: Record<string, unknown> }
   for (const [path, expected] of Object.entries(defaultsOf(`${copy.kind}.${group}`)))
     take(copy, path.split('.'), expected)
+  // helm-controller 1.6, MustRemediateLastFailure: so it is where there are retries.
+  if (Number(dig(copy, 'spec.upgrade.remediation.retries')) > 0)
+    take(copy, ['spec', 'upgrade', 'remediation', 'remediateLastFailure'], true)
   if (copy.kind === 'ExternalSecret') take(copy, ['spec', 'target', 'name'], copy.metadata.name)
   if (chart) takeAll(dig(copy, 'spec.values'), chart)
   const { spec } = copy

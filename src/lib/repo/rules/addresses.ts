@@ -1,4 +1,5 @@
-/** Names of Services, wherever a text has one: in URLs, in settings of applications, in values of charts. */
+/** Addresses: networks, and names of Services wherever a text has one, in URLs, in settings of applications, in values of charts. */
+import { isIP } from 'node:net'
 import { dig, leaves, listAt, textAt } from '../fields.ts'
 import type { Finding, YamlPath } from '../locate.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -15,6 +16,24 @@ export const addressRules: Rule[] = [
     check: each(strangeAddresses),
   },
   {
+    id: 'cidr-wellformed',
+    demands: 'A network of a policy or a pool is one: address/bits',
+    why: 'The API server refuses it, and its whole Kustomization with it',
+    fix: '10.0.0.0/8',
+    source: 'Cilium 1.19, Kubernetes 1.35',
+    scope: 'any',
+    looksAt: 'itself',
+    check: each((cluster) =>
+      cluster.objects
+        .filter(({ release, kind, group }) => !release && (group === 'cilium.io' || kind === 'NetworkPolicy'))
+        .flatMap((one) =>
+          leaves(one.object())
+            .filter(({ path, value }) => isNetwork.test(path.join('.')) && !isCidr(String(value)))
+            .map(({ path, value }) => about(one, `${value} is no network`, [...path])),
+        ),
+    ),
+  },
+  {
     id: 'published-has-address',
     demands: 'What is published under a name of its own has an address of its own, and what has an address has a name',
     why: 'Without one Cilium takes the next free address: after it was made anew, names and firewall rules mean another',
@@ -25,6 +44,14 @@ export const addressRules: Rule[] = [
     check: each(halfPublished),
   },
 ]
+
+const isNetwork = /\.cidr$|\.except\.\d+$|\.(from|to)CIDR\.\d+$/
+
+function isCidr(text: string): boolean {
+  const [address = '', bits = ''] = text.split('/', 2)
+  const most = { 4: 32, 6: 128 }[isIP(address)]
+  return most !== undefined && /^\d+$/.test(bits) && Number(bits) <= most
+}
 
 const [published, addressed] = ['external-dns.alpha.kubernetes.io/hostname', 'lbipam.cilium.io/ips']
 

@@ -28,6 +28,20 @@ export const schemaRules: Rule[] = [
       ),
   },
   {
+    id: 'object-name-wellformed',
+    demands: 'Objects are called as the API server allows: small letters, digits, - and ., of roles also :',
+    why: 'The API server refuses it, and its whole Kustomization with it',
+    fix: 'metadata.name: some-name',
+    source: 'Kubernetes 1.35, object names',
+    scope: 'any',
+    looksAt: 'itself',
+    check: each(({ objects }) =>
+      objects
+        .filter(({ name, group }) => !(group === 'rbac.authorization.k8s.io' ? roleName : objectName).test(name))
+        .map((one) => about(one, `${one.name} can't be a name`, ['metadata', 'name'])),
+    ),
+  },
+  {
     id: 'crd-structural',
     demands: 'A CRD in Git is called as its resource, and its schema says of each field what it is',
     why: 'The API server takes only structural schemas: without the CRD its whole Kustomization fails, and every resource of its kind',
@@ -72,6 +86,9 @@ export const schemaRules: Rule[] = [
     },
   },
 ]
+
+const objectName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
+const roleName = /^[^/%]+$/
 
 /** `<plural>.<group>`, and one of them is called as the kind. */
 function misnamed(one: RenderedObject): Finding[] {

@@ -100,6 +100,18 @@ export const detailCases: Record<string, Case> = {
       ),
     },
   },
+  'object-name-wellformed': one(
+    object('v1', 'ConfigMap', '192.168.0.0/16'),
+    4,
+    "ConfigMap ns/192.168.0.0/16: 192.168.0.0/16 can't be a name",
+    'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: a:b\n',
+  ),
+  'cidr-wellformed': one(
+    policy('  egress:\n    - toCIDRSet: [{cidr: 0.0.0.0/33, except: [10.0.0.0/8]}]\n'),
+    8,
+    'CiliumNetworkPolicy ns/p: 0.0.0.0/33 is no network',
+    policy('  egress:\n    - toCIDRSet: [{cidr: 0.0.0.0/0, except: [10.0.0.0/8]}]\n    - toCIDR: ["fd00::/8"]\n'),
+  ),
   'value-there': one(
     'a: 1\nb:\nc: 2\n',
     2,
