@@ -21,7 +21,7 @@ export const podRules: Rule[] = [
   {
     id: 'pod-wellformed',
     demands:
-      'Paths of probes begin with /, their ports are numbers or ports of the container, names in pods are DNS labels, and every mount has its volume',
+      'Paths of probes begin with /, their ports are numbers or ports of the container, names in pods are DNS labels, every mount has its volume and every container an image',
     why: 'The API server refuses the pod, long after everybody has looked away from the commit',
     fix: 'kubectl explain pod.spec',
     source: 'Kubernetes',
@@ -79,6 +79,8 @@ function malformedPods(one: RenderedObject): Finding[] {
     ),
     ...containers.flatMap(({ container, at }) => [
       ...(label.test(textAt(container, 'name') ?? '') ? [] : [about(one, 'a container has no name', at)]),
+      // No field that the schema requires: the API server asks for it all the same.
+      ...(textAt(container, 'image') ? [] : [about(one, 'a container has no image', at)]),
       ...leaves(container)
         .filter(
           ({ path: inside, value }) =>

@@ -25,12 +25,12 @@ const alert = (rest: string) =>
 const annotations =
   '          annotations:\n            summary: Nothing is there\n            runbook_url: https://example.org/x.md\n'
 const policy = (spec: string) => object('cilium.io/v2', 'CiliumNetworkPolicy', 'p', `spec:\n${spec}`)
-const pod = (spec: string) =>
+const pod = (spec: string, image = '          image: a:1\n') =>
   object(
     'apps/v1',
     'Deployment',
     'd',
-    `spec:\n  template:\n    metadata:\n      labels: {app: d}\n    spec:\n${spec}      containers:\n        - name: c\n          ports: [{name: http, containerPort: 8080}]\n`,
+    `spec:\n  template:\n    metadata:\n      labels: {app: d}\n    spec:\n${spec}      containers:\n        - name: c\n          ports: [{name: http, containerPort: 8080}]\n${image}`,
   )
 const service = (port: string) =>
   object('v1', 'Service', 's', `spec:\n  selector: {app: d}\n  ports:\n    - {port: 80, targetPort: ${port}}\n`)
@@ -233,12 +233,14 @@ export const detailCases: Record<string, Case> = {
     'Service ns/s: no pod has port metrics',
     join(service('http'), pod('')),
   ),
-  'pod-wellformed': one(
-    pod('      volumes:\n        - {name: /ready}\n'),
-    12,
-    'Deployment ns/d: /ready is no name of a volume',
-    pod('      volumes:\n        - {name: ready}\n'),
-  ),
+  'pod-wellformed': {
+    breaks: { [file]: pod('      volumes:\n        - {name: /ready}\n', '') },
+    says: [
+      `${file}:12: Deployment ns/d: /ready is no name of a volume`,
+      `${file}:14: Deployment ns/d: a container has no image`,
+    ],
+    sound: { [file]: pod('      volumes:\n        - {name: ready}\n') },
+  },
   'health-check-exists': one(
     checked('HelmRelease'),
     12,
