@@ -1,5 +1,5 @@
 /** Addresses: networks, and names of Services wherever a text has one, in URLs, in settings of applications, in values of charts. */
-import { isIP } from 'node:net'
+import { parseNetwork } from '../../config/rules/networks.ts'
 import { dig, leaves, listAt, textAt } from '../fields.ts'
 import type { Finding, YamlPath } from '../locate.ts'
 import { about, each, type Rule } from './rule.ts'
@@ -28,7 +28,7 @@ export const addressRules: Rule[] = [
         .filter(({ release, kind, group }) => !release && (group === 'cilium.io' || kind === 'NetworkPolicy'))
         .flatMap((one) =>
           leaves(one.object())
-            .filter(({ path, value }) => isNetwork.test(path.join('.')) && !isCidr(String(value)))
+            .filter(({ path, value }) => isNetwork.test(path.join('.')) && parseNetwork(String(value)) === undefined)
             .map(({ path, value }) => about(one, `${value} is no network`, [...path])),
         ),
     ),
@@ -46,12 +46,6 @@ export const addressRules: Rule[] = [
 ]
 
 const isNetwork = /\.cidr$|\.except\.\d+$|\.(from|to)CIDR\.\d+$/
-
-function isCidr(text: string): boolean {
-  const [address = '', bits = ''] = text.split('/', 2)
-  const most = { 4: 32, 6: 128 }[isIP(address)]
-  return most !== undefined && /^\d+$/.test(bits) && Number(bits) <= most
-}
 
 const [published, addressed] = ['external-dns.alpha.kubernetes.io/hostname', 'lbipam.cilium.io/ips']
 

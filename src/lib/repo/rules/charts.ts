@@ -97,9 +97,10 @@ export const chartRules: Rule[] = [
       ...cluster.objects.filter(({ kind }) => workloadKinds.has(kind)).flatMap(containersOfObject),
       ...cluster.objects
         .filter(({ kind, release }) => !release && !workloadKinds.has(kind) && kind !== 'CustomResourceDefinition')
-        .filter((one) => maps(one.object()).some(({ map }) => isFields(map.resources)))
         .flatMap((one) =>
-          resourcesIn(one.object().spec).flatMap(({ resources, path }) => resourceFindings(one, resources, path)),
+          maps(one.object().spec)
+            .filter(({ map }) => isContainerResources(map))
+            .flatMap(({ map, path }) => resourceFindings(one, map, ['spec', ...path])),
         ),
     ]),
   },
@@ -236,20 +237,11 @@ function containersOfChart({ release, facts }: KnownRelease): Finding[] {
     )
 }
 
-/** What has requests like a container, whatever it is called (Rook names it after a daemon), in custom resources and values; a claim's are of storage. */
-function resourcesIn(
-  value: unknown,
-  path: (string | number)[] = ['spec'],
-): { resources: Fields; path: (string | number)[] }[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => resourcesIn(item, [...path, index]))
-  if (!isFields(value)) return []
-  const isContainer =
-    isFields(value.requests) &&
-    !('storage' in value.requests) &&
-    Object.keys(value).every((key) => /^(requests|limits|claims)$/.test(key))
-  if (isContainer) return [{ resources: value, path }]
-  return Object.entries(value).flatMap(([key, below]) => resourcesIn(below, [...path, key]))
-}
+/** Whatever it is called (Rook names it after a daemon), in custom resources and values; a claim's requests are of storage. */
+const isContainerResources = (map: Fields): boolean =>
+  isFields(map.requests) &&
+  !('storage' in map.requests) &&
+  Object.keys(map).every((key) => /^(requests|limits|claims)$/.test(key))
 
 function resourceFindings(one: RenderedObject, resources: Fields, path: (string | number)[]): Finding[] {
   const least = bytesOf(textAt(resources, 'limits.memory'))

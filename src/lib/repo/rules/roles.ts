@@ -38,7 +38,7 @@ export const roleRules: Rule[] = [
     check: each(namelessGrants),
   },
   {
-    id: 'role-subject',
+    id: 'role-binding',
     demands: 'A binding gives a role to users, groups and ServiceAccounts, these with their namespace',
     why: 'The API server refuses it otherwise',
     fix: 'roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: ...}, subjects: [{kind: ServiceAccount, name: ..., namespace: ...}]',

@@ -69,7 +69,7 @@ export const detailCases: Record<string, Case> = {
         'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: x\nrules:\n  - apiGroups: ["", apps]\n    resources: [pods/log, deployments]\n    verbs: [get]\n  - nonResourceURLs: [/metrics]\n    verbs: [get]\n  - apiGroups: [acme.example.org]\n    resources: [orders]\n    verbs: [list]\n',
     },
   },
-  'role-subject': {
+  'role-binding': {
     breaks: {
       [file]: binding('Role', '{kind: ServiceAccount, name: reader}', '{kind: Role, name: reader}'),
       [other]: binding('ServiceAccount', '{kind: ServiceAccount, name: reader, namespace: z}'),
